@@ -1,0 +1,133 @@
+package catalogue
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"milepost/internal/tomlfile"
+	"milepost/settings"
+)
+
+// servers reads an array of servers. Without a default the protocol must be
+// given.
+func servers(t *tomlfile.Table, key string, byDefault settings.Protocol, allowed []settings.Protocol) []settings.Server {
+	var out []settings.Server
+	for _, st := range t.Tables(key) {
+		s := settings.Server{Protocol: byDefault}
+		if byDefault == "" || st.Has("protocol") {
+			s.Protocol = required(st, "protocol", func(v string) (settings.Protocol, error) { return oneOf(v, allowed) })
+		}
+		s.Hostname = required(st, "hostname", settings.ParseHostname)
+		port(st, &s)
+		s.Authentication = authentication(st, settings.PasswordCleartext, settings.ServerAuthentications)
+		s.Username = username(st)
+		st.Done()
+		if i := slices.IndexFunc(out, func(o settings.Server) bool {
+			return o.Protocol == s.Protocol && o.Hostname == s.Hostname && o.Port == s.Port
+		}); i >= 0 && s.Hostname != "" {
+			st.Errorf("hostname", "%s port %d for %s is %s[%d] already; each server stands once", s.Hostname, s.Port, s.Protocol, key, i+1)
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// port reads socket type and port, which follow from each other.
+func port(t *tomlfile.Table, s *settings.Server) {
+	s.SocketType = settings.SSL
+	if s.Protocol == settings.ManageSieve {
+		s.SocketType = settings.STARTTLS // RFC 5804 §1.8 knows no other
+	}
+	typeGiven := t.Has("socket_type")
+	if typeGiven {
+		s.SocketType = optional(t, "socket_type", func(v string) (settings.SocketType, error) { return oneOf(v, settings.SocketTypes) })
+	}
+	n, ok := t.Int("port")
+	switch {
+	case !t.Has("port"):
+		s.Port = settings.DefaultPort(s.Protocol, s.SocketType)
+		return
+	case !ok:
+		return
+	case n < 1 || n > 65535:
+		t.Errorf("port", "%d is no port; 1 to 65535 are allowed", n)
+		return
+	}
+	s.Port = uint16(n)
+	if typeGiven || s.Port == settings.DefaultPort(s.Protocol, s.SocketType) {
+		return
+	}
+	for _, other := range settings.SocketTypes {
+		if s.Port == settings.DefaultPort(s.Protocol, other) {
+			t.Errorf("port", "%d is the port of socket_type %q, and socket_type is not given, which means %q; write the one that is meant", n, other, s.SocketType)
+			return
+		}
+	}
+}
+
+func authentication(t *tomlfile.Table, byDefault settings.Authentication, allowed []settings.Authentication) []settings.Authentication {
+	items, ok := t.Strings("authentication")
+	if !ok {
+		return []settings.Authentication{byDefault}
+	}
+	var out []settings.Authentication
+	for _, item := range items {
+		a, err := oneOf(item.Value, allowed)
+		if err == nil && slices.Contains(out, a) {
+			err = fmt.Errorf("%q stands twice; once is allowed", a)
+		}
+		if err != nil {
+			t.ErrorAt(item.Line, "authentication", err)
+			continue
+		}
+		out = append(out, a)
+	}
+	if len(items) == 0 {
+		t.Errorf("authentication", "is empty; %s", tomlfile.Allowed(allowed))
+	}
+	return out
+}
+
+func username(t *tomlfile.Table) settings.Username {
+	if !t.Has("username") {
+		return settings.EmailAddress
+	}
+	return optional(t, "username", settings.ParseUsername)
+}
+
+func services(t *tomlfile.Table) []settings.Service {
+	var out []settings.Service
+	for _, st := range t.Tables("service") {
+		out = append(out, settings.Service{
+			Protocol:       required(st, "protocol", func(v string) (settings.Protocol, error) { return oneOf(v, settings.ServiceProtocols) }),
+			URL:            required(st, "url", httpsURL),
+			Authentication: authentication(st, settings.Basic, settings.ServiceAuthentications),
+			Username:       username(st),
+		})
+		st.Done()
+	}
+	return out
+}
+
+func oauth2(t *tomlfile.Table) *settings.OAuth2Settings {
+	if t == nil {
+		return nil
+	}
+	o := &settings.OAuth2Settings{
+		Issuer:   required(t, "issuer", notEmpty),
+		AuthURL:  required(t, "auth_url", httpsURL),
+		TokenURL: required(t, "token_url", httpsURL),
+		Scope:    required(t, "scope", notEmpty),
+		ClientID: optional(t, "client_id", notEmpty),
+	}
+	t.Done()
+	return o
+}
+
+func notEmpty(s string) (string, error) {
+	if s == "" {
+		return "", errors.New("is empty")
+	}
+	return s, nil
+}

@@ -1,0 +1,249 @@
+// Package settings says what a mail provider offers: its servers, services and
+// what a person needs to know. It is the one model that every format is
+// rendered from, and it knows no wire format and no file format.
+//
+// The words are those of draft-ietf-mailmaint-autoconfig.
+package settings
+
+import (
+	"slices"
+
+	"milepost/address"
+)
+
+// Protocol is what a server or a service speaks.
+type Protocol string
+
+// The protocols of servers found by hostname and port.
+const (
+	IMAP        Protocol = "imap"        // RFC 9051, incoming
+	POP3        Protocol = "pop3"        // RFC 1939, incoming
+	SMTP        Protocol = "smtp"        // message submission (RFC 6409), outgoing
+	ManageSieve Protocol = "managesieve" // RFC 5804, set-up of mail filters
+)
+
+// The protocols of services found by URL.
+const (
+	JMAP       Protocol = "jmap"       // RFC 8620, mail and more
+	CalDAV     Protocol = "caldav"     // RFC 4791, calendars
+	CardDAV    Protocol = "carddav"    // RFC 6352, address books
+	WebDAV     Protocol = "webdav"     // RFC 4918, files
+	ActiveSync Protocol = "activesync" // Exchange ActiveSync, MS-ASHTTP
+	EWS        Protocol = "ews"        // Exchange Web Services, MS-OXWSMSG
+)
+
+// The protocols that stand in each list of a Provider, in their customary order.
+var (
+	IncomingProtocols = []Protocol{IMAP, POP3}
+	OutgoingProtocols = []Protocol{SMTP}
+	SetupProtocols    = []Protocol{ManageSieve}
+	ServiceProtocols  = []Protocol{JMAP, CalDAV, CardDAV, WebDAV, ActiveSync, EWS}
+)
+
+// SocketType says when TLS starts on a connection.
+type SocketType string
+
+const (
+	SSL      SocketType = "SSL"      // TLS from the first byte
+	STARTTLS SocketType = "STARTTLS" // clear text that must be upgraded
+	Plain    SocketType = "plain"    // never
+)
+
+// SocketTypes lists the socket types, the safest first.
+var SocketTypes = []SocketType{SSL, STARTTLS, Plain}
+
+// Encrypted tells whether a password sent over such a connection is encrypted.
+func (t SocketType) Encrypted() bool { return t == SSL || t == STARTTLS }
+
+// DefaultPort returns the registered port of a protocol with a socket type
+// (RFC 6186, RFC 8314 §7, RFC 5804 §1.8), or 0 if there is none.
+func DefaultPort(p Protocol, t SocketType) uint16 {
+	switch p {
+	case IMAP:
+		return portFor(t, 993, 143, 143)
+	case POP3:
+		return portFor(t, 995, 110, 110)
+	case SMTP:
+		return portFor(t, 465, 587, 25)
+	case ManageSieve:
+		return portFor(t, 4190, 4190, 4190)
+	}
+	return 0
+}
+
+func portFor(t SocketType, ssl, starttls, plain uint16) uint16 {
+	switch t {
+	case SSL:
+		return ssl
+	case STARTTLS:
+		return starttls
+	case Plain:
+		return plain
+	}
+	return 0
+}
+
+// Authentication is one way to log in.
+type Authentication string
+
+// The methods of servers found by hostname.
+const (
+	PasswordCleartext Authentication = "password-cleartext" // PLAIN, LOGIN or the protocol's own
+	PasswordEncrypted Authentication = "password-encrypted" // CRAM-MD5, DIGEST-MD5, SCRAM
+	NTLM              Authentication = "NTLM"
+	GSSAPI            Authentication = "GSSAPI"          // Kerberos
+	TLSClientCert     Authentication = "TLS-client-cert" // SASL EXTERNAL
+	OAuth2            Authentication = "OAuth2"          // OAUTHBEARER, XOAUTH2; for services too
+	ClientIPAddress   Authentication = "client-IP-address"
+	None              Authentication = "none"
+)
+
+// The methods of services found by URL, beside OAuth2 (RFC 7617, RFC 7616).
+const (
+	Basic  Authentication = "Basic"
+	Digest Authentication = "Digest"
+)
+
+// The methods that a Server and a Service may list.
+var (
+	ServerAuthentications  = []Authentication{PasswordCleartext, PasswordEncrypted, NTLM, GSSAPI, TLSClientCert, OAuth2, ClientIPAddress, None}
+	ServiceAuthentications = []Authentication{Basic, Digest, OAuth2}
+)
+
+// Password tells whether the method asks for a password.
+func (a Authentication) Password() bool {
+	return a == PasswordCleartext || a == PasswordEncrypted || a == Basic || a == Digest
+}
+
+// Server is an incoming, outgoing or set-up server: found by hostname and port.
+type Server struct {
+	Protocol       Protocol
+	Hostname       Hostname
+	Port           uint16 // 1 to 65535
+	SocketType     SocketType
+	Authentication []Authentication // the provider's preference first; at least one
+	Username       Username
+}
+
+// TakesPassword tells whether any of the server's methods asks for a password.
+func (s Server) TakesPassword() bool {
+	return slices.ContainsFunc(s.Authentication, Authentication.Password)
+}
+
+// Service is what a provider offers at a URL.
+type Service struct {
+	Protocol       Protocol
+	URL            URL
+	Authentication []Authentication // the provider's preference first; at least one
+	Username       Username
+}
+
+// OAuth2Settings tell where an OAuth 2.0 client (RFC 6749) of the provider
+// goes. There is no place for a client secret: what is published is no secret.
+type OAuth2Settings struct {
+	Issuer   string // a hostname or an https URL (RFC 8414 §2)
+	AuthURL  URL
+	TokenURL URL
+	Scope    string // separated by spaces
+	ClientID string // a public client's, or empty
+}
+
+// Text is a sentence in one language.
+type Text struct {
+	Lang  string // a BCP 47 tag
+	Value string
+}
+
+// Documentation is a help page of the provider.
+type Documentation struct {
+	URL          URL
+	Descriptions []Text
+}
+
+// Notice is what a person must know before setting the account up: that the
+// service has closed, or that something must be switched on first.
+type Notice struct {
+	URL  URL // where to read more or to act; may be empty
+	Text []Text
+}
+
+// Kind tells in which table for people a provider stands.
+type Kind string
+
+const (
+	InternetProvider Kind = "internet-provider"
+	MailService      Kind = "mail-service"
+)
+
+// Kinds lists the kinds.
+var Kinds = []Kind{InternetProvider, MailService}
+
+// DomainPattern names the domains that a provider serves: one domain, or with
+// Wildcard all domains below it. A Wildcard without Domain is every domain.
+type DomainPattern struct {
+	Wildcard bool
+	Domain   address.Domain
+}
+
+// String returns the pattern as it is written: example.com, *.example.com or *.
+func (p DomainPattern) String() string {
+	switch {
+	case !p.Wildcard:
+		return p.Domain.ASCII
+	case p.Domain.IsZero():
+		return "*"
+	}
+	return "*." + p.Domain.ASCII
+}
+
+// Provider is everything that one provider offers. It is shared between
+// requests and must not be changed.
+type Provider struct {
+	ID          string // hostname syntax
+	DisplayName string // at most 60 characters
+	ShortName   string // at most 20 characters
+	Domains     []DomainPattern
+	MX          []address.Domain // the domains that hold the provider's MX hosts
+
+	Incoming []Server // the provider's preference first, as in all lists
+	Outgoing []Server
+	Setup    []Server
+	Services []Service
+	OAuth2   *OAuth2Settings // nil: none
+
+	Documentation []Documentation
+	Notice        *Notice // nil: none
+	Webmail       URL
+
+	// For people alone.
+	Kind    Kind
+	Country string // ISO 3166-1 alpha-2, or empty
+	Website string
+	Source  string // where these facts come from
+}
+
+// Best returns the server of a protocol that a program should use: encrypted
+// before clear text, then one that takes a password before one that does not
+// (most programs have no other way in), then the provider's order.
+func Best(servers []Server, p Protocol) (Server, bool) {
+	best, bestRank := -1, -1
+	for i, s := range servers {
+		if s.Protocol != p {
+			continue
+		}
+		rank := 0
+		if s.SocketType.Encrypted() {
+			rank += 2
+		}
+		if s.TakesPassword() {
+			rank++
+		}
+		if rank > bestRank {
+			best, bestRank = i, rank
+		}
+	}
+	if best < 0 {
+		return Server{}, false
+	}
+	return servers[best], true
+}
