@@ -74,6 +74,9 @@ func ParseUsername(s string) (Username, error) {
 	if strings.Contains(rest, "%") {
 		return "", fmt.Errorf("%q %w", s, errPlaceholder)
 	}
+	if s == EmailLocalPart+"@"+EmailDomain {
+		return EmailAddress, nil // the same, and every client knows it
+	}
 	return Username(s), nil
 }
 

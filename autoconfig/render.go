@@ -1,0 +1,241 @@
+package autoconfig
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"milepost/address"
+	"milepost/internal/xmlwriter"
+	"milepost/settings"
+)
+
+// Render makes the document that every known client accepts: the best server
+// of each protocol, for the domain that was asked about. It fails if the
+// provider has no incoming or no outgoing server for that domain.
+func Render(a settings.Account) ([]byte, error) {
+	a.Provider = accepted(a)
+	return write(a, username)
+}
+
+// RenderAll makes the document that the ISP database would keep: every server
+// and every domain of the provider, usernames as templates, and its notice.
+// Clients differ in what they make of several servers of one protocol, so it
+// is for exchange between administrators.
+func RenderAll(a settings.Account) ([]byte, error) {
+	asked := settings.DomainPattern{Domain: a.Address.Domain}
+	if !slices.Contains(a.Provider.Domains, asked) {
+		a.Provider.Domains = append([]settings.DomainPattern{asked}, a.Provider.Domains...)
+	}
+	return write(a, func(u settings.Username, _ address.Address) string { return string(u) })
+}
+
+// accepted narrows a provider down to what every client reads rightly.
+func accepted(a settings.Account) settings.Provider {
+	p := a.Provider
+	p.Domains = []settings.DomainPattern{{Domain: a.Address.Domain}}
+	// One of each: Thunderbird takes the first of several, Evolution and aerc
+	// the last. IMAP first: Geary reads no further.
+	p.Incoming = bestOfEach(p.Incoming, settings.IncomingProtocols)
+	p.Outgoing = bestOfEach(p.Outgoing, settings.OutgoingProtocols)
+	p.Setup = bestOfEach(p.Setup, settings.SetupProtocols)
+
+	var services []settings.Service
+	for _, protocol := range settings.ServiceProtocols {
+		if i := slices.IndexFunc(p.Services, func(s settings.Service) bool { return s.Protocol == protocol }); i >= 0 {
+			services = append(services, p.Services[i])
+		}
+	}
+	p.Services = services
+
+	var docs []settings.Documentation
+	for _, d := range p.Documentation {
+		if strings.HasPrefix(string(d.URL), "https://") && len(d.Descriptions) > 0 {
+			docs = append(docs, d)
+		}
+	}
+	p.Documentation = docs
+	if o := p.OAuth2; o != nil && (o.AuthURL == "" || o.TokenURL == "" || o.Issuer == "" || o.Scope == "") {
+		p.OAuth2 = nil
+	}
+	p.Notice = nil // its element is no part of the draft
+	return p
+}
+
+func bestOfEach(servers []settings.Server, protocols []settings.Protocol) []settings.Server {
+	var best []settings.Server
+	encrypted := false
+	for _, p := range protocols {
+		if s, ok := settings.Best(servers, p); ok {
+			s.Authentication = acceptedMethods(s.Authentication)
+			best = append(best, s)
+			encrypted = encrypted || s.SocketType.Encrypted()
+		}
+	}
+	if encrypted { // then nobody needs clear text
+		best = slices.DeleteFunc(best, func(s settings.Server) bool { return !s.SocketType.Encrypted() })
+	}
+	return best
+}
+
+// acceptedMethods leaves out what no client would use and some trip over: what
+// the provider likes less than a password, and beside a password none and
+// client-IP-address.
+func acceptedMethods(methods []settings.Authentication) []settings.Authentication {
+	first := slices.IndexFunc(methods, settings.Authentication.Password)
+	if first < 0 {
+		return methods
+	}
+	var out []settings.Authentication
+	for i, m := range methods {
+		switch {
+		case m.Password(), i < first && m != settings.None && m != settings.ClientIPAddress:
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+// username fills a username in, because aerc, Geary and FairEmail know no
+// placeholder but %EMAILADDRESS%. It stays a template where the filled text
+// would not survive: Thunderbird reads text that looks like a number or a
+// boolean as one (0123 becomes 123), Delta Chat loses what precedes an entity.
+func username(u settings.Username, a address.Address) string {
+	if u == settings.EmailAddress {
+		return string(u)
+	}
+	filled := u.For(a)
+	if looksTyped(filled) || xmlwriter.NeedsEntity(filled) || filled != strings.TrimSpace(filled) {
+		return string(u)
+	}
+	return filled
+}
+
+func looksTyped(s string) bool {
+	if strings.Trim(s, "0123456789") == "" || strings.EqualFold(s, "true") || strings.EqualFold(s, "false") {
+		return true
+	}
+	_, errFloat := strconv.ParseFloat(s, 64)
+	_, errInt := strconv.ParseInt(s, 0, 64)
+	return errFloat == nil || errInt == nil
+}
+
+// write writes a provider down. The order of the elements is that of the
+// grammar autoconfig-strict.
+func write(a settings.Account, username func(settings.Username, address.Address) string) ([]byte, error) {
+	p := &a.Provider
+	switch {
+	case len(p.Incoming) == 0:
+		return nil, fmt.Errorf("provider %s has no incoming server for %s", p.ID, a.Address.Domain)
+	case len(p.Outgoing) == 0:
+		return nil, fmt.Errorf("provider %s has no outgoing server for %s", p.ID, a.Address.Domain)
+	}
+	d := documentWriter{xmlwriter.New(), a.Address, username}
+	d.Element("clientConfig", func() {
+		d.Element("emailProvider", func() { d.provider(p) }, xmlwriter.Attr{Name: "id", Value: p.ID})
+		for _, element := range [...]string{"calendar", "addressbook", "fileShare"} {
+			d.services(p, element)
+		}
+		d.servers("setupServer", p.Setup)
+		d.oauth2(p.OAuth2)
+		if p.Webmail != "" {
+			d.Element("webMail", func() { d.Empty("loginPage", xmlwriter.Attr{Name: "url", Value: string(p.Webmail)}) })
+		}
+	}, xmlwriter.Attr{Name: "version", Value: "1.1"})
+	return d.Bytes(), nil
+}
+
+type documentWriter struct {
+	*xmlwriter.Writer
+	address  address.Address
+	username func(settings.Username, address.Address) string
+}
+
+func (d documentWriter) provider(p *settings.Provider) {
+	for _, pattern := range p.Domains {
+		if !pattern.Wildcard {
+			d.Leaf("domain", pattern.Domain.ASCII)
+		}
+	}
+	for _, mx := range p.MX {
+		d.Leaf("domain", mx.ASCII, xmlwriter.Attr{Name: "purpose", Value: "mx"})
+	}
+	d.Leaf("displayName", p.DisplayName)
+	d.Leaf("displayShortName", p.ShortName)
+	d.servers("incomingServer", p.Incoming)
+	d.services(p, "incomingServer")
+	d.servers("outgoingServer", p.Outgoing)
+	for _, doc := range p.Documentation {
+		d.texts("documentation", "url", doc.URL, "descr", doc.Descriptions)
+	}
+	if p.Notice != nil {
+		d.texts("enable", "visiturl", p.Notice.URL, "instruction", p.Notice.Text)
+	}
+}
+
+func (d documentWriter) servers(element string, servers []settings.Server) {
+	for _, s := range servers {
+		d.Element(element, func() {
+			d.Leaf("hostname", string(s.Hostname))
+			d.Leaf("port", strconv.Itoa(int(s.Port)))
+			d.Leaf("socketType", string(s.SocketType))
+			for _, m := range s.Authentication {
+				d.Leaf("authentication", string(m))
+			}
+			d.Leaf("username", d.username(s.Username, d.address))
+		}, xmlwriter.Attr{Name: "type", Value: string(s.Protocol)})
+	}
+}
+
+// services writes the services that stand in one kind of element.
+func (d documentWriter) services(p *settings.Provider, element string) {
+	for _, s := range p.Services {
+		in := sectionOf[s.Protocol]
+		if in.element != element {
+			continue
+		}
+		d.Element(element, func() {
+			d.Leaf("url", string(s.URL))
+			for _, m := range s.Authentication {
+				if m == settings.Basic || m == settings.Digest {
+					d.Leaf("authentication", string(m), xmlwriter.Attr{Name: "system", Value: "http"})
+				} else {
+					d.Leaf("authentication", string(m))
+				}
+			}
+			d.Leaf("username", d.username(s.Username, d.address))
+		}, xmlwriter.Attr{Name: "type", Value: in.kind})
+	}
+}
+
+func (d documentWriter) texts(element, attribute string, url settings.URL, child string, texts []settings.Text) {
+	var attrs []xmlwriter.Attr
+	if url != "" {
+		attrs = []xmlwriter.Attr{{Name: attribute, Value: string(url)}}
+	}
+	d.Element(element, func() {
+		for _, t := range texts {
+			d.Leaf(child, t.Value, xmlwriter.Attr{Name: "lang", Value: t.Lang})
+		}
+	}, attrs...)
+}
+
+func (d documentWriter) oauth2(o *settings.OAuth2Settings) {
+	if o == nil {
+		return
+	}
+	d.Element("oAuth2", func() {
+		for _, leaf := range [...]struct{ name, value string }{
+			{"authURL", string(o.AuthURL)},
+			{"tokenURL", string(o.TokenURL)},
+			{"issuer", o.Issuer},
+			{"scope", o.Scope},
+			{"clientID", o.ClientID},
+		} {
+			if leaf.value != "" {
+				d.Leaf(leaf.name, leaf.value)
+			}
+		}
+	})
+}

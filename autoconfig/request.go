@@ -1,0 +1,141 @@
+// Package autoconfig renders and reads Mozilla autoconfig documents
+// (draft-ietf-mailmaint-autoconfig, file format version 1.1), which Thunderbird,
+// K-9, Evolution, KMail, Delta Chat and others fetch to set an account up.
+//
+// Where the draft leaves a choice, documents are what every known client
+// accepts. Chat and video sections are left out.
+package autoconfig
+
+import (
+	"errors"
+	"net/url"
+	"strings"
+
+	"milepost/address"
+)
+
+// ContentType of a document. Thunderbird reads nothing but XML types, and
+// compares in lower case.
+const ContentType = "text/xml; charset=utf-8"
+
+// Request is what a client's request says about the account.
+type Request struct {
+	// Address is whose settings are asked for. Its Local is empty if only the
+	// domain could be read, or if the client hid it.
+	Address address.Address
+	// Host is the domain that the host name stands for, or zero: the mail domain
+	// itself, or that of its MX host.
+	Host address.Domain
+	// Err says why the address that was sent could not be read. The Host may
+	// answer all the same.
+	Err error
+}
+
+// evolutionUser is what Evolution sends for the local part. It fills
+// placeholders in the answer itself.
+const evolutionUser = "EVOLUTIONUSER"
+
+// ISPDBPaths are the folders under which an ISP database keeps one document a
+// domain.
+var ISPDBPaths = []string{"/v1.1/", "/autoconfig/v1.1/"}
+
+// ParseRequest reads what a request says, in every way in which clients ask:
+// with and without emailaddress, escaped or not, to autoconfig.DOMAIN, to DOMAIN
+// itself, to the domain of the MX host (with a port or a trailing dot, in any
+// letter case), and to an ISP database, where the path names the domain.
+func ParseRequest(host, path, rawQuery string) Request {
+	if domain, ok := ispdbDomain(path); ok {
+		// The host is the database's own and says nothing.
+		d, err := address.ParseDomain(domain)
+		return Request{Address: address.Address{Domain: d}, Err: err}
+	}
+	r := Request{Host: hostDomain(host)}
+	text, ok := parameter(rawQuery, "emailaddress")
+	if !ok {
+		return r
+	}
+	r.Address, r.Err = address.Parse(text)
+	if r.Err != nil {
+		// The domain alone is enough for an answer.
+		if at := strings.LastIndexByte(text, '@'); at >= 0 {
+			r.Address.Domain, _ = address.ParseDomain(text[at+1:])
+		}
+	}
+	if r.Address.Local == evolutionUser {
+		r.Address.Local = ""
+	}
+	return r
+}
+
+func ispdbDomain(path string) (string, bool) {
+	for _, folder := range ISPDBPaths {
+		if domain, ok := strings.CutPrefix(path, folder); ok && domain != "mail/config-v1.1.xml" {
+			return domain, true
+		}
+	}
+	return "", false
+}
+
+// Domains lists the domains to look up, the likeliest first: that of the
+// address, then that of the host (a client that asks by MX sends a customer's
+// address to its hoster's name).
+func (r Request) Domains() []address.Domain {
+	var domains []address.Domain
+	for _, d := range [...]address.Domain{r.Address.Domain, r.Host} {
+		if !d.IsZero() {
+			domains = append(domains, d)
+		}
+	}
+	return domains
+}
+
+// For returns whose account the answer is about: the address that was sent, or
+// else somebody at the host's domain.
+func (r Request) For() address.Address {
+	if r.Address.Domain.IsZero() {
+		return address.Address{Domain: r.Host}
+	}
+	return r.Address
+}
+
+// Unknown says why there is no answer, for the person who reads it.
+func (r Request) Unknown() error {
+	domains := r.Domains()
+	switch {
+	case len(domains) > 0:
+		return errors.New("no provider is known for the domain " + domains[0].ASCII)
+	case r.Err != nil:
+		return r.Err
+	}
+	return errors.New("no domain to look up: ask by the host name autoconfig.DOMAIN, or add ?emailaddress=ADDRESS")
+}
+
+// hostDomain reads a Host header. What is no domain (an IP address, say) is
+// zero.
+func hostDomain(host string) address.Domain {
+	d, err := address.ParseDomain((&url.URL{Host: host}).Hostname())
+	if err != nil {
+		return address.Domain{}
+	}
+	if strings.HasPrefix(d.ASCII, "autoconfig.") {
+		return d.Parent()
+	}
+	return d
+}
+
+// parameter finds a query parameter. It reads the raw query, because FairEmail
+// and Nextcloud do not escape: their + is a plus and no space, and a ; or a
+// stray % belongs to the value.
+func parameter(rawQuery, name string) (string, bool) {
+	for pair := range strings.SplitSeq(rawQuery, "&") {
+		key, value, _ := strings.Cut(pair, "=")
+		if !strings.EqualFold(key, name) {
+			continue
+		}
+		if text, err := url.PathUnescape(value); err == nil {
+			return text, true
+		}
+		return value, true
+	}
+	return "", false
+}

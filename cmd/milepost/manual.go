@@ -1,0 +1,83 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"runtime/debug"
+)
+
+const manual = `NAME
+    milepost - tells mail programs their settings
+
+SYNOPSIS
+    milepost serve [-http ADDR] [-providers DIR]... [-no-builtin]
+    milepost show [-format autoconfig|json|text] [-all-servers] [-providers DIR]... [-no-builtin] ADDRESS-or-DOMAIN
+    milepost check [PATH]...
+    milepost version
+
+COMMANDS
+    serve   answers over HTTP until SIGINT or SIGTERM; SIGHUP reads the
+            providers again, and keeps the old ones if there is a mistake
+    show    prints what serve would send for an address or a domain
+    check   reads provider files, or directories of them, and prints every
+            mistake; without PATH, those that are built in
+    version prints the version
+
+OPTIONS
+    -http ADDR
+            where to listen (default 127.0.0.1:8080); port 0 picks a free one
+    -providers DIR
+            a directory of provider files (*.toml); may be given several
+            times: a later one's provider replaces an earlier one's, and the
+            shipped one's, by id, and takes its domains over
+    -no-builtin
+            leaves the shipped catalogue out
+    -format FORMAT
+            autoconfig: the document that serve sends (default);
+            json: the whole provider as it is stored;
+            text: a table for people
+    -all-servers
+            with -format autoconfig, every server and domain of the provider,
+            as an ISP database keeps it
+
+EXIT STATUS
+    0  done
+    1  the answer is no: the domain is unknown, a catalogue has mistakes, the
+       server cannot start
+    2  the command line is not understood
+
+EXAMPLES
+    milepost serve -http :8080 -providers /etc/milepost/providers
+    milepost show -format text fred@orange.fr
+    milepost check /etc/milepost/providers
+`
+
+func help(_ []string, stdout, _ io.Writer) int {
+	fmt.Fprint(stdout, manual)
+	return exitOK
+}
+
+func version(_ []string, stdout, _ io.Writer) int {
+	version := "(devel)"
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		version = info.Main.Version
+	}
+	fmt.Fprintln(stdout, "milepost", version)
+	return exitOK
+}
+
+// parse reads a command's flags. False: the command ends with that code.
+func parse(flags *flag.FlagSet, args []string, stdout, stderr io.Writer) (int, bool) {
+	flags.SetOutput(io.Discard)
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		return help(nil, stdout, stderr), false
+	case err != nil:
+		complain(stderr, "%s: %s", flags.Name(), err)
+		complain(stderr, "'milepost help' lists the options")
+		return exitUsage, false
+	}
+	return exitOK, true
+}

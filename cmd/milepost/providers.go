@@ -1,0 +1,64 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+
+	"milepost/catalogue"
+	"milepost/data"
+)
+
+// builtinName stands for the directory of the shipped files in messages.
+const builtinName = "builtin"
+
+// providers are the options that say which catalogue is meant.
+type providers struct {
+	dirs      []string
+	noBuiltin bool
+}
+
+func (p *providers) register(flags *flag.FlagSet) {
+	flags.Func("providers", "", func(dir string) error {
+		if dir == "" {
+			return errors.New("is empty; a directory is needed")
+		}
+		p.dirs = append(p.dirs, dir)
+		return nil
+	})
+	flags.BoolVar(&p.noBuiltin, "no-builtin", false, "")
+}
+
+func (p *providers) load() (*catalogue.Catalogue, error) {
+	var sources []catalogue.Source
+	if !p.noBuiltin {
+		sources = append(sources, catalogue.Source{Name: builtinName, FS: data.Providers()})
+	}
+	for _, dir := range p.dirs {
+		sources = append(sources, catalogue.Source{Name: dir, FS: os.DirFS(dir)})
+	}
+	if len(sources) == 0 {
+		return nil, errors.New("no providers: -no-builtin needs a -providers directory")
+	}
+	return catalogue.Load(sources...)
+}
+
+// complainLoad prints why a catalogue could not be loaded: each mistake on its
+// own line, as file:line: key: …
+func complainLoad(stderr io.Writer, err error) {
+	errs, ok := errors.AsType[catalogue.Errors](err)
+	if !ok {
+		complain(stderr, "%s", err)
+		return
+	}
+	for _, e := range errs {
+		fmt.Fprintln(stderr, e)
+	}
+	mistakes := "mistakes"
+	if len(errs) == 1 {
+		mistakes = "mistake"
+	}
+	complain(stderr, "%d %s in the catalogue; docs/catalogue.md lists what is allowed", len(errs), mistakes)
+}
