@@ -43,7 +43,7 @@ func accepted(a settings.Account) settings.Provider {
 
 	var services []settings.Service
 	for _, protocol := range settings.ServiceProtocols {
-		if i := slices.IndexFunc(p.Services, func(s settings.Service) bool { return s.Protocol == protocol }); i >= 0 {
+		if i := slices.IndexFunc(p.Services, func(s settings.Service) bool { return s.Protocol == protocol && filled(s.URL) }); i >= 0 {
 			services = append(services, p.Services[i])
 		}
 	}
@@ -56,12 +56,19 @@ func accepted(a settings.Account) settings.Provider {
 		}
 	}
 	p.Documentation = docs
-	if o := p.OAuth2; o != nil && (o.AuthURL == "" || o.TokenURL == "" || o.Issuer == "" || o.Scope == "") {
+	if o := p.OAuth2; o != nil && (!filled(o.AuthURL) || !filled(o.TokenURL) || o.Issuer == "" || o.Scope == "") {
 		p.OAuth2 = nil
+	}
+	if !filled(p.Webmail) || !strings.HasPrefix(string(p.Webmail), "https://") {
+		p.Webmail = ""
 	}
 	p.Notice = nil // its element is no part of the draft
 	return p
 }
+
+// filled tells whether there is a URL without a placeholder. Few clients fill
+// one in a URL, so where the address is not known the URL is left out.
+func filled(u settings.URL) bool { return u != "" && !strings.Contains(string(u), "%EMAIL") }
 
 func bestOfEach(servers []settings.Server, protocols []settings.Protocol) []settings.Server {
 	var best []settings.Server
