@@ -240,7 +240,8 @@ func parsePattern(s string) (settings.DomainPattern, error) {
 // texts reads the keys that are left: language tags with a sentence each.
 func texts(t *tomlfile.Table) []settings.Text {
 	var out []settings.Text
-	for _, key := range t.Keys() {
+	keys := t.Keys()
+	for _, key := range keys {
 		value, ok := t.String(key)
 		if _, err := language.Parse(key); err != nil {
 			t.Errorf(key, "is no language tag; url and tags such as en, fr and pt-BR are allowed")
@@ -255,7 +256,7 @@ func texts(t *tomlfile.Table) []settings.Text {
 		}
 		out = append(out, settings.Text{Lang: key, Value: strings.TrimSpace(value)})
 	}
-	if len(out) == 0 {
+	if len(keys) == 0 {
 		t.Errorf("en", "is missing; a text in at least one language is needed")
 	}
 	return out

@@ -1,6 +1,7 @@
 package catalogue
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -48,6 +49,9 @@ func Load(sources ...Source) (*Catalogue, error) {
 	}
 	c, claims := build(layers)
 	if errs = append(errs, claims...); len(errs) > 0 {
+		slices.SortStableFunc(errs, func(a, b Error) int {
+			return cmp.Or(strings.Compare(a.File, b.File), a.Line-b.Line)
+		})
 		return nil, errs
 	}
 	return c, nil

@@ -25,7 +25,7 @@ func servers(t *tomlfile.Table, key string, byDefault settings.Protocol, allowed
 		st.Done()
 		if i := slices.IndexFunc(out, func(o settings.Server) bool {
 			return o.Protocol == s.Protocol && o.Hostname == s.Hostname && o.Port == s.Port
-		}); i >= 0 && s.Hostname != "" {
+		}); i >= 0 && s.Protocol != "" && s.Hostname != "" && s.Port != 0 {
 			st.Errorf("hostname", "%s port %d for %s is %s[%d] already; each server stands once", s.Hostname, s.Port, s.Protocol, key, i+1)
 		}
 		out = append(out, s)

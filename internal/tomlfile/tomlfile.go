@@ -107,10 +107,17 @@ func (t *Table) Line(key string) int {
 	return max(int(t.pos.line), 1)
 }
 
-// Has tells whether the table has the key.
+// Has tells whether the table has the key, and marks it as known.
 func (t *Table) Has(key string) bool {
+	t.know(key)
 	_, ok := t.values[key]
 	return ok
+}
+
+func (t *Table) know(key string) {
+	if !slices.Contains(t.known, key) {
+		t.known = append(t.known, key)
+	}
 }
 
 // Errorf reports a mistake in the value of a key.
@@ -161,9 +168,7 @@ func Allowed[S ~string](values []S) string {
 
 // get returns a value and marks its key as known.
 func get[T any](t *Table, key, want string) (T, bool) {
-	if !slices.Contains(t.known, key) {
-		t.known = append(t.known, key)
-	}
+	t.know(key)
 	var zero T
 	v, ok := t.values[key]
 	if !ok {
@@ -231,7 +236,7 @@ func (t *Table) Tables(key string) []*Table {
 			}
 			maps = append(maps, m)
 		}
-		t.known = append(t.known, key)
+		t.know(key)
 	default:
 		maps, _ = get[[]map[string]any](t, key, "an array of tables: write [["+key+"]]")
 	}
