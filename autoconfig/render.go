@@ -31,6 +31,21 @@ func RenderAll(a settings.Account) ([]byte, error) {
 	return write(a, func(u settings.Username, _ address.Address) string { return string(u) })
 }
 
+// NamesAddress tells whether a provider's documents differ from one address of
+// a domain to the other. Where they do not, one may serve for all.
+func NamesAddress(p *settings.Provider) bool {
+	inUsername := func(u settings.Username) bool {
+		return u != settings.EmailAddress && (strings.Contains(string(u), settings.EmailLocalPart) || strings.Contains(string(u), settings.EmailAddress))
+	}
+	inURL := func(u settings.URL) bool {
+		return strings.Contains(string(u), settings.EmailLocalPart) || strings.Contains(string(u), settings.EmailAddress)
+	}
+	inServer := func(s settings.Server) bool { return inUsername(s.Username) }
+	return slices.ContainsFunc(p.Incoming, inServer) || slices.ContainsFunc(p.Outgoing, inServer) || slices.ContainsFunc(p.Setup, inServer) ||
+		slices.ContainsFunc(p.Services, func(s settings.Service) bool { return inUsername(s.Username) || inURL(s.URL) }) ||
+		p.OAuth2 != nil && (inURL(p.OAuth2.AuthURL) || inURL(p.OAuth2.TokenURL)) || inURL(p.Webmail)
+}
+
 // accepted narrows a provider down to what every client reads rightly.
 func accepted(a settings.Account) settings.Provider {
 	p := a.Provider
@@ -71,7 +86,7 @@ func accepted(a settings.Account) settings.Provider {
 func filled(u settings.URL) bool { return u != "" && !strings.Contains(string(u), "%EMAIL") }
 
 func bestOfEach(servers []settings.Server, protocols []settings.Protocol) []settings.Server {
-	var best []settings.Server
+	best := make([]settings.Server, 0, len(protocols))
 	encrypted := false
 	for _, p := range protocols {
 		if s, ok := settings.Best(servers, p); ok {
@@ -91,7 +106,7 @@ func bestOfEach(servers []settings.Server, protocols []settings.Protocol) []sett
 // client-IP-address.
 func acceptedMethods(methods []settings.Authentication) []settings.Authentication {
 	first := slices.IndexFunc(methods, settings.Authentication.Password)
-	if first < 0 {
+	if first < 0 || len(methods) == 1 {
 		return methods
 	}
 	var out []settings.Authentication

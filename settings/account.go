@@ -2,6 +2,7 @@ package settings
 
 import (
 	"slices"
+	"strings"
 
 	"milepost/address"
 )
@@ -17,17 +18,20 @@ type Account struct {
 }
 
 // For fills the placeholders of hostnames and URLs in for an address. A server
-// whose hostname would become longer than a name can be is left out.
+// whose hostname would become longer than a name can be is left out. Lists
+// without placeholders are shared with p, so they must not be changed.
 func (p *Provider) For(a address.Address) Account {
 	q := *p
 	q.Incoming = serversFor(p.Incoming, a.Domain)
 	q.Outgoing = serversFor(p.Outgoing, a.Domain)
 	q.Setup = serversFor(p.Setup, a.Domain)
-	q.Services = slices.Clone(p.Services)
-	for i := range q.Services {
-		q.Services[i].URL = q.Services[i].URL.For(a)
+	if slices.ContainsFunc(p.Services, func(s Service) bool { return hasPlaceholder(s.URL) }) {
+		q.Services = slices.Clone(p.Services)
+		for i := range q.Services {
+			q.Services[i].URL = q.Services[i].URL.For(a)
+		}
 	}
-	if p.OAuth2 != nil {
+	if p.OAuth2 != nil && (hasPlaceholder(p.OAuth2.AuthURL) || hasPlaceholder(p.OAuth2.TokenURL)) {
 		o := *p.OAuth2
 		o.AuthURL, o.TokenURL = o.AuthURL.For(a), o.TokenURL.For(a)
 		q.OAuth2 = &o
@@ -36,7 +40,12 @@ func (p *Provider) For(a address.Address) Account {
 	return Account{Address: a, Provider: q}
 }
 
+func hasPlaceholder[S ~string](s S) bool { return strings.Contains(string(s), "%EMAIL") }
+
 func serversFor(servers []Server, d address.Domain) []Server {
+	if !slices.ContainsFunc(servers, func(s Server) bool { return hasPlaceholder(s.Hostname) }) {
+		return servers
+	}
 	out := make([]Server, 0, len(servers))
 	for _, s := range servers {
 		s.Hostname = s.Hostname.For(d)

@@ -3,7 +3,6 @@
 package httpd
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
@@ -13,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"time"
 
@@ -32,9 +32,13 @@ const (
 	maxHeader         = 16 << 10 // octets
 )
 
-// maxAge is how long an answer may be kept: settings change seldom, and a
-// mistake in them should not live long.
-const maxAge = time.Hour
+// How long an answer may be kept, in seconds: settings change seldom, and a
+// mistake in them should not live long. Private: no shared cache may keep what
+// depends on an address.
+const (
+	cachePublic  = "public, max-age=3600"
+	cachePrivate = "private, max-age=3600"
+)
 
 // Handler answers every request from the catalogue that current returns at that
 // moment. It logs one line a request, without anything of the local part.
@@ -45,13 +49,14 @@ func Handler(current func() *catalogue.Catalogue, log *slog.Logger) http.Handler
 	e.HTTPErrorHandler = answerError
 	e.Pre(oneLeadingSlash)
 	e.Use(logged(log), recovered(log))
-	s := server{current}
+	s := &server{current: current}
 	s.autoconfigRoutes(e)
 	return e
 }
 
 type server struct {
-	current func() *catalogue.Catalogue
+	current     func() *catalogue.Catalogue
+	autoconfigs documents
 }
 
 // get routes GET and HEAD, which Echo keeps apart.
@@ -84,21 +89,32 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger
 	return <-stopped
 }
 
-// document sends a rendered document. Private: it depends on an address, so no
-// shared cache may keep it.
-func document(c echo.Context, contentType string, body []byte, private bool) error {
+// document sends a rendered document.
+func document(c echo.Context, contentType, cache string, doc rendered) error {
 	h := c.Response().Header()
 	h.Set(echo.HeaderContentType, contentType)
 	h.Set(echo.HeaderAccessControlAllowOrigin, "*") // nothing here is secret, and web mailers ask
-	scope := "public"
-	if private {
-		scope = "private"
+	h.Set(echo.HeaderCacheControl, cache)
+	h.Set("Etag", doc.etag)
+	r := c.Request()
+	// No tag of ours is part of another, so looking for it does (RFC 9110 §13.1.2).
+	if seen := strings.Join(r.Header["If-None-Match"], ","); seen == "*" || strings.Contains(seen, doc.etag) {
+		h.Del(echo.HeaderContentType)
+		return c.NoContent(http.StatusNotModified)
 	}
-	h.Set(echo.HeaderCacheControl, fmt.Sprintf("%s, max-age=%d", scope, int(maxAge.Seconds())))
+	h.Set(echo.HeaderContentLength, strconv.Itoa(len(doc.body)))
+	c.Response().WriteHeader(http.StatusOK)
+	if r.Method == http.MethodHead {
+		return nil
+	}
+	_, err := c.Response().Write(doc.body)
+	return err
+}
+
+// entityTag makes a tag that notices every change.
+func entityTag(body []byte) string {
 	sum := sha256.Sum256(body)
-	h.Set("ETag", `"`+base64.RawURLEncoding.EncodeToString(sum[:16])+`"`)
-	http.ServeContent(c.Response(), c.Request(), "", time.Time{}, bytes.NewReader(body))
-	return nil
+	return `"` + base64.RawURLEncoding.EncodeToString(sum[:16]) + `"`
 }
 
 // answerError writes every error of every handler: one line of plain text, so
@@ -137,9 +153,18 @@ func oneLeadingSlash(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// domainKey is where a handler leaves the domain that was asked about, for the
-// log.
-const domainKey = "domain"
+// exchange is a request under way, with what the log says about it.
+type exchange struct {
+	echo.Context
+	domain string // that was asked about; empty: none
+}
+
+// setDomain notes the domain that was asked about, for the log.
+func setDomain(c echo.Context, domain string) {
+	if x, ok := c.(*exchange); ok {
+		x.domain = domain
+	}
+}
 
 // logged writes one line a request: the route and the domain, and neither path
 // nor query, which may hold an address.
@@ -148,14 +173,14 @@ func logged(log *slog.Logger) echo.MiddlewareFunc {
 		return func(c echo.Context) error {
 			start := time.Now()
 			c.Response().Header().Set(echo.HeaderXContentTypeOptions, "nosniff")
-			if err := next(c); err != nil {
+			x := exchange{Context: c}
+			if err := next(&x); err != nil {
 				c.Error(err)
 			}
-			domain, _ := c.Get(domainKey).(string)
 			log.LogAttrs(context.Background(), slog.LevelInfo, "http",
 				slog.String("method", c.Request().Method),
 				slog.String("route", route(c)),
-				slog.String("domain", domain),
+				slog.String("domain", x.domain),
 				slog.Int("status", c.Response().Status),
 				slog.Duration("took", time.Since(start)),
 				slog.String("from", c.RealIP()))
@@ -179,7 +204,7 @@ func recovered(log *slog.Logger) echo.MiddlewareFunc {
 			defer func() {
 				if r := recover(); r != nil && r != http.ErrAbortHandler {
 					log.Error("panic", "route", route(c), "stack", string(debug.Stack()))
-					err = echo.ErrInternalServerError
+					err = fmt.Errorf("panic: %v", r)
 				}
 			}()
 			return next(c)

@@ -88,28 +88,48 @@ func (w *Writer) end(name string) {
 // escape writes a value (XML 1.0 §2.4, §3.3.3). Characters that XML cannot
 // hold (§2.2) become U+FFFD.
 func (w *Writer) escape(s string, attr bool) {
-	for _, r := range s {
+	if isPlain(s) { // nearly always
+		w.buf = append(w.buf, s...)
+		return
+	}
+	written := 0
+	for i, r := range s {
+		var by string
 		switch {
 		case r == '&':
-			w.buf = append(w.buf, "&amp;"...)
+			by = "&amp;"
 		case r == '<':
-			w.buf = append(w.buf, "&lt;"...)
+			by = "&lt;"
 		case r == '>': // "]]>" must not stand in text
-			w.buf = append(w.buf, "&gt;"...)
+			by = "&gt;"
 		case r == '"' && attr:
-			w.buf = append(w.buf, "&quot;"...)
+			by = "&quot;"
 		case r == '\r': // written plainly, these would be normalised away, §2.11
-			w.buf = append(w.buf, "&#13;"...)
+			by = "&#13;"
 		case r == '\n' && attr:
-			w.buf = append(w.buf, "&#10;"...)
+			by = "&#10;"
 		case r == '\t' && attr:
-			w.buf = append(w.buf, "&#9;"...)
-		case !allowed(r):
-			w.buf = utf8.AppendRune(w.buf, utf8.RuneError)
+			by = "&#9;"
+		case r == utf8.RuneError || !allowed(r):
+			by = "\ufffd"
 		default:
-			w.buf = utf8.AppendRune(w.buf, r)
+			continue
+		}
+		w.buf = append(w.buf, s[written:i]...)
+		w.buf = append(w.buf, by...)
+		_, size := utf8.DecodeRuneInString(s[i:])
+		written = i + size
+	}
+	w.buf = append(w.buf, s[written:]...)
+}
+
+func isPlain(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '&' || c == '<' || c == '>' || c == '"' {
+			return false
 		}
 	}
+	return true
 }
 
 func allowed(r rune) bool {

@@ -1,0 +1,168 @@
+package httpd_test
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/fstest"
+
+	"golang.org/x/tools/txtar"
+
+	"milepost/catalogue"
+	"milepost/internal/httpd"
+)
+
+const family = `display_name = "Example family"
+domains = ["example.com"]
+[[incoming]]
+protocol = "imap"
+hostname = "mail.example.com"
+username = "%EMAILLOCALPART%"
+[[outgoing]]
+hostname = "mail.example.com"
+`
+
+func familyCatalogue(t testing.TB) *catalogue.Catalogue {
+	t.Helper()
+	return catalogueOf(t, &txtar.Archive{Files: []txtar.File{{Name: "example.com.toml", Data: []byte(family)}}})
+}
+
+// logBuffer is written by the server and read by the test.
+type logBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// Nothing of a local part reaches the log, wherever a client puts the address.
+func TestLogHoldsNoLocalPart(t *testing.T) {
+	var log logBuffer
+	addr := start(t, familyCatalogue(t), &log)
+	targets := []string{
+		"/mail/config-v1.1.xml?emailaddress=secretname@example.com",
+		"/mail/config-v1.1.xml?emailaddress=secretname%40example.com;x",
+		"/mail/config-v1.1.xml?emailaddress=%22secretname%0d%40example.com",
+		"/v1.1/secretname@example.com",
+		"/autoconfig/v1.1/secretname%40example.com",
+		"/unknown/secretname@example.com?q=secretname",
+		"//secretname@example.com/",
+		"http://secretname@autoconfig.example.com/mail/config-v1.1.xml",
+	}
+	for _, target := range targets {
+		exchange(t, addr, "GET "+target+" HTTP/1.1\nHost: autoconfig.example.com\nReferer: http://x/secretname\nUser-Agent: secretname\n\n")
+		exchange(t, addr, "SECRETNAME "+target+" HTTP/1.1\nHost: secretname@example.com\n\n")
+	}
+	if n := strings.Count(log.String(), "msg=http"); n != 2*len(targets)-2 && n < len(targets) {
+		t.Errorf("%d lines for %d requests:\n%s", n, 2*len(targets), log.String())
+	}
+	if strings.Contains(strings.ToLower(log.String()), "secretname") {
+		t.Errorf("the log names a person:\n%s", log.String())
+	}
+	if !strings.Contains(log.String(), "domain=example.com status=200") {
+		t.Errorf("the log lacks the domain:\n%s", log.String())
+	}
+}
+
+// Requests that are too large get an answer, and the server stays up.
+func TestSizes(t *testing.T) {
+	addr := start(t, familyCatalogue(t), io.Discard)
+	long := strings.Repeat("a", 10_000)
+	for _, tc := range []struct{ name, request, status string }{
+		{"10 kB address, Host known", "GET /mail/config-v1.1.xml?emailaddress=" + long + "@example.com HTTP/1.1\nHost: autoconfig.example.com", "200 OK"},
+		{"10 kB domain, Host known", "GET /mail/config-v1.1.xml?emailaddress=fred@" + long + " HTTP/1.1\nHost: autoconfig.example.com", "200 OK"},
+		{"10 kB domain, Host unknown", "GET /mail/config-v1.1.xml?emailaddress=fred@" + long + " HTTP/1.1\nHost: 127.0.0.1", "404 Not Found"},
+		{"10 kB in the path", "GET /v1.1/" + long + " HTTP/1.1\nHost: 127.0.0.1", "404 Not Found"},
+		{"300 bytes of Host", "GET /mail/config-v1.1.xml HTTP/1.1\nHost: autoconfig." + strings.Repeat("a.", 150) + "com", "404 Not Found"},
+		{"40 kB of header", "GET /mail/config-v1.1.xml HTTP/1.1\nHost: autoconfig.example.com\nX: " + strings.Repeat(long, 4), "431 Request Header Fields Too Large"},
+		{"a body", "POST /mail/config-v1.1.xml HTTP/1.1\nHost: autoconfig.example.com\nContent-Length: 5\n\nhello", "405 Method Not Allowed"},
+		{"no HTTP", "hello", "400 Bad Request"},
+		{"after all that", "GET /mail/config-v1.1.xml HTTP/1.1\nHost: autoconfig.example.com", "200 OK"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			if !strings.Contains(tc.request, "\n\n") {
+				tc.request += "\n\n"
+			}
+			got, _, _ := strings.Cut(exchange(t, addr, tc.request), "\n")
+			if got != "HTTP/1.1 "+tc.status {
+				t.Errorf("%s, want %s", got, tc.status)
+			}
+		})
+	}
+}
+
+// A mistake of ours is a 500 in plain text, and ends no other request.
+func TestPanic(t *testing.T) {
+	var log logBuffer
+	logger := slog.New(slog.NewTextHandler(&log, nil))
+	addr := startHandler(t, httpd.Handler(func() *catalogue.Catalogue { panic("fred@example.com") }, logger), logger)
+	got := exchange(t, addr, "GET /v1.1/example.com HTTP/1.1\nHost: x\n\n")
+	if !strings.HasPrefix(got, "HTTP/1.1 500 ") || !strings.HasSuffix(got, "\n500 internal server error: the server made a mistake\n") {
+		t.Error(got)
+	}
+	if !strings.Contains(log.String(), "level=ERROR msg=panic route=/v1.1/:domain") || strings.Contains(log.String(), "fred") {
+		t.Error(log.String())
+	}
+}
+
+// Serve returns once its context ends, and lets the request under way finish.
+func TestServeStops(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	entered := make(chan struct{})
+	h := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		close(entered)
+		<-ctx.Done()
+		io.WriteString(w, "done")
+	})
+	stopped := make(chan error, 1)
+	go func() { stopped <- httpd.Serve(ctx, listener, h, slog.New(slog.DiscardHandler)) }()
+	go func() { <-entered; cancel() }()
+	if got := exchange(t, listener.Addr().String(), "GET / HTTP/1.1\nHost: x\n\n"); !strings.HasSuffix(got, "\ndone\n") {
+		t.Error(got)
+	}
+	if err := <-stopped; err != nil {
+		t.Error(err)
+	}
+}
+
+// A new catalogue is used from the next request on.
+func TestCatalogueIsSwapped(t *testing.T) {
+	empty, err := catalogue.Load(catalogue.Source{FS: fstest.MapFS{"a.toml": {Data: []byte(strings.Replace(family, "example.com", "example.org", 1))}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var mu sync.Mutex
+	now := empty
+	log := slog.New(slog.DiscardHandler)
+	addr := startHandler(t, httpd.Handler(func() *catalogue.Catalogue { mu.Lock(); defer mu.Unlock(); return now }, log), log)
+	const request = "GET /v1.1/example.com HTTP/1.1\nHost: x\n\n"
+	if got := exchange(t, addr, request); !strings.HasPrefix(got, "HTTP/1.1 404 ") {
+		t.Error(got)
+	}
+	mu.Lock()
+	now = familyCatalogue(t)
+	mu.Unlock()
+	if got := exchange(t, addr, request); !strings.HasPrefix(got, "HTTP/1.1 200 ") {
+		t.Error(got)
+	}
+}
