@@ -30,8 +30,7 @@ type loaded struct {
 	errs     Errors
 
 	listFile    string  // of domains_from
-	inline      int     // the first so many domains stand in the file itself, the others in the list
-	domainLines []int32 // of provider.Domains
+	domainLines []int32 // of provider.Domains; negative: a line of listFile
 	mxLines     []int32 // of provider.MX
 }
 

@@ -21,7 +21,7 @@ func check(args []string, stdout, stderr io.Writer) int {
 		complainLoad(stderr, err)
 		return exitNo
 	}
-	fmt.Fprintf(stdout, "milepost: %d providers, %d domains, no mistakes\n", len(c.Providers()), c.Domains())
+	fmt.Fprintf(stdout, "milepost: %s, no mistakes\n", size(c))
 	return exitOK
 }
 

@@ -56,9 +56,17 @@ func complainLoad(stderr io.Writer, err error) {
 	for _, e := range errs {
 		fmt.Fprintln(stderr, e)
 	}
-	mistakes := "mistakes"
-	if len(errs) == 1 {
-		mistakes = "mistake"
+	complain(stderr, "%s in the catalogue; docs/catalogue.md lists what is allowed", count(len(errs), "mistake"))
+}
+
+// size says how much a catalogue holds.
+func size(c *catalogue.Catalogue) string {
+	return count(len(c.Providers()), "provider") + ", " + count(c.Domains(), "domain")
+}
+
+func count(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
 	}
-	complain(stderr, "%d %s in the catalogue; docs/catalogue.md lists what is allowed", len(errs), mistakes)
+	return fmt.Sprintf("%d %s", n, noun)
 }

@@ -60,7 +60,7 @@ func serve(args []string, stdout, stderr io.Writer) int {
 }
 
 func announce(stdout io.Writer, addr net.Addr, c *catalogue.Catalogue) {
-	fmt.Fprintf(stdout, "milepost: %d providers, %d domains\n", len(c.Providers()), c.Domains())
+	fmt.Fprintf(stdout, "milepost: %s\n", size(c))
 	fmt.Fprintf(stdout, "milepost: http listening on %s\n", addr)
 	domain := "example.com"
 	for _, p := range c.Providers() {

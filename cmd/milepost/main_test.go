@@ -1,0 +1,126 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const family = `display_name = "Example family"
+domains = ["example.com"]
+[[incoming]]
+protocol = "imap"
+hostname = "mail.example.com"
+[[outgoing]]
+hostname = "mail.example.com"
+`
+
+func milepost(t *testing.T, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	code = run(args, &out, &errs)
+	return code, out.String(), errs.String()
+}
+
+// directory writes files into a fresh directory.
+func directory(t *testing.T, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func TestCommandLine(t *testing.T) {
+	dir := directory(t, map[string]string{"example.com.toml": family})
+	bad := directory(t, map[string]string{"a.toml": family, "b.toml": family + "x = 1\n"})
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	port := taken.Addr().String()
+
+	for _, tc := range []struct {
+		name           string
+		args           []string
+		code           int
+		stdout, stderr string // what must be in them; stdout "" must be empty
+	}{
+		{"nothing", nil, 2, "", "SYNOPSIS"},
+		{"help", []string{"help"}, 0, "EXIT STATUS", ""},
+		{"--help", []string{"--help"}, 0, "EXIT STATUS", ""},
+		{"serve -h", []string{"serve", "-h"}, 0, "EXIT STATUS", ""},
+		{"unknown command", []string{"start"}, 2, "", `milepost: "start" is no command; serve, show, check, version and help are`},
+		{"unknown flag", []string{"show", "-x"}, 2, "", "milepost: show: flag provided but not defined: -x"},
+		{"version", []string{"version"}, 0, "milepost ", ""},
+
+		{"show an address", []string{"show", "fred@gmail.com"}, 0, "<hostname>imap.gmail.com</hostname>", ""},
+		{"show a domain", []string{"show", "gmail.com"}, 0, "<domain>gmail.com</domain>", ""},
+		{"show text", []string{"show", "-format", "text", "fred@laposte.net"}, 0, "imap      imap.laposte.net  993   SSL          password-cleartext  fred\n", ""},
+		{"show with own directory", []string{"show", "-providers", dir, "fred@example.com"}, 0, "<hostname>mail.example.com</hostname>", ""},
+		{"show without the shipped ones", []string{"show", "-no-builtin", "-providers", dir, "gmail.com"}, 1, "", "milepost: no provider is known for the domain gmail.com"},
+		{"show all servers", []string{"show", "-all-servers", "orange.fr"}, 0, "<hostname>smtp-msa.orange.fr</hostname>", ""},
+		{"show an unknown domain", []string{"show", "fred@unknown.test"}, 1, "", "milepost: no provider is known for the domain unknown.test"},
+		{"show nothing", []string{"show"}, 2, "", "milepost: show: one address or domain is needed"},
+		{"show no address", []string{"show", "fred@"}, 2, "", "milepost: show: domain is empty"},
+		{"show unknown format", []string{"show", "-format", "yaml", "gmail.com"}, 2, "", `milepost: show: -format "yaml" is unknown; autoconfig, json and text are allowed`},
+		{"show all servers as JSON", []string{"show", "-format", "json", "-all-servers", "gmail.com"}, 2, "", "-all-servers goes with -format autoconfig"},
+
+		{"check", []string{"check"}, 0, "no mistakes", ""},
+		{"check a directory", []string{"check", dir}, 0, "milepost: 1 provider, 1 domain, no mistakes", ""},
+		{"check a file", []string{"check", filepath.Join(dir, "example.com.toml")}, 0, "1 provider", ""},
+		{"check mistakes", []string{"check", bad}, 1, "", bad + "/b.toml:8: outgoing[1].x: is unknown; "},
+		{"check two files", []string{"check", bad + "/a.toml", bad + "/b.toml"}, 1, "", "b.toml:2: domains: example.com is claimed at " + bad + "/a.toml:2 already"},
+		{"check nothing there", []string{"check", filepath.Join(dir, "absent")}, 1, "", "absent: no such file or directory"},
+
+		{"serve: a word too many", []string{"serve", dir}, 2, "", "directories are given with -providers"},
+		{"serve: no catalogue", []string{"serve", "-no-builtin"}, 1, "", "milepost: no providers: -no-builtin needs a -providers directory"},
+		{"serve: mistakes", []string{"serve", "-providers", bad}, 1, "", "milepost: 2 mistakes in the catalogue"},
+		{"serve: port in use", []string{"serve", "-http", port}, 1, "", "milepost: -http " + port + ": the port is in use"},
+		{"serve: no address", []string{"serve", "-http", "here"}, 1, "", "milepost: -http here: "},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			code, stdout, stderr := milepost(t, tc.args...)
+			if code != tc.code || !strings.Contains(stdout, tc.stdout) || tc.stdout == "" && stdout != "" || !strings.Contains(stderr, tc.stderr) || tc.stderr == "" && stderr != "" {
+				t.Errorf("exit code %d\nstdout: %.600s\nstderr: %.600s", code, stdout, stderr)
+			}
+		})
+	}
+}
+
+// The JSON form has every server with its six fields, as stored.
+func TestShowJSON(t *testing.T) {
+	code, stdout, stderr := milepost(t, "show", "-format", "json", "fred@orange.fr")
+	if code != 0 {
+		t.Fatal(stderr)
+	}
+	var p struct {
+		ID                 string
+		Incoming, Outgoing []struct {
+			Protocol, Hostname string
+			Port               int
+			SocketType         string `json:"socket_type"`
+			Authentication     []string
+			Username           string
+		}
+	}
+	if err := json.Unmarshal([]byte(stdout), &p); err != nil {
+		t.Fatal(err)
+	}
+	if p.ID != "orange.fr" || len(p.Incoming) != 4 || len(p.Outgoing) != 3 {
+		t.Errorf("%s", stdout)
+	}
+	for _, s := range append(p.Incoming, p.Outgoing...) {
+		if s.Protocol == "" || s.Hostname == "" || s.Port == 0 || s.SocketType == "" || len(s.Authentication) == 0 || s.Username != "%EMAILADDRESS%" {
+			t.Errorf("%+v", s)
+		}
+	}
+}

@@ -1,0 +1,151 @@
+package main
+
+import (
+	"bufio"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestMain lets the test binary stand in for the command, so that signals meet
+// a process of its own.
+func TestMain(m *testing.M) {
+	if os.Getenv("MILEPOST_RUN") != "" {
+		main()
+	}
+	os.Exit(m.Run())
+}
+
+// process is a milepost that runs beside the test.
+type process struct {
+	*exec.Cmd
+	addr   string
+	stderr *bufio.Reader
+}
+
+func startProcess(t *testing.T, args ...string) *process {
+	t.Helper()
+	p := &process{Cmd: exec.Command(os.Args[0], append([]string{"serve", "-http", "127.0.0.1:0"}, args...)...)}
+	p.Env = append(os.Environ(), "MILEPOST_RUN=1")
+	stdout, err := p.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stderr, err := p.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.stderr = bufio.NewReader(stderr)
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.Process.Kill(); p.Wait() })
+	lines := bufio.NewScanner(stdout)
+	urls := 0
+	for urls < 2 && lines.Scan() {
+		if addr, ok := strings.CutPrefix(lines.Text(), "milepost: http listening on "); ok {
+			p.addr = addr
+		}
+		if strings.HasPrefix(lines.Text(), "try http://"+p.addr+"/") {
+			if status, body := get(t, strings.TrimPrefix(lines.Text(), "try ")); status != http.StatusOK {
+				t.Errorf("%s: %d %s", lines.Text(), status, body)
+			}
+			urls++
+		}
+	}
+	if urls != 2 {
+		t.Fatalf("two URLs to try were to be printed; %d were", urls)
+	}
+	return p
+}
+
+// waitFor reads the log up to a line.
+func (p *process) waitFor(t *testing.T, text string) string {
+	t.Helper()
+	var seen strings.Builder
+	for {
+		line, err := p.stderr.ReadString('\n')
+		seen.WriteString(line)
+		if strings.Contains(line, text) {
+			return seen.String()
+		}
+		if err != nil {
+			t.Fatalf("no %q in the log:\n%s", text, seen.String())
+		}
+	}
+}
+
+func get(t *testing.T, url string) (int, string) {
+	t.Helper()
+	client := http.Client{Timeout: time.Minute}
+	resp, err := client.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, string(body)
+}
+
+// serve sends what show prints.
+func TestServeSendsWhatShowPrints(t *testing.T) {
+	p := startProcess(t)
+	for _, address := range []string{"fred@gmail.com", "fred@laposte.net", "0123@free.fr", "fred@wanadoo.fr"} {
+		status, body := get(t, "http://"+p.addr+"/mail/config-v1.1.xml?emailaddress="+address)
+		code, stdout, stderr := milepost(t, "show", address)
+		if status != http.StatusOK || code != 0 || body != stdout {
+			t.Errorf("%s: %d, exit code %d\n%s\n%s\n%s", address, status, code, body, stdout, stderr)
+		}
+	}
+}
+
+func TestSignals(t *testing.T) {
+	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
+		t.Run(signal.String(), func(t *testing.T) {
+			p := startProcess(t)
+			if err := p.Process.Signal(signal); err != nil {
+				t.Fatal(err)
+			}
+			if err := p.Wait(); err != nil {
+				t.Errorf("it did not stop gracefully: %v", err)
+			}
+		})
+	}
+}
+
+// SIGHUP reads the providers again; mistakes leave the old ones in use.
+func TestReload(t *testing.T) {
+	dir := directory(t, map[string]string{"example.com.toml": family})
+	p := startProcess(t, "-no-builtin", "-providers", dir)
+	reload := func(text, log string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, "example.com.toml"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := p.Process.Signal(syscall.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
+		p.waitFor(t, log)
+	}
+	served := func() string {
+		_, body := get(t, "http://"+p.addr+"/v1.1/example.com")
+		return body
+	}
+	reload(strings.ReplaceAll(family, "mail.example.com", "new.example.com"), "msg=reloaded")
+	if body := served(); !strings.Contains(body, "<hostname>new.example.com</hostname>") {
+		t.Error(body)
+	}
+	reload("nonsense", "reload refused")
+	if body := served(); !strings.Contains(body, "<hostname>new.example.com</hostname>") {
+		t.Error(body)
+	}
+}

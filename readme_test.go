@@ -1,0 +1,105 @@
+package milepost_test
+
+import (
+	"bufio"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// snippets returns README's blocks of a language.
+func snippets(t *testing.T, language string) []string {
+	t.Helper()
+	text, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []string
+	for _, part := range strings.Split(string(text), "```"+language+"\n")[1:] {
+		body, _, _ := strings.Cut(part, "```")
+		out = append(out, body)
+	}
+	return out
+}
+
+// The README's commands do what it says: the server starts on the embedded
+// catalogue, answers the request with the answer shown there, and serves one's
+// own domain.
+func TestREADME(t *testing.T) {
+	commands := snippets(t, "sh")
+	for _, promised := range []string{"go run ./cmd/milepost serve\n", "go test ./...\n"} {
+		if !slices.Contains(commands, promised) {
+			t.Fatalf("README lacks the command %s", promised)
+		}
+	}
+	program := filepath.Join(t.TempDir(), "milepost")
+	if out, err := exec.Command("go", "build", "-o", program, "./cmd/milepost").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	dir := filepath.Join(t.TempDir(), "providers")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "example.com.toml"), []byte(snippets(t, "toml")[0]), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command(program, "check", dir).CombinedOutput(); err != nil {
+		t.Errorf("check: %v\n%s", err, out)
+	}
+
+	// As the README starts it, but on a port that is free.
+	serve := exec.Command(program, "serve", "-http", "127.0.0.1:0", "-providers", dir)
+	stdout, err := serve.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := serve.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { serve.Process.Kill(); serve.Wait() }()
+	addr := ""
+	for lines := bufio.NewScanner(stdout); addr == "" && lines.Scan(); {
+		addr, _ = strings.CutPrefix(lines.Text(), "milepost: http listening on ")
+		if !strings.Contains(lines.Text(), "listening") {
+			addr = ""
+		}
+	}
+	fetch := func(url string) string {
+		t.Helper()
+		client := http.Client{Timeout: time.Minute}
+		resp, err := client.Get(strings.Replace(url, "127.0.0.1:8080", addr, 1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		body, err := io.ReadAll(resp.Body)
+		if err != nil || resp.StatusCode != http.StatusOK {
+			t.Fatalf("%s: %s %v", url, resp.Status, err)
+		}
+		return string(body)
+	}
+	asked := false
+	for _, c := range commands {
+		if url, ok := strings.CutPrefix(c, "curl '"); ok {
+			asked = true
+			if got := fetch(strings.TrimSuffix(url, "'\n")); got != snippets(t, "xml")[0] {
+				t.Errorf("the README's answer is not the server's:\n%s", got)
+			}
+		}
+	}
+	if !asked {
+		t.Error("README shows no request")
+	}
+	own := fetch("http://127.0.0.1:8080/v1.1/example.com")
+	for _, want := range []string{"<hostname>mail.example.com</hostname>", "<port>993</port>", "<port>465</port>"} {
+		if !strings.Contains(own, want) {
+			t.Errorf("no %s in\n%s", want, own)
+		}
+	}
+}
