@@ -52,13 +52,15 @@ func accepted(a settings.Account) settings.Provider {
 	p.Domains = []settings.DomainPattern{{Domain: a.Address.Domain}}
 	// One of each: Thunderbird takes the first of several, Evolution and aerc
 	// the last. IMAP first: Geary reads no further.
-	p.Incoming = bestOfEach(p.Incoming, settings.IncomingProtocols)
-	p.Outgoing = bestOfEach(p.Outgoing, settings.OutgoingProtocols)
-	p.Setup = bestOfEach(p.Setup, settings.SetupProtocols)
+	p.Incoming = recommended(p.Incoming, settings.IncomingProtocols)
+	p.Outgoing = recommended(p.Outgoing, settings.OutgoingProtocols)
+	p.Setup = recommended(p.Setup, settings.SetupProtocols)
 
+	// Few clients fill placeholders in URLs, so where the address is not known
+	// such a URL is left out.
 	var services []settings.Service
 	for _, protocol := range settings.ServiceProtocols {
-		if i := slices.IndexFunc(p.Services, func(s settings.Service) bool { return s.Protocol == protocol && filled(s.URL) }); i >= 0 {
+		if i := slices.IndexFunc(p.Services, func(s settings.Service) bool { return s.Protocol == protocol && s.URL.Filled() }); i >= 0 {
 			services = append(services, p.Services[i])
 		}
 	}
@@ -71,32 +73,22 @@ func accepted(a settings.Account) settings.Provider {
 		}
 	}
 	p.Documentation = docs
-	if o := p.OAuth2; o != nil && (!filled(o.AuthURL) || !filled(o.TokenURL) || o.Issuer == "" || o.Scope == "") {
+	if o := p.OAuth2; o != nil && (!o.AuthURL.Filled() || !o.TokenURL.Filled() || o.Issuer == "" || o.Scope == "") {
 		p.OAuth2 = nil
 	}
-	if !filled(p.Webmail) || !strings.HasPrefix(string(p.Webmail), "https://") {
+	if !p.Webmail.Filled() || !strings.HasPrefix(string(p.Webmail), "https://") {
 		p.Webmail = ""
 	}
 	p.Notice = nil // its element is no part of the draft
 	return p
 }
 
-// filled tells whether there is a URL without a placeholder. Few clients fill
-// one in a URL, so where the address is not known the URL is left out.
-func filled(u settings.URL) bool { return u != "" && !strings.Contains(string(u), "%EMAIL") }
-
-func bestOfEach(servers []settings.Server, protocols []settings.Protocol) []settings.Server {
-	best := make([]settings.Server, 0, len(protocols))
-	encrypted := false
-	for _, p := range protocols {
-		if s, ok := settings.Best(servers, p); ok {
-			s.Authentication = acceptedMethods(s.Authentication)
-			best = append(best, s)
-			encrypted = encrypted || s.SocketType.Encrypted()
-		}
-	}
-	if encrypted { // then nobody needs clear text
-		best = slices.DeleteFunc(best, func(s settings.Server) bool { return !s.SocketType.Encrypted() })
+// recommended returns the best server of each protocol, with the methods that
+// every client can read.
+func recommended(servers []settings.Server, protocols []settings.Protocol) []settings.Server {
+	best := settings.Recommended(servers, protocols)
+	for i := range best {
+		best[i].Authentication = acceptedMethods(best[i].Authentication)
 	}
 	return best
 }

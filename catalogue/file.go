@@ -82,6 +82,7 @@ func loadFile(source Source, name string) *loaded {
 	}
 	p.Services = services(t)
 	p.OAuth2 = oauth2(t.Table("oauth2"))
+	redirect(t, p)
 	for _, d := range t.Tables("documentation") {
 		url := required(d, "url", httpsURL)
 		p.Documentation = append(p.Documentation, settings.Documentation{URL: url, Descriptions: texts(d)})
@@ -94,6 +95,30 @@ func loadFile(source Source, name string) *loaded {
 	t.Done()
 	l.errs = append(t.Errors(), list...)
 	return l
+}
+
+// redirect reads where Autodiscover sends Outlook instead.
+func redirect(t *tomlfile.Table, p *settings.Provider) {
+	p.AutodiscoverRedirectURL = optional(t, "autodiscover_redirect_url", func(s string) (settings.URL, error) {
+		u, err := httpsURL(s)
+		if err == nil && !u.Filled() {
+			err = fmt.Errorf("%q has a placeholder; none is allowed here", s)
+		}
+		return u, err
+	})
+	p.AutodiscoverRedirectAddress = optional(t, "autodiscover_redirect_address", func(s string) (settings.Username, error) {
+		u, err := settings.ParseUsername(s)
+		if err == nil {
+			d, _ := address.ParseDomain("example.com")
+			if _, bad := address.Parse(u.For(address.Address{Local: "fred", Domain: d})); bad != nil || u == settings.EmailAddress {
+				err = fmt.Errorf(`%q is no other address; "%s@tenant.example.com", say, is allowed`, s, settings.EmailLocalPart)
+			}
+		}
+		return u, err
+	})
+	if p.AutodiscoverRedirectURL != "" && p.AutodiscoverRedirectAddress != "" {
+		t.Errorf("autodiscover_redirect_address", "stands beside autodiscover_redirect_url; one of them is allowed")
+	}
 }
 
 var idPattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$`)

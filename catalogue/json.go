@@ -17,6 +17,7 @@ func JSON(p *settings.Provider) ([]byte, error) {
 		MX:      words(p.MX, address.Domain.String),
 		Kind:    p.Kind, Country: p.Country, Website: p.Website, Webmail: p.Webmail, Source: p.Source,
 		Incoming: jsonServers(p.Incoming), Outgoing: jsonServers(p.Outgoing), Setup: jsonServers(p.Setup),
+		RedirectURL: p.AutodiscoverRedirectURL, RedirectAddr: p.AutodiscoverRedirectAddress,
 	}
 	for _, s := range p.Services {
 		out.Service = append(out.Service, jsonService(s))
@@ -55,6 +56,8 @@ type jsonProvider struct {
 	Setup         []jsonServer        `json:"setup,omitempty"`
 	Service       []jsonService       `json:"service,omitempty"`
 	OAuth2        *jsonOAuth2         `json:"oauth2,omitempty"`
+	RedirectURL   settings.URL        `json:"autodiscover_redirect_url,omitempty"`
+	RedirectAddr  settings.Username   `json:"autodiscover_redirect_address,omitempty"`
 	Documentation []map[string]string `json:"documentation,omitempty"`
 	Notice        map[string]string   `json:"notice,omitempty"`
 }

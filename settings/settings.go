@@ -211,6 +211,11 @@ type Provider struct {
 	Services []Service
 	OAuth2   *OAuth2Settings // nil: none
 
+	// Where Outlook finds the Exchange that really has the mailboxes; at most one
+	// of the two. The address is a template.
+	AutodiscoverRedirectURL     URL
+	AutodiscoverRedirectAddress Username
+
 	Documentation []Documentation
 	Notice        *Notice // nil: none
 	Webmail       URL
@@ -246,4 +251,22 @@ func Best(servers []Server, p Protocol) (Server, bool) {
 		return Server{}, false
 	}
 	return servers[best], true
+}
+
+// Recommended returns the best server of each protocol, in the order of the
+// protocols, for documents that hold one of each. If any of them is encrypted,
+// those in clear text are left out: nobody needs them then.
+func Recommended(servers []Server, protocols []Protocol) []Server {
+	best := make([]Server, 0, len(protocols))
+	encrypted := false
+	for _, p := range protocols {
+		if s, ok := Best(servers, p); ok {
+			best = append(best, s)
+			encrypted = encrypted || s.SocketType.Encrypted()
+		}
+	}
+	if encrypted {
+		best = slices.DeleteFunc(best, func(s Server) bool { return !s.SocketType.Encrypted() })
+	}
+	return best
 }

@@ -46,6 +46,9 @@ func (u URL) For(a address.Address) URL {
 	return URL(fill(string(u), a, escapeURL))
 }
 
+// Filled tells whether there is a URL, and no placeholder in it.
+func (u URL) Filled() bool { return u != "" && !hasPlaceholder(u) }
+
 func escapeURL(s string) string {
 	return strings.ReplaceAll(url.QueryEscape(s), "+", "%20")
 }

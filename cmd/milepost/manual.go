@@ -12,8 +12,8 @@ const manual = `NAME
     milepost - tells mail programs their settings
 
 SYNOPSIS
-    milepost serve [-http ADDR] [-providers DIR]... [-no-builtin]
-    milepost show [-format autoconfig|json|text] [-all-servers] [-providers DIR]... [-no-builtin] ADDRESS-or-DOMAIN
+    milepost serve [-http ADDR] [-public-url URL] [-providers DIR]... [-no-builtin]
+    milepost show [-format FORMAT] [-all-servers] [-public-url URL] [-providers DIR]... [-no-builtin] ADDRESS-or-DOMAIN
     milepost check [PATH]...
     milepost version
 
@@ -28,6 +28,10 @@ COMMANDS
 OPTIONS
     -http ADDR
             where to listen (default 127.0.0.1:8080); port 0 picks a free one
+    -public-url URL
+            the HTTPS address under which the server is reached, as
+            https://mail.example.com: Autodiscover requests by plain HTTP are
+            sent there, and the JSON form names it
     -providers DIR
             a directory of provider files (*.toml); may be given several
             times: a later one's provider replaces an earlier one's, and the
@@ -36,6 +40,9 @@ OPTIONS
             leaves the shipped catalogue out
     -format FORMAT
             autoconfig: the document that serve sends (default);
+            autodiscover: the one for Outlook;
+            mobilesync: the one for ActiveSync, where the provider has it;
+            autodiscover-json: what points to the one for Outlook;
             json: the whole provider as it is stored;
             text: a table for people
     -all-servers

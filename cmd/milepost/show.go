@@ -3,19 +3,34 @@ package main
 import (
 	"flag"
 	"io"
+	"slices"
 	"strings"
 
 	"milepost/address"
 	"milepost/autoconfig"
+	"milepost/autodiscover"
 	"milepost/catalogue"
 	"milepost/settings"
 )
 
-// formats are what show can print: for an account, the bytes that serve sends.
-var formats = map[string]func(settings.Provider, address.Address) ([]byte, error){
-	"autoconfig": func(p settings.Provider, a address.Address) ([]byte, error) { return autoconfig.Render(p.For(a)) },
-	"json":       func(p settings.Provider, _ address.Address) ([]byte, error) { return catalogue.JSON(&p) },
-	"text":       func(p settings.Provider, a address.Address) ([]byte, error) { return text(p.For(a)), nil },
+// formatNames lists what show can print.
+var formatNames = []string{"autoconfig", "autodiscover", "mobilesync", "autodiscover-json", "json", "text"}
+
+// renderAs makes what serve would send.
+func renderAs(format string, p *settings.Provider, a address.Address, publicURL string) ([]byte, error) {
+	switch format {
+	case "autodiscover":
+		return autodiscover.Render(p.For(a))
+	case "mobilesync":
+		return autodiscover.RenderMobileSync(p.For(a))
+	case "autodiscover-json":
+		return autodiscover.RenderJSON(p.For(a), "AutodiscoverV1", autodiscover.POXURL(publicURL, a.Domain))
+	case "json":
+		return catalogue.JSON(p)
+	case "text":
+		return text(p.For(a)), nil
+	}
+	return autoconfig.Render(p.For(a))
 }
 
 func show(args []string, stdout, stderr io.Writer) int {
@@ -23,16 +38,20 @@ func show(args []string, stdout, stderr io.Writer) int {
 		flags  = flag.NewFlagSet("show", flag.ContinueOnError)
 		format = flags.String("format", "autoconfig", "")
 		all    = flags.Bool("all-servers", false, "")
+		public string
 		from   providers
 	)
+	flags.Func("public-url", "", func(s string) (err error) {
+		public, err = parsePublicURL(s)
+		return err
+	})
 	from.register(flags)
 	if code, ok := parse(flags, args, stdout, stderr); !ok {
 		return code
 	}
-	render, ok := formats[*format]
 	switch {
-	case !ok:
-		complain(stderr, "show: -format %q is unknown; autoconfig, json and text are allowed", *format)
+	case !slices.Contains(formatNames, *format):
+		complain(stderr, "show: -format %q is unknown; %s are allowed", *format, strings.Join(formatNames, ", "))
 		return exitUsage
 	case *all && *format != "autoconfig":
 		complain(stderr, "show: -all-servers goes with -format autoconfig; the others show all servers anyway")
@@ -40,9 +59,6 @@ func show(args []string, stdout, stderr io.Writer) int {
 	case flags.NArg() != 1:
 		complain(stderr, "show: one address or domain is needed, behind the options; there are %d", flags.NArg())
 		return exitUsage
-	}
-	if *all {
-		render = func(p settings.Provider, a address.Address) ([]byte, error) { return autoconfig.RenderAll(p.For(a)) }
 	}
 	asked, err := parseAsked(flags.Arg(0))
 	if err != nil {
@@ -60,7 +76,12 @@ func show(args []string, stdout, stderr io.Writer) int {
 		complain(stderr, "to add it, write a file as docs/catalogue.md shows and give its directory with -providers")
 		return exitNo
 	}
-	body, err := render(*provider, asked)
+	var body []byte
+	if *all {
+		body, err = autoconfig.RenderAll(provider.For(asked))
+	} else {
+		body, err = renderAs(*format, provider, asked, public)
+	}
 	if err != nil {
 		complain(stderr, "%s", err)
 		return exitNo

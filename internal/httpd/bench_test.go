@@ -35,7 +35,7 @@ func benchmarkGET(b *testing.B, domain string) {
 		b.Fatal(err)
 	}
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
-	addr := startHandler(b, httpd.Handler(func() *catalogue.Catalogue { return c }, log), log)
+	addr := startHandler(b, httpd.Handler(httpd.Options{Catalogue: func() *catalogue.Catalogue { return c }, Log: log}), log)
 
 	stack := dial(b, addr, request)
 	header, body := stack.get(b)

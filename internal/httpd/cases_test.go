@@ -92,7 +92,7 @@ func catalogueOf(t testing.TB, archive *txtar.Archive) *catalogue.Catalogue {
 func start(t testing.TB, c *catalogue.Catalogue, logTo io.Writer) (addr string) {
 	t.Helper()
 	log := slog.New(slog.NewTextHandler(logTo, nil))
-	return startHandler(t, httpd.Handler(func() *catalogue.Catalogue { return c }, log), log)
+	return startHandler(t, httpd.Handler(httpd.Options{Catalogue: func() *catalogue.Catalogue { return c }, Log: log}), log)
 }
 
 func startHandler(t testing.TB, h http.Handler, log *slog.Logger) (addr string) {

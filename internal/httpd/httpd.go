@@ -18,11 +18,12 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"milepost/address"
 	"milepost/catalogue"
 )
 
-// Limits of one connection. Requests have no bodies, and the longest address
-// that gets an answer of ours has 10 kB.
+// Limits of one connection. The longest address that gets an answer of ours has
+// 10 kB, the longest body 64 KiB.
 const (
 	readHeaderTimeout = 5 * time.Second
 	readTimeout       = 10 * time.Second
@@ -40,22 +41,34 @@ const (
 	cachePrivate = "private, max-age=3600"
 )
 
-// Handler answers every request from the catalogue that current returns at that
-// moment. It logs one line a request, without anything of the local part.
-func Handler(current func() *catalogue.Catalogue, log *slog.Logger) http.Handler {
+// Options are what a handler is made of.
+type Options struct {
+	// Catalogue returns the snapshot to answer from, at every request anew.
+	Catalogue func() *catalogue.Catalogue
+	// Log gets a line a request, without anything of the local part.
+	Log *slog.Logger
+	// PublicURL is the HTTPS address under which the server is reached, as
+	// https://mail.example.com; empty: none is known.
+	PublicURL string
+}
+
+// Handler answers every request.
+func Handler(o Options) http.Handler {
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
 	e.IPExtractor = echo.ExtractIPDirect() // else anybody names the address that is logged
 	e.HTTPErrorHandler = answerError
-	e.Pre(oneLeadingSlash)
-	e.Use(logged(log), recovered(log))
-	s := &server{current: current}
+	e.Pre(oneLeadingSlash, anyCase)
+	e.Use(logged(o.Log), recovered(o.Log))
+	s := &server{current: o.Catalogue, publicURL: o.PublicURL}
 	s.autoconfigRoutes(e)
+	s.autodiscoverRoutes(e)
 	return e
 }
 
 type server struct {
 	current     func() *catalogue.Catalogue
+	publicURL   string
 	autoconfigs documents
 }
 
@@ -111,6 +124,15 @@ func document(c echo.Context, contentType, cache string, doc rendered) error {
 	return err
 }
 
+// transient sends an answer that nobody may keep.
+func transient(c echo.Context, status int, contentType string, body []byte) error {
+	h := c.Response().Header()
+	h.Set(echo.HeaderAccessControlAllowOrigin, "*")
+	h.Set(echo.HeaderCacheControl, "no-store")
+	h.Set(echo.HeaderContentLength, strconv.Itoa(len(body)))
+	return c.Blob(status, contentType, body)
+}
+
 // entityTag makes a tag that notices every change.
 func entityTag(body []byte) string {
 	sum := sha256.Sum256(body)
@@ -137,6 +159,13 @@ func answerError(err error, c echo.Context) {
 	h.Set(echo.HeaderCacheControl, "no-store")
 	h.Set(echo.HeaderAccessControlAllowOrigin, "*")
 	http.Error(c.Response(), fmt.Sprintf("%d %s: %s", status, strings.ToLower(http.StatusText(status)), message), status)
+}
+
+func unknownDomain(d address.Domain) error {
+	if d.IsZero() {
+		return notFound(errors.New("no domain to look up: the host name is none"))
+	}
+	return notFound(errors.New("no provider is known for the domain " + d.ASCII))
 }
 
 func notFound(err error) error {

@@ -111,7 +111,7 @@ func TestSizes(t *testing.T) {
 func TestPanic(t *testing.T) {
 	var log logBuffer
 	logger := slog.New(slog.NewTextHandler(&log, nil))
-	addr := startHandler(t, httpd.Handler(func() *catalogue.Catalogue { panic("fred@example.com") }, logger), logger)
+	addr := startHandler(t, httpd.Handler(httpd.Options{Catalogue: func() *catalogue.Catalogue { panic("fred@example.com") }, Log: logger}), logger)
 	got := exchange(t, addr, "GET /v1.1/example.com HTTP/1.1\nHost: x\n\n")
 	if !strings.HasPrefix(got, "HTTP/1.1 500 ") || !strings.HasSuffix(got, "\n500 internal server error: the server made a mistake\n") {
 		t.Error(got)
@@ -154,7 +154,7 @@ func TestCatalogueIsSwapped(t *testing.T) {
 	var mu sync.Mutex
 	now := empty
 	log := slog.New(slog.DiscardHandler)
-	addr := startHandler(t, httpd.Handler(func() *catalogue.Catalogue { mu.Lock(); defer mu.Unlock(); return now }, log), log)
+	addr := startHandler(t, httpd.Handler(httpd.Options{Catalogue: func() *catalogue.Catalogue { mu.Lock(); defer mu.Unlock(); return now }, Log: log}), log)
 	const request = "GET /v1.1/example.com HTTP/1.1\nHost: x\n\n"
 	if got := exchange(t, addr, request); !strings.HasPrefix(got, "HTTP/1.1 404 ") {
 		t.Error(got)

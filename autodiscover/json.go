@@ -1,0 +1,129 @@
+package autodiscover
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"milepost/address"
+	"milepost/settings"
+)
+
+// JSONPath is where the JSON form is asked for, with the address in the query;
+// JSONAddressPath has the address behind it.
+const (
+	JSONPath        = "/autodiscover/autodiscover.json"
+	JSONAddressPath = JSONPath + "/v1.0/"
+	POXPath         = "/autodiscover/autodiscover.xml"
+)
+
+// JSONError is an error of the JSON form: its HTTP status and its two fields.
+type JSONError struct {
+	Status       int    `json:"-"` // 400 or 404
+	ErrorCode    string `json:"ErrorCode"`
+	ErrorMessage string `json:"ErrorMessage"`
+}
+
+func (e *JSONError) Error() string { return e.ErrorCode + ": " + e.ErrorMessage }
+
+// JSONRequest is what a client asks in the JSON form.
+type JSONRequest struct {
+	Address  address.Address
+	Protocol string // in the client's own letter case
+}
+
+// ParseJSONRequest reads the path and query of a GET, parameter names in any
+// letter case. Every error is a [*JSONError].
+func ParseJSONRequest(path, rawQuery string) (JSONRequest, error) {
+	email, given := strings.CutPrefix(path, JSONAddressPath)
+	protocol := ""
+	for pair := range strings.SplitSeq(rawQuery, "&") {
+		key, value, _ := strings.Cut(pair, "=")
+		text, err := url.PathUnescape(value) // keeps a + that was not escaped
+		if err != nil {
+			text = value
+		}
+		switch {
+		case strings.EqualFold(key, "Email") && !given:
+			email, given = text, true
+		case strings.EqualFold(key, "Protocol") && protocol == "":
+			protocol = text
+		}
+	}
+	if !given || email == "" {
+		return JSONRequest{}, &JSONError{400, "MandatoryParameterMissing", "The parameter 'Email' is missing."}
+	}
+	if protocol == "" {
+		return JSONRequest{}, &JSONError{400, "MandatoryParameterMissing", "The parameter 'Protocol' is missing."}
+	}
+	a, err := address.Parse(email)
+	if err != nil {
+		return JSONRequest{}, &JSONError{400, "InvalidEmail", "The email " + err.Error() + "."}
+	}
+	return JSONRequest{a, protocol}, nil
+}
+
+// ErrUserNotFound is the answer for a domain that is not served. It says
+// nothing about mailboxes.
+var ErrUserNotFound = &JSONError{404, "UserNotFound", "The given user is not found."}
+
+// POXURL is where the XML form is found: at the server's public address (as
+// https://mail.example.com), or if that is not known at the autodiscover host of
+// a domain that is served.
+func POXURL(publicURL string, served address.Domain) string {
+	if publicURL == "" {
+		publicURL = "https://autodiscover." + served.ASCII
+	}
+	return publicURL + POXPath
+}
+
+// RenderJSON makes the answer for a protocol in any letter case: AutodiscoverV1
+// always, with the address poxURL of the XML form; ActiveSync and Ews only where
+// the provider has them, because clients will use them. The error is a
+// [*JSONError].
+func RenderJSON(a settings.Account, protocol, poxURL string) ([]byte, error) {
+	var supported []string
+	for _, offer := range []struct {
+		name string
+		url  func() (string, bool)
+	}{
+		{"AutodiscoverV1", func() (string, bool) { return poxURL, true }},
+		{"ActiveSync", func() (string, bool) { return serviceURL(a, settings.ActiveSync) }},
+		{"Ews", func() (string, bool) { return serviceURL(a, settings.EWS) }},
+	} {
+		url, ok := offer.url()
+		if !ok {
+			continue
+		}
+		if strings.EqualFold(protocol, offer.name) {
+			return marshal(struct{ Protocol, Url string }{offer.name, url})
+		}
+		supported = append(supported, offer.name)
+	}
+	return nil, &JSONError{400, "InvalidProtocol", fmt.Sprintf("The given protocol value '%s' is invalid. Supported values are '%s'",
+		alphanumeric(protocol), strings.Join(supported, ","))}
+}
+
+// RenderJSONError makes the body of an error.
+func RenderJSONError(e *JSONError) ([]byte, error) { return marshal(e) }
+
+func marshal(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	err := e.Encode(v)
+	return b.Bytes(), err
+}
+
+// alphanumeric keeps of a stranger's word what can do no harm anywhere.
+func alphanumeric(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' {
+			return r
+		}
+		return -1
+	}, s)
+	return s[:min(len(s), 64)]
+}

@@ -1,0 +1,173 @@
+package autodiscover
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+
+	"milepost/address"
+	"milepost/internal/xmlwriter"
+	"milepost/settings"
+)
+
+// Render makes the answer in the Outlook schema: one Account with a Protocol
+// each for IMAP, POP3 and SMTP (several Accounts break clients), and for CalDAV
+// and CardDAV; or the redirect that the provider asks for. Without a local part
+// it is what holds for the whole domain, without User and LoginName.
+func Render(a settings.Account) ([]byte, error) {
+	p := &a.Provider
+	p.Incoming = settings.Recommended(p.Incoming, settings.IncomingProtocols)
+	p.Outgoing = settings.Recommended(p.Outgoing, settings.OutgoingProtocols)
+	if len(p.Incoming)+len(p.Outgoing) == 0 {
+		return nil, fmt.Errorf("provider %s has no server for %s", p.ID, a.Address.Domain)
+	}
+	w := document{xmlwriter.New(), a}
+	w.Element("Autodiscover", func() {
+		w.Element("Response", func() {
+			if a.Address.Local != "" {
+				w.Element("User", func() {
+					w.Leaf("DisplayName", a.Address.String())
+					w.Leaf("AutoDiscoverSMTPAddress", a.Address.String())
+				})
+			}
+			w.Element("Account", func() {
+				w.Leaf("AccountType", "email")
+				switch to, ok := redirectAddress(a); {
+				case ok:
+					w.Leaf("Action", "redirectAddr")
+					w.Leaf("RedirectAddr", to)
+				case p.AutodiscoverRedirectURL != "":
+					w.Leaf("Action", "redirectUrl")
+					w.Leaf("RedirectUrl", string(p.AutodiscoverRedirectURL))
+				default:
+					w.Leaf("Action", "settings")
+					for _, s := range slices.Concat(p.Incoming, p.Outgoing) {
+						w.server(s)
+					}
+					for _, protocol := range []settings.Protocol{settings.CalDAV, settings.CardDAV} {
+						w.service(protocol)
+					}
+				}
+			})
+		}, xmlns(string(Outlook)))
+	}, xmlns(envelope))
+	return w.Bytes(), nil
+}
+
+// redirectAddress returns the address that the client must ask about instead.
+// It must differ from the one it asked about, or clients go round in circles.
+func redirectAddress(a settings.Account) (string, bool) {
+	if a.Provider.AutodiscoverRedirectAddress == "" || a.Address.Local == "" {
+		return "", false
+	}
+	to, err := address.Parse(a.Provider.AutodiscoverRedirectAddress.For(a.Address))
+	return to.String(), err == nil && to != a.Address
+}
+
+type document struct {
+	*xmlwriter.Writer
+	account settings.Account
+}
+
+// server writes a Protocol; the order of its children is that of Microsoft's
+// pages.
+func (w document) server(s settings.Server) {
+	w.Element("Protocol", func() {
+		w.Leaf("Type", typeOf[s.Protocol])
+		w.Leaf("TTL", timeToLive)
+		w.Leaf("Server", string(s.Hostname))
+		w.Leaf("Port", strconv.Itoa(int(s.Port)))
+		w.login(s.Username)
+		w.Leaf("DomainRequired", "off")
+		w.Leaf("SPA", onOff(s.Authentication[0] == settings.NTLM)) // absent it would mean on
+		w.Leaf("SSL", onOff(s.SocketType.Encrypted()))
+		w.Leaf("Encryption", encryptionOf[s.SocketType])
+		w.Leaf("AuthRequired", onOff(!slices.Contains([]settings.Authentication{settings.None, settings.ClientIPAddress}, s.Authentication[0])))
+		if s.Protocol == settings.SMTP {
+			w.Leaf("UsePOPAuth", onOff(w.sameLogin(s)))
+			w.Leaf("SMTPLast", "off")
+		}
+	})
+}
+
+// sameLogin tells whether an outgoing server takes what the incoming ones take.
+func (w document) sameLogin(s settings.Server) bool {
+	return !slices.ContainsFunc(w.account.Provider.Incoming, func(in settings.Server) bool { return in.Username != s.Username })
+}
+
+func (w document) service(protocol settings.Protocol) {
+	i := slices.IndexFunc(w.account.Provider.Services, func(s settings.Service) bool { return s.Protocol == protocol && s.URL.Filled() })
+	if i < 0 {
+		return
+	}
+	s := w.account.Provider.Services[i]
+	w.Element("Protocol", func() {
+		w.Leaf("Type", typeOf[s.Protocol])
+		w.Leaf("Server", string(s.URL))
+		w.login(s.Username)
+		w.Leaf("DomainRequired", "off")
+	})
+}
+
+func (w document) login(u settings.Username) {
+	if w.account.Address.Local != "" {
+		w.Leaf("LoginName", u.For(w.account.Address))
+	}
+}
+
+// RenderMobileSync makes the answer in the MobileSync schema. It fails with an
+// [*Error] if the provider has no ActiveSync.
+func RenderMobileSync(a settings.Account) ([]byte, error) {
+	url, ok := serviceURL(a, settings.ActiveSync)
+	if !ok {
+		return nil, &Error{NotProvided, "the provider has no ActiveSync"}
+	}
+	w := xmlwriter.New()
+	w.Element("Autodiscover", func() {
+		w.Element("Response", func() {
+			w.Leaf("Culture", "en:us")
+			if a.Address.Local != "" {
+				w.Element("User", func() {
+					w.Leaf("DisplayName", a.Address.String())
+					w.Leaf("EMailAddress", a.Address.String())
+				})
+			}
+			w.Element("Action", func() {
+				w.Element("Settings", func() {
+					w.Element("Server", func() {
+						w.Leaf("Type", "MobileSync")
+						w.Leaf("Url", url)
+						w.Leaf("Name", url)
+					})
+				})
+			})
+		}, xmlns(string(MobileSync)))
+	}, xmlns(envelope))
+	return w.Bytes(), nil
+}
+
+func serviceURL(a settings.Account, protocol settings.Protocol) (string, bool) {
+	for _, s := range a.Provider.Services {
+		if s.Protocol == protocol && s.URL.Filled() {
+			return string(s.URL), true
+		}
+	}
+	return "", false
+}
+
+// RenderError makes an error document (MS-OXDSCLI §2.2.4.1.1.3), in the
+// envelope's namespace. Time is HH:MM:SS with an optional fraction; id stands
+// for the server in its support log.
+func RenderError(e *Error, time string, id uint32) []byte {
+	w := xmlwriter.New()
+	w.Element("Autodiscover", func() {
+		w.Element("Response", func() {
+			w.Element("Error", func() {
+				w.Leaf("ErrorCode", strconv.Itoa(int(e.Code)))
+				w.Leaf("Message", e.Message)
+				w.Empty("DebugData")
+			}, xmlwriter.Attr{Name: "Time", Value: time}, xmlwriter.Attr{Name: "Id", Value: strconv.FormatUint(uint64(id), 10)})
+		})
+	}, xmlns(envelope))
+	return w.Bytes()
+}
