@@ -16,7 +16,7 @@ const (
 )
 
 // formats are the rooms that must stay pure. A new format is added here.
-var formats = []string{"milepost/autoconfig"}
+var formats = []string{"milepost/autoconfig", "milepost/autodiscover"}
 
 type listed struct {
 	ImportPath string

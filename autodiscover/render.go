@@ -21,7 +21,7 @@ func Render(a settings.Account) ([]byte, error) {
 	if len(p.Incoming)+len(p.Outgoing) == 0 {
 		return nil, fmt.Errorf("provider %s has no server for %s", p.ID, a.Address.Domain)
 	}
-	w := document{xmlwriter.New(), a}
+	w := &document{xmlwriter.New(), &a}
 	w.Element("Autodiscover", func() {
 		w.Element("Response", func() {
 			if a.Address.Local != "" {
@@ -41,12 +41,14 @@ func Render(a settings.Account) ([]byte, error) {
 					w.Leaf("RedirectUrl", string(p.AutodiscoverRedirectURL))
 				default:
 					w.Leaf("Action", "settings")
-					for _, s := range slices.Concat(p.Incoming, p.Outgoing) {
-						w.server(s)
+					for i := range p.Incoming {
+						w.server(&p.Incoming[i])
 					}
-					for _, protocol := range []settings.Protocol{settings.CalDAV, settings.CardDAV} {
-						w.service(protocol)
+					for i := range p.Outgoing {
+						w.server(&p.Outgoing[i])
 					}
+					w.service(settings.CalDAV)
+					w.service(settings.CardDAV)
 				}
 			})
 		}, xmlns(string(Outlook)))
@@ -66,12 +68,12 @@ func redirectAddress(a settings.Account) (string, bool) {
 
 type document struct {
 	*xmlwriter.Writer
-	account settings.Account
+	account *settings.Account
 }
 
 // server writes a Protocol; the order of its children is that of Microsoft's
 // pages.
-func (w document) server(s settings.Server) {
+func (w *document) server(s *settings.Server) {
 	w.Element("Protocol", func() {
 		w.Leaf("Type", typeOf[s.Protocol])
 		w.Leaf("TTL", timeToLive)
@@ -82,7 +84,7 @@ func (w document) server(s settings.Server) {
 		w.Leaf("SPA", onOff(s.Authentication[0] == settings.NTLM)) // absent it would mean on
 		w.Leaf("SSL", onOff(s.SocketType.Encrypted()))
 		w.Leaf("Encryption", encryptionOf[s.SocketType])
-		w.Leaf("AuthRequired", onOff(!slices.Contains([]settings.Authentication{settings.None, settings.ClientIPAddress}, s.Authentication[0])))
+		w.Leaf("AuthRequired", onOff(s.Authentication[0] != settings.None && s.Authentication[0] != settings.ClientIPAddress))
 		if s.Protocol == settings.SMTP {
 			w.Leaf("UsePOPAuth", onOff(w.sameLogin(s)))
 			w.Leaf("SMTPLast", "off")
@@ -91,11 +93,11 @@ func (w document) server(s settings.Server) {
 }
 
 // sameLogin tells whether an outgoing server takes what the incoming ones take.
-func (w document) sameLogin(s settings.Server) bool {
+func (w *document) sameLogin(s *settings.Server) bool {
 	return !slices.ContainsFunc(w.account.Provider.Incoming, func(in settings.Server) bool { return in.Username != s.Username })
 }
 
-func (w document) service(protocol settings.Protocol) {
+func (w *document) service(protocol settings.Protocol) {
 	i := slices.IndexFunc(w.account.Provider.Services, func(s settings.Service) bool { return s.Protocol == protocol && s.URL.Filled() })
 	if i < 0 {
 		return
@@ -109,7 +111,7 @@ func (w document) service(protocol settings.Protocol) {
 	})
 }
 
-func (w document) login(u settings.Username) {
+func (w *document) login(u settings.Username) {
 	if w.account.Address.Local != "" {
 		w.Leaf("LoginName", u.For(w.account.Address))
 	}

@@ -13,7 +13,6 @@ import (
 	"fmt"
 	"io"
 	"net/url"
-	"regexp"
 	"strings"
 
 	"milepost/address"
@@ -154,6 +153,9 @@ func readFields(body []byte) (fields, error) {
 				}
 			}
 		case xml.CharData:
+			if len(path) == 0 && len(bytes.TrimSpace(t)) > 0 {
+				return f, invalid("the request is not XML, or has text outside of its root")
+			}
 			text.Write(t)
 		case xml.EndElement:
 			if len(path) == 3 && path[1] == "request" {
@@ -211,15 +213,29 @@ func withHTTP(namespace string) string {
 	return strings.TrimSpace(namespace)
 }
 
-var ampersand = regexp.MustCompile(`&(#[0-9]+;|#x[0-9A-Fa-f]+;|amp;|lt;|gt;|quot;|apos;)?`)
-
+// escapeBareAmpersands escapes every & that starts none of XML's five entities
+// and no character reference.
 func escapeBareAmpersands(body []byte) []byte {
-	return ampersand.ReplaceAllFunc(body, func(m []byte) []byte {
-		if len(m) > 1 {
-			return m
+	out := make([]byte, 0, len(body)+64)
+	for i, c := range body {
+		out = append(out, c)
+		if c == '&' && !startsEntity(body[i+1:]) {
+			out = append(out, "amp;"...)
 		}
-		return []byte("&amp;")
-	})
+	}
+	return out
+}
+
+func startsEntity(b []byte) bool {
+	if len(b) > 0 && b[0] == '#' {
+		return true // right or wrong, it was meant as one
+	}
+	for _, name := range [...]string{"amp;", "lt;", "gt;", "quot;", "apos;"} {
+		if len(b) >= len(name) && string(b[:len(name)]) == name {
+			return true
+		}
+	}
+	return false
 }
 
 // ParseHost reads a Host header: the domain that autodiscover.DOMAIN or DOMAIN

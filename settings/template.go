@@ -53,15 +53,39 @@ func escapeURL(s string) string {
 	return strings.ReplaceAll(url.QueryEscape(s), "+", "%20")
 }
 
+// fill replaces the placeholders, in one pass, so that nothing which an address
+// holds is taken for a placeholder.
 func fill(s string, a address.Address, escape func(string) string) string {
-	if !strings.Contains(s, "%") {
-		return s
+	if a.Local != "" && s == EmailAddress { // nearly always
+		return escape(a.String())
 	}
-	pairs := []string{EmailDomain, escape(a.Domain.ASCII)}
-	if a.Local != "" {
-		pairs = append(pairs, EmailAddress, escape(a.String()), EmailLocalPart, escape(a.Local))
+	var b strings.Builder
+	for {
+		i := strings.Index(s, "%EMAIL")
+		if i < 0 {
+			if b.Len() == 0 {
+				return s
+			}
+			b.WriteString(s)
+			return b.String()
+		}
+		b.WriteString(s[:i])
+		s = s[i:]
+		switch {
+		case strings.HasPrefix(s, EmailDomain):
+			b.WriteString(escape(a.Domain.ASCII))
+			s = s[len(EmailDomain):]
+		case a.Local != "" && strings.HasPrefix(s, EmailAddress):
+			b.WriteString(escape(a.String()))
+			s = s[len(EmailAddress):]
+		case a.Local != "" && strings.HasPrefix(s, EmailLocalPart):
+			b.WriteString(escape(a.Local))
+			s = s[len(EmailLocalPart):]
+		default: // it stays
+			b.WriteByte('%')
+			s = s[1:]
+		}
 	}
-	return strings.NewReplacer(pairs...).Replace(s)
 }
 
 var errPlaceholder = errors.New("has an unknown placeholder or a stray %; " +

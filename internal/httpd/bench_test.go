@@ -15,57 +15,75 @@ import (
 
 	"milepost/catalogue"
 	"milepost/data"
-	"milepost/internal/httpd"
 )
 
-// BenchmarkGET asks for a document that is the same for everybody in its
-// domain, and for one that must be rendered for the address.
-func BenchmarkGET(b *testing.B) {
-	b.Run("same-for-all", func(b *testing.B) { benchmarkGET(b, "orange.fr") })
-	b.Run("rendered", func(b *testing.B) { benchmarkGET(b, "laposte.net") })
+// get is a GET as Thunderbird sends it.
+func get(domain string) string {
+	return "GET /mail/config-v1.1.xml?emailaddress=fred%40" + domain + " HTTP/1.1\r\nHost: autoconfig." + domain + "\r\n\r\n"
 }
 
-// benchmarkGET sends GETs over connections that stay open, in turn to the whole
-// stack and to a bare Echo handler that writes the same headers and bytes, and
-// reports how many of the bare handler's requests a second the stack reaches.
-func benchmarkGET(b *testing.B, domain string) {
-	request := "GET /mail/config-v1.1.xml?emailaddress=fred%40" + domain + " HTTP/1.1\r\nHost: autoconfig." + domain + "\r\n\r\n"
+// post is a POST as Outlook sends it.
+func post(domain string) string {
+	const body = `<?xml version="1.0" encoding="utf-8"?><Autodiscover xmlns="http://schemas.microsoft.com/exchange/autodiscover/outlook/requestschema/2006">` +
+		`<Request><EMailAddress>fred@orange.fr</EMailAddress><AcceptableResponseSchema>http://schemas.microsoft.com/exchange/autodiscover/outlook/responseschema/2006a</AcceptableResponseSchema></Request></Autodiscover>`
+	return fmt.Sprintf("POST /autodiscover/autodiscover.xml HTTP/1.1\r\nHost: autodiscover.%s\r\nContent-Length: %d\r\n\r\n%s", domain, len(body), body)
+}
+
+// BenchmarkGET asks for a document that is the same for everybody in its
+// domain, and for one that must be rendered for the address, each beside a bare
+// Echo handler that writes the same headers and bytes.
+func BenchmarkGET(b *testing.B) {
+	addr := startShipped(b)
+	for _, bm := range []struct{ name, domain string }{{"same-for-all", "orange.fr"}, {"rendered", "laposte.net"}} {
+		b.Run(bm.name, func(b *testing.B) {
+			stack := dial(b, addr, get(bm.domain))
+			header, body := stack.exchange(b)
+			e := echo.New()
+			e.GET("/mail/config-v1.1.xml", func(c echo.Context) error {
+				for name, values := range header {
+					c.Response().Header()[name] = values
+				}
+				return c.Blob(http.StatusOK, header.Get("Content-Type"), body)
+			})
+			bare := dial(b, startHandler(b, e, slog.New(slog.DiscardHandler)), get(bm.domain))
+			bareHeader, bareBody := bare.exchange(b)
+			if diff := cmp.Diff(header, bareHeader) + cmp.Diff(string(body), string(bareBody)); diff != "" {
+				b.Fatal("the bare handler answers something else: ", diff)
+			}
+			compare(b, stack, "ns/GET", bare, "ns/bare-GET", "of-bare-Echo")
+		})
+	}
+}
+
+// BenchmarkPOST sends Autodiscover requests, beside an autoconfig GET for the
+// same address.
+func BenchmarkPOST(b *testing.B) {
+	addr := startShipped(b)
+	compare(b, dial(b, addr, post("orange.fr")), "ns/POST", dial(b, addr, get("orange.fr")), "ns/GET", "of-autoconfig-GET")
+}
+
+func startShipped(b *testing.B) (addr string) {
 	c, err := catalogue.Load(catalogue.Source{FS: data.Providers()})
 	if err != nil {
 		b.Fatal(err)
 	}
-	log := slog.New(slog.NewTextHandler(io.Discard, nil))
-	addr := startHandler(b, httpd.Handler(httpd.Options{Catalogue: func() *catalogue.Catalogue { return c }, Log: log}), log)
+	return start(b, c, io.Discard)
+}
 
-	stack := dial(b, addr, request)
-	header, body := stack.get(b)
-	header.Del("Date")
-
-	e := echo.New()
-	e.GET("/mail/config-v1.1.xml", func(c echo.Context) error {
-		for name, values := range header {
-			c.Response().Header()[name] = values
-		}
-		return c.Blob(http.StatusOK, header.Get("Content-Type"), body)
-	})
-	bare := dial(b, startHandler(b, e, log), request)
-	bareHeader, bareBody := bare.get(b)
-	bareHeader.Del("Date")
-	if diff := cmp.Diff(header, bareHeader) + cmp.Diff(string(body), string(bareBody)); diff != "" {
-		b.Fatal("the bare handler answers something else: ", diff)
-	}
-
-	// In turn, so that whatever else the machine does falls on both.
+// compare sends small batches in turn, so that whatever else the machine does
+// falls on both, and reports how many of the second client's requests a second
+// the first reaches.
+func compare(b *testing.B, one client, oneUnit string, two client, twoUnit, ratioUnit string) {
 	const batch = 50
-	var stackTime, bareTime time.Duration
+	var oneTime, twoTime time.Duration
 	for b.Loop() {
-		stackTime += stack.time(b, batch)
-		bareTime += bare.time(b, batch)
+		oneTime += one.time(b, batch)
+		twoTime += two.time(b, batch)
 	}
 	requests := float64(b.N * batch)
-	b.ReportMetric(stackTime.Seconds()*1e9/requests, "ns/GET")
-	b.ReportMetric(bareTime.Seconds()*1e9/requests, "ns/bare-GET")
-	b.ReportMetric(bareTime.Seconds()/stackTime.Seconds(), "of-bare-Echo")
+	b.ReportMetric(oneTime.Seconds()*1e9/requests, oneUnit)
+	b.ReportMetric(twoTime.Seconds()*1e9/requests, twoUnit)
+	b.ReportMetric(twoTime.Seconds()/oneTime.Seconds(), ratioUnit)
 }
 
 type client struct {
@@ -83,7 +101,8 @@ func dial(b *testing.B, addr, request string) client {
 	return client{conn, bufio.NewReader(conn), request}
 }
 
-func (c client) get(b *testing.B) (http.Header, []byte) {
+// exchange sends the request and returns the answer without its date.
+func (c client) exchange(b *testing.B) (http.Header, []byte) {
 	if _, err := io.WriteString(c.conn, c.request); err != nil {
 		b.Fatal(err)
 	}
@@ -95,13 +114,14 @@ func (c client) get(b *testing.B) (http.Header, []byte) {
 	if err != nil || resp.StatusCode != http.StatusOK {
 		b.Fatal(fmt.Sprint(resp.Status, err))
 	}
+	resp.Header.Del("Date")
 	return resp.Header, body
 }
 
 func (c client) time(b *testing.B, n int) time.Duration {
 	start := time.Now()
 	for range n {
-		c.get(b)
+		c.exchange(b)
 	}
 	return time.Since(start)
 }

@@ -61,16 +61,20 @@ func TestLogHoldsNoLocalPart(t *testing.T) {
 		"/mail/config-v1.1.xml?emailaddress=%22secretname%0d%40example.com",
 		"/v1.1/secretname@example.com",
 		"/autoconfig/v1.1/secretname%40example.com",
+		"/autodiscover/autodiscover.json?Email=secretname@example.com&Protocol=secretname",
+		"/Autodiscover/autodiscover.json/v1.0/secretname@example.com?Protocol=Ews",
+		"/autodiscover/autodiscover.json/v2.0/secretname@example.com",
 		"/unknown/secretname@example.com?q=secretname",
 		"//secretname@example.com/",
 		"http://secretname@autoconfig.example.com/mail/config-v1.1.xml",
 	}
 	for _, target := range targets {
 		exchange(t, addr, "GET "+target+" HTTP/1.1\nHost: autoconfig.example.com\nReferer: http://x/secretname\nUser-Agent: secretname\n\n")
+		exchange(t, addr, "POST /autodiscover/autodiscover.xml HTTP/1.1\nHost: autodiscover.example.com\nAuthorization: Basic secretname\n\n<Autodiscover><Request><EMailAddress>secretname@example.com</EMailAddress></Request></Autodiscover>")
 		exchange(t, addr, "SECRETNAME "+target+" HTTP/1.1\nHost: secretname@example.com\n\n")
 	}
-	if n := strings.Count(log.String(), "msg=http"); n != 2*len(targets)-2 && n < len(targets) {
-		t.Errorf("%d lines for %d requests:\n%s", n, 2*len(targets), log.String())
+	if n := strings.Count(log.String(), "msg=http"); n < 2*len(targets) {
+		t.Errorf("%d lines for %d requests:\n%s", n, 3*len(targets), log.String())
 	}
 	if strings.Contains(strings.ToLower(log.String()), "secretname") {
 		t.Errorf("the log names a person:\n%s", log.String())
@@ -92,6 +96,7 @@ func TestSizes(t *testing.T) {
 		{"300 bytes of Host", "GET /mail/config-v1.1.xml HTTP/1.1\nHost: autoconfig." + strings.Repeat("a.", 150) + "com", "404 Not Found"},
 		{"40 kB of header", "GET /mail/config-v1.1.xml HTTP/1.1\nHost: autoconfig.example.com\nX: " + strings.Repeat(long, 4), "431 Request Header Fields Too Large"},
 		{"a body", "POST /mail/config-v1.1.xml HTTP/1.1\nHost: autoconfig.example.com\nContent-Length: 5\n\nhello", "405 Method Not Allowed"},
+		{"65 KiB for Autodiscover", "POST /autodiscover/autodiscover.xml HTTP/1.1\nHost: x\nContent-Length: 66560\n\n" + strings.Repeat("a", 65<<10), "413 Request Entity Too Large"},
 		{"no HTTP", "hello", "400 Bad Request"},
 		{"after all that", "GET /mail/config-v1.1.xml HTTP/1.1\nHost: autoconfig.example.com", "200 OK"},
 	} {
@@ -164,5 +169,29 @@ func TestCatalogueIsSwapped(t *testing.T) {
 	mu.Unlock()
 	if got := exchange(t, addr, request); !strings.HasPrefix(got, "HTTP/1.1 200 ") {
 		t.Error(got)
+	}
+}
+
+// With a public address, Autodiscover by plain HTTP is sent there; behind a
+// proxy that speaks HTTPS it is answered. What the request says is in no URL.
+func TestPublicURL(t *testing.T) {
+	c := familyCatalogue(t)
+	log := slog.New(slog.DiscardHandler)
+	addr := startHandler(t, httpd.Handler(httpd.Options{Catalogue: func() *catalogue.Catalogue { return c }, Log: log, PublicURL: "https://mail.example.net"}), log)
+	const location = "\nLocation: https://mail.example.net/autodiscover/autodiscover.xml\n"
+	for _, tc := range []struct{ name, request, status, contains string }{
+		{"plain HTTP", "GET /Autodiscover/Autodiscover.xml HTTP/1.1\nHost: autodiscover.example.com\n\n", "302 Found", location},
+		{"HEAD", "HEAD /autodiscover/autodiscover.xml HTTP/1.1\nHost: AUTODISCOVER.example.com\n\n", "302 Found", location},
+		{"unknown domain", "GET /autodiscover/autodiscover.xml HTTP/1.1\nHost: autodiscover.example.org\n\n", "302 Found", location},
+		{"behind a proxy", "GET /autodiscover/autodiscover.xml HTTP/1.1\nHost: autodiscover.example.com\nX-Forwarded-Proto: https\n\n", "200 OK", "<Action>settings</Action>"},
+		{"another host", "GET /autodiscover/autodiscover.xml HTTP/1.1\nHost: example.com\n\n", "200 OK", "<Action>settings</Action>"},
+		{"JSON", "GET /autodiscover/autodiscover.json?Email=fred@example.com&Protocol=AutodiscoverV1 HTTP/1.1\nHost: evil.example\n\n", "200 OK", `"Url":"https://mail.example.net/autodiscover/autodiscover.xml"`},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			got := exchange(t, addr, tc.request)
+			if !strings.HasPrefix(got, "HTTP/1.1 "+tc.status+"\n") || !strings.Contains(got, tc.contains) {
+				t.Error(got)
+			}
+		})
 	}
 }

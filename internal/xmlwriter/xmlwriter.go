@@ -24,7 +24,7 @@ type Attr struct{ Name, Value string }
 
 // New returns a Writer that has written the XML declaration.
 func New() *Writer {
-	w := &Writer{buf: make([]byte, 0, 2048)}
+	w := &Writer{buf: make([]byte, 0, 3072), open: make([]string, 0, 8)}
 	w.buf = append(w.buf, `<?xml version="1.0" encoding="UTF-8"?>`+"\n"...)
 	return w
 }
