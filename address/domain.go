@@ -3,6 +3,7 @@ package address
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 
 	"golang.org/x/net/idna"
@@ -73,6 +74,20 @@ func ParseDomain(s string) (Domain, error) {
 		return Domain{}, idnaError(s, err)
 	}
 	return Domain{ascii, unicode}, nil
+}
+
+// ParseHost reads a Host header (RFC 9110 §7.2: a name, perhaps with a port): the
+// domain that LABEL.DOMAIN, or DOMAIN itself, stands for. What is no domain, an IP
+// address for one, is the zero Domain.
+func ParseHost(host, label string) Domain {
+	d, err := ParseDomain((&url.URL{Host: host}).Hostname())
+	if err != nil {
+		return Domain{}
+	}
+	if strings.HasPrefix(d.ASCII, label+".") {
+		return d.Parent()
+	}
+	return d
 }
 
 func idnaError(s string, err error) error {

@@ -49,7 +49,7 @@ func ParseRequest(host, path, rawQuery string) Request {
 		d, err := address.ParseDomain(domain)
 		return Request{Address: address.Address{Domain: d}, Err: err}
 	}
-	r := Request{Host: hostDomain(host)}
+	r := Request{Host: address.ParseHost(host, "autoconfig")}
 	text, ok := parameter(rawQuery, "emailaddress")
 	if !ok {
 		return r
@@ -108,19 +108,6 @@ func (r Request) Unknown() error {
 		return r.Err
 	}
 	return errors.New("no domain to look up: ask by the host name autoconfig.DOMAIN, or add ?emailaddress=ADDRESS")
-}
-
-// hostDomain reads a Host header. What is no domain (an IP address, say) is
-// zero.
-func hostDomain(host string) address.Domain {
-	d, err := address.ParseDomain((&url.URL{Host: host}).Hostname())
-	if err != nil {
-		return address.Domain{}
-	}
-	if strings.HasPrefix(d.ASCII, "autoconfig.") {
-		return d.Parent()
-	}
-	return d
 }
 
 // parameter finds a query parameter. It reads the raw query, because FairEmail

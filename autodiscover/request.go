@@ -12,7 +12,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/url"
 	"strings"
 
 	"milepost/address"
@@ -236,17 +235,4 @@ func startsEntity(b []byte) bool {
 		}
 	}
 	return false
-}
-
-// ParseHost reads a Host header: the domain that autodiscover.DOMAIN or DOMAIN
-// stands for, or zero.
-func ParseHost(host string) address.Domain {
-	d, err := address.ParseDomain((&url.URL{Host: host}).Hostname())
-	if err != nil {
-		return address.Domain{}
-	}
-	if strings.HasPrefix(d.ASCII, "autodiscover.") {
-		return d.Parent()
-	}
-	return d
 }

@@ -89,7 +89,7 @@ func autodiscoverError(c echo.Context, err error) error {
 // step).
 func (s *server) autodiscoverGET(c echo.Context) error {
 	r := c.Request()
-	domain := autodiscover.ParseHost(r.Host)
+	domain := address.ParseHost(r.Host, "autodiscover")
 	setDomain(c, domain.ASCII)
 	if s.publicURL != "" && !isHTTPS(r) && strings.HasPrefix(strings.ToLower(r.Host), "autodiscover.") {
 		return c.Redirect(http.StatusFound, s.publicURL+autodiscover.POXPath)
