@@ -16,7 +16,7 @@ const (
 )
 
 // formats are the rooms that must stay pure. A new format is added here.
-var formats = []string{"milepost/autoconfig", "milepost/autodiscover"}
+var formats = []string{"milepost/autoconfig", "milepost/autodiscover", "milepost/mobileconfig"}
 
 type listed struct {
 	ImportPath string

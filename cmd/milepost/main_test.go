@@ -78,7 +78,7 @@ func TestCommandLine(t *testing.T) {
 		{"show an unknown domain", []string{"show", "fred@unknown.test"}, 1, "", "milepost: no provider is known for the domain unknown.test"},
 		{"show nothing", []string{"show"}, 2, "", "milepost: show: one address or domain is needed"},
 		{"show no address", []string{"show", "fred@"}, 2, "", "milepost: show: domain is empty"},
-		{"show unknown format", []string{"show", "-format", "yaml", "gmail.com"}, 2, "", `milepost: show: -format "yaml" is unknown; autoconfig, autodiscover, mobilesync, autodiscover-json, json, text are allowed`},
+		{"show unknown format", []string{"show", "-format", "yaml", "gmail.com"}, 2, "", `milepost: show: -format "yaml" is unknown; autoconfig, autodiscover, mobilesync, autodiscover-json, mobileconfig, json, text are allowed`},
 		{"show all servers as JSON", []string{"show", "-format", "json", "-all-servers", "gmail.com"}, 2, "", "-all-servers goes with -format autoconfig"},
 
 		{"check", []string{"check"}, 0, "no mistakes", ""},

@@ -12,8 +12,9 @@ const manual = `NAME
     milepost - tells mail programs their settings
 
 SYNOPSIS
-    milepost serve [-http ADDR] [-public-url URL] [-providers DIR]... [-no-builtin]
-    milepost show [-format FORMAT] [-all-servers] [-public-url URL] [-providers DIR]... [-no-builtin] ADDRESS-or-DOMAIN
+    milepost serve [-http ADDR] [-public-url URL] [-sign-cert FILE -sign-key FILE] [-providers DIR]... [-no-builtin]
+    milepost show [-format FORMAT] [-all-servers] [-public-url URL] [-sign-cert FILE -sign-key FILE]
+                  [-providers DIR]... [-no-builtin] ADDRESS-or-DOMAIN
     milepost check [PATH]...
     milepost version
 
@@ -32,6 +33,10 @@ OPTIONS
             the HTTPS address under which the server is reached, as
             https://mail.example.com: Autodiscover requests by plain HTTP are
             sent there, and the JSON form names it
+    -sign-cert FILE, -sign-key FILE
+            a certificate with its intermediates, and its RSA or ECDSA key, in
+            PEM, to sign Apple profiles with; the one that the server has for
+            HTTPS will do. The files are read again when they change.
     -providers DIR
             a directory of provider files (*.toml); may be given several
             times: a later one's provider replaces an earlier one's, and the
@@ -43,6 +48,7 @@ OPTIONS
             autodiscover: the one for Outlook;
             mobilesync: the one for ActiveSync, where the provider has it;
             autodiscover-json: what points to the one for Outlook;
+            mobileconfig: the profile for iPhone, iPad and Mac;
             json: the whole provider as it is stored;
             text: a table for people
     -all-servers

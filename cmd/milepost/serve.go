@@ -26,6 +26,7 @@ func serve(args []string, stdout, stderr io.Writer) int {
 		flags    = flag.NewFlagSet("serve", flag.ContinueOnError)
 		httpAddr = flags.String("http", "127.0.0.1:8080", "")
 		public   string
+		signing  signing
 		from     providers
 	)
 	flags.Func("public-url", "", func(s string) (err error) {
@@ -33,6 +34,7 @@ func serve(args []string, stdout, stderr io.Writer) int {
 		return err
 	})
 	from.register(flags)
+	signing.register(flags)
 	if code, ok := parse(flags, args, stdout, stderr); !ok {
 		return code
 	}
@@ -50,6 +52,11 @@ func serve(args []string, stdout, stderr io.Writer) int {
 		complainLoad(stderr, err)
 		return exitNo
 	}
+	sign, err := signing.open(log)
+	if err != nil {
+		complain(stderr, "serve: %s", err)
+		return exitNo
+	}
 	var current atomic.Pointer[catalogue.Catalogue]
 	current.Store(loaded)
 	reloadOnHangup(ctx, from, &current, log, stderr)
@@ -60,7 +67,7 @@ func serve(args []string, stdout, stderr io.Writer) int {
 		return exitNo
 	}
 	announce(stdout, listener.Addr(), loaded)
-	if err := httpd.Serve(ctx, listener, httpd.Handler(httpd.Options{Catalogue: current.Load, Log: log, PublicURL: public}), log); err != nil {
+	if err := httpd.Serve(ctx, listener, httpd.Handler(httpd.Options{Catalogue: current.Load, Log: log, PublicURL: public, Sign: sign}), log); err != nil {
 		complain(stderr, "http: %s", err)
 		return exitNo
 	}

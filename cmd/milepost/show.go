@@ -3,6 +3,7 @@ package main
 import (
 	"flag"
 	"io"
+	"log/slog"
 	"slices"
 	"strings"
 
@@ -10,11 +11,12 @@ import (
 	"milepost/autoconfig"
 	"milepost/autodiscover"
 	"milepost/catalogue"
+	"milepost/mobileconfig"
 	"milepost/settings"
 )
 
 // formatNames lists what show can print.
-var formatNames = []string{"autoconfig", "autodiscover", "mobilesync", "autodiscover-json", "json", "text"}
+var formatNames = []string{"autoconfig", "autodiscover", "mobilesync", "autodiscover-json", "mobileconfig", "json", "text"}
 
 // renderAs makes what serve would send.
 func renderAs(format string, p *settings.Provider, a address.Address, publicURL string) ([]byte, error) {
@@ -25,6 +27,8 @@ func renderAs(format string, p *settings.Provider, a address.Address, publicURL 
 		return autodiscover.RenderMobileSync(p.For(a))
 	case "autodiscover-json":
 		return autodiscover.RenderJSON(p.For(a), "AutodiscoverV1", autodiscover.POXURL(publicURL, a.Domain))
+	case "mobileconfig":
+		return mobileconfig.Render([]settings.Account{p.For(a)}, mobileconfig.Options{Lang: "en"})
 	case "json":
 		return catalogue.JSON(p)
 	case "text":
@@ -35,17 +39,19 @@ func renderAs(format string, p *settings.Provider, a address.Address, publicURL 
 
 func show(args []string, stdout, stderr io.Writer) int {
 	var (
-		flags  = flag.NewFlagSet("show", flag.ContinueOnError)
-		format = flags.String("format", "autoconfig", "")
-		all    = flags.Bool("all-servers", false, "")
-		public string
-		from   providers
+		flags   = flag.NewFlagSet("show", flag.ContinueOnError)
+		format  = flags.String("format", "autoconfig", "")
+		all     = flags.Bool("all-servers", false, "")
+		public  string
+		signing signing
+		from    providers
 	)
 	flags.Func("public-url", "", func(s string) (err error) {
 		public, err = parsePublicURL(s)
 		return err
 	})
 	from.register(flags)
+	signing.register(flags)
 	if code, ok := parse(flags, args, stdout, stderr); !ok {
 		return code
 	}
@@ -65,6 +71,11 @@ func show(args []string, stdout, stderr io.Writer) int {
 		complain(stderr, "show: %s", err)
 		return exitUsage
 	}
+	sign, err := signing.open(slog.New(slog.NewTextHandler(stderr, nil)))
+	if err != nil {
+		complain(stderr, "show: %s", err)
+		return exitNo
+	}
 	c, err := from.load()
 	if err != nil {
 		complainLoad(stderr, err)
@@ -81,6 +92,9 @@ func show(args []string, stdout, stderr io.Writer) int {
 		body, err = autoconfig.RenderAll(provider.For(asked))
 	} else {
 		body, err = renderAs(*format, provider, asked, public)
+	}
+	if err == nil && sign != nil && *format == "mobileconfig" {
+		body, err = sign(body)
 	}
 	if err != nil {
 		complain(stderr, "%s", err)

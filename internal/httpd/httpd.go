@@ -50,6 +50,8 @@ type Options struct {
 	// PublicURL is the HTTPS address under which the server is reached, as
 	// https://mail.example.com; empty: none is known.
 	PublicURL string
+	// Sign signs profiles; nil: they stay unsigned.
+	Sign func(profile []byte) ([]byte, error)
 }
 
 // Handler answers every request.
@@ -60,15 +62,17 @@ func Handler(o Options) http.Handler {
 	e.HTTPErrorHandler = answerError
 	e.Pre(oneLeadingSlash, anyCase)
 	e.Use(logged(o.Log), recovered(o.Log))
-	s := &server{current: o.Catalogue, publicURL: o.PublicURL}
+	s := &server{current: o.Catalogue, publicURL: o.PublicURL, sign: o.Sign}
 	s.autoconfigRoutes(e)
 	s.autodiscoverRoutes(e)
+	s.mobileconfigRoutes(e)
 	return e
 }
 
 type server struct {
 	current     func() *catalogue.Catalogue
 	publicURL   string
+	sign        func([]byte) ([]byte, error)
 	autoconfigs documents
 }
 
@@ -204,6 +208,9 @@ func logged(log *slog.Logger) echo.MiddlewareFunc {
 			c.Response().Header().Set(echo.HeaderXContentTypeOptions, "nosniff")
 			x := exchange{Context: c}
 			if err := next(&x); err != nil {
+				if he := (*echo.HTTPError)(nil); !errors.As(err, &he) {
+					log.Error("answering", "route", route(c), "err", err)
+				}
 				c.Error(err)
 			}
 			log.LogAttrs(context.Background(), slog.LevelInfo, "http",
@@ -225,6 +232,8 @@ func route(c echo.Context) string {
 	return "none"
 }
 
+var errPanic = errors.New("panic")
+
 // recovered turns a panic into an error, so that one request cannot end the
 // others.
 func recovered(log *slog.Logger) echo.MiddlewareFunc {
@@ -232,8 +241,9 @@ func recovered(log *slog.Logger) echo.MiddlewareFunc {
 		return func(c echo.Context) (err error) {
 			defer func() {
 				if r := recover(); r != nil && r != http.ErrAbortHandler {
+					// Its value may hold an address; the stack does not.
 					log.Error("panic", "route", route(c), "stack", string(debug.Stack()))
-					err = fmt.Errorf("panic: %v", r)
+					err = errPanic
 				}
 			}()
 			return next(c)

@@ -29,6 +29,12 @@ func New() *Writer {
 	return w
 }
 
+// Doctype writes a document type declaration; it goes before the root. Its
+// parts are constants of the program.
+func (w *Writer) Doctype(root, public, system string) {
+	w.buf = append(w.buf, "<!DOCTYPE "+root+` PUBLIC "`+public+`" "`+system+"\">\n"...)
+}
+
 // Element writes an element whose children inside writes. Names are constants
 // of the program; only values may come from elsewhere.
 func (w *Writer) Element(name string, inside func(), attrs ...Attr) {

@@ -1,0 +1,33 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"log/slog"
+	"time"
+
+	"milepost/internal/keypair"
+)
+
+// signing are the options that say what profiles are signed with.
+type signing struct{ cert, key string }
+
+func (s *signing) register(flags *flag.FlagSet) {
+	flags.StringVar(&s.cert, "sign-cert", "", "")
+	flags.StringVar(&s.key, "sign-key", "", "")
+}
+
+// open returns what signs profiles; nil: nothing does.
+func (s *signing) open(log *slog.Logger) (func([]byte) ([]byte, error), error) {
+	switch {
+	case s.cert == "" && s.key == "":
+		return nil, nil
+	case s.cert == "" || s.key == "":
+		return nil, errors.New("-sign-cert and -sign-key go together; one of them is missing")
+	}
+	pair, err := keypair.Open(s.cert, s.key, time.Now, log)
+	if err != nil {
+		return nil, err
+	}
+	return pair.Sign, nil
+}
