@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -26,6 +27,34 @@ func snippets(t *testing.T, language string) []string {
 		out = append(out, body)
 	}
 	return out
+}
+
+var quoted = regexp.MustCompile("`([^`\n]+)`")
+
+// inline returns the commands that stand in README's sentences, a line each.
+func inline(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	show := ""
+	for _, m := range quoted.FindAllStringSubmatch(string(text), -1) {
+		switch {
+		case strings.HasPrefix(m[1], "go run ./cmd/milepost show "):
+			show = m[1]
+			b.WriteString(show + "\n")
+		case strings.HasPrefix(m[1], "milepost "):
+			b.WriteString(m[1] + "\n")
+		case strings.HasPrefix(m[1], "-format ") && show != "":
+			b.WriteString(strings.Replace(show, " show ", " show "+m[1]+" ", 1) + "\n")
+		}
+	}
+	if strings.Count(b.String(), "-format") < 3 {
+		t.Errorf("README names few formats:\n%s", b.String())
+	}
+	return b.String()
 }
 
 // The README's commands do what it says: the server starts on the embedded
@@ -49,12 +78,31 @@ func TestREADME(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "example.com.toml"), []byte(snippets(t, "toml")[0]), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.Command(program, "check", dir).CombinedOutput(); err != nil {
-		t.Errorf("check: %v\n%s", err, out)
+	// Every command line of the README, and every -format that it names.
+	var serve *exec.Cmd
+	for line := range strings.Lines(strings.Join(commands, "") + inline(t)) {
+		args := strings.Fields(strings.Replace(line, "go run ./cmd/milepost", "milepost", 1))
+		if len(args) < 2 || args[0] != "milepost" {
+			continue
+		}
+		cmd := exec.Command(program, args[1:]...)
+		cmd.Dir = filepath.Dir(dir)
+		if args[1] == "serve" {
+			for i := range cmd.Args {
+				cmd.Args[i] = strings.Replace(cmd.Args[i], ":8080", "127.0.0.1:0", 1) // a port that is free
+			}
+			if slices.Contains(args, "-providers") {
+				serve = cmd
+			}
+			continue
+		}
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%s: %v\n%s", line, err, out)
+		}
 	}
-
-	// As the README starts it, but on a port that is free.
-	serve := exec.Command(program, "serve", "-http", "127.0.0.1:0", "-providers", dir)
+	if serve == nil {
+		t.Fatal("README serves no directory of one's own")
+	}
 	stdout, err := serve.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

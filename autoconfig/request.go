@@ -100,12 +100,11 @@ func (r Request) For() address.Address {
 
 // Unknown says why there is no answer, for the person who reads it.
 func (r Request) Unknown() error {
-	domains := r.Domains()
-	switch {
-	case len(domains) > 0:
-		return errors.New("no provider is known for the domain " + domains[0].ASCII)
+	switch domains := r.Domains(); {
 	case r.Err != nil:
 		return r.Err
+	case len(domains) > 0:
+		return errors.New("no provider is known for the domain " + domains[0].ASCII)
 	}
 	return errors.New("no domain to look up: ask by the host name autoconfig.DOMAIN, or add ?emailaddress=ADDRESS")
 }

@@ -102,6 +102,11 @@ func TestBadBytes(t *testing.T) {
 		"NUL":                 {directory("a.toml", strings.Replace(family, "family", "fam\x00ily", 1)), "dir/a.toml:1: TOML files cannot contain control characters: '0x00'"},
 		"invalid UTF-8":       {directory("a.toml", strings.Replace(family, "family", "fam\xffily", 1)), "dir/a.toml:1: invalid UTF-8 byte: 0xff"},
 		"50 MB of garbage":    {directory("a.toml", strings.Repeat("\xff\x00garbage", 50_000_000/9)), "dir/a.toml: has 48 MiB; at most 4 MiB are allowed"},
+		"arrays too deep":     {directory("a.toml", "\na = "+strings.Repeat("[", 2_000_000)+strings.Repeat("]", 2_000_000)), "dir/a.toml:2: nests deeper than 16 levels; that is not allowed"},
+		"tables too deep":     {directory("a.toml", "a = "+strings.Repeat("{a=", 20_000)+"1"+strings.Repeat("}", 20_000)), "dir/a.toml:1: nests deeper than 16 levels; that is not allowed"},
+		"header too deep":     {directory("a.toml", "["+strings.Repeat("a.", 40_000)+"a]"), "dir/a.toml:1: nests deeper than 16 levels; that is not allowed"},
+		"key of many lines":   {directory("a.toml", family+"\"x\\ny\\u001b[31m\" = 1"), "dir/a.toml:8: outgoing[1].x\\ny\\x1b[31m: is unknown; protocol, hostname, socket_type, port, authentication and username are allowed"},
+		"a pipe":              {fstest.MapFS{"a.toml": {Mode: fs.ModeNamedPipe}}, "dir/a.toml: is no regular file; must be one"},
 		"no file":             {directory(), "dir: has no .toml file; each provider is a file of its own"},
 		"not even a dir":      {os.DirFS("testdata/absent"), "dir: no such file or directory"},
 		"a directory .toml":   {directory("a.toml/x", ""), "dir/a.toml: is a directory; must be a file"},
@@ -279,6 +284,9 @@ func FuzzLoad(f *testing.F) {
 		}
 		f.Add(string(text), "one.example\n*.two.example # x\n")
 	}
+	f.Add("\"\\\n\"", "0") // a message with a line end in it
+	f.Add("\"x\\ny\" = 1\n", "")
+	f.Add("a = "+strings.Repeat("[", 100)+strings.Repeat("]", 100), "")
 	f.Add(strings.Replace(family, "domains =", "domains_from = \"list\"\ndomains =", 1), "a..b\nexample.com\n")
 	f.Fuzz(func(t *testing.T, text, list string) {
 		c, err := catalogue.Load(catalogue.Source{Name: "dir", FS: directory("a.toml", text, "list", list)})

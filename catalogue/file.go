@@ -20,6 +20,8 @@ import (
 const (
 	maxDisplayName = 60 // characters, draft-ietf-mailmaint-autoconfig displayName
 	maxShortName   = 20 // … displayShortName
+	maxText        = 2000
+	maxServers     = 100 // of one direction
 )
 
 // loaded is one provider file with what is needed to name places in it.
@@ -75,11 +77,8 @@ func loadFile(source Source, name string) *loaded {
 	p.Incoming = servers(t, "incoming", "", settings.IncomingProtocols)
 	p.Outgoing = servers(t, "outgoing", settings.SMTP, settings.OutgoingProtocols)
 	p.Setup = servers(t, "setup", settings.ManageSieve, settings.SetupProtocols)
-	for _, key := range []string{"incoming", "outgoing"} {
-		if !t.Has(key) {
-			t.Errorf(key, "is missing; a provider needs at least one [[%s]] server", key)
-		}
-	}
+	needServers(t, "incoming", p.Incoming)
+	needServers(t, "outgoing", p.Outgoing)
 	p.Services = services(t)
 	p.OAuth2 = oauth2(t.Table("oauth2"))
 	redirect(t, p)
@@ -95,6 +94,12 @@ func loadFile(source Source, name string) *loaded {
 	t.Done()
 	l.errs = append(t.Errors(), list...)
 	return l
+}
+
+func needServers(t *tomlfile.Table, key string, servers []settings.Server) {
+	if len(servers) == 0 {
+		t.Errorf(key, "is missing; a provider needs at least one [[%s]] server", key)
+	}
 }
 
 // redirect reads where Autodiscover sends Outlook instead.
@@ -201,7 +206,7 @@ func (l *loaded) domains(t *tomlfile.Table, source Source, file string) Errors {
 	}
 	list, ok := t.String("domains_from")
 	if !ok {
-		if !t.Has("domains") && !t.Has("domains_from") && !t.Has("mx") {
+		if len(items)+len(mx) == 0 && !t.Has("domains_from") {
 			t.Errorf("domains", "is missing; a provider needs domains, domains_from or mx")
 		}
 		return nil
@@ -217,7 +222,11 @@ func (l *loaded) domains(t *tomlfile.Table, source Source, file string) Errors {
 		return nil
 	}
 	l.listFile = source.path(name)
-	return l.readList(string(data))
+	errs := l.readList(string(data))
+	if errs == nil && len(p.Domains)+len(p.MX) == 0 {
+		t.Errorf("domains_from", "%s names no domain; a provider needs at least one", list)
+	}
+	return errs
 }
 
 // maxListMistakes ends the reading of a list that is none.
@@ -267,7 +276,7 @@ func texts(t *tomlfile.Table) []settings.Text {
 	keys := t.Keys()
 	for _, key := range keys {
 		value, ok := t.String(key)
-		if _, err := language.Parse(key); err != nil {
+		if tag, err := language.Parse(key); err != nil || tag.String() != key {
 			t.Errorf(key, "is no language tag; url and tags such as en, fr and pt-BR are allowed")
 			continue
 		}
@@ -278,7 +287,16 @@ func texts(t *tomlfile.Table) []settings.Text {
 			t.Errorf(key, "is empty")
 			continue
 		}
-		out = append(out, settings.Text{Lang: key, Value: strings.TrimSpace(value)})
+		value = strings.Join(strings.Fields(value), " ") // one line
+		if strings.ContainsFunc(value, unicode.IsControl) {
+			t.Errorf(key, "has control characters")
+			continue
+		}
+		if n := utf8.RuneCountInString(value); n > maxText {
+			t.Errorf(key, "has %d characters; at most %d are allowed", n, maxText)
+			continue
+		}
+		out = append(out, settings.Text{Lang: key, Value: value})
 	}
 	if len(keys) == 0 {
 		t.Errorf("en", "is missing; a text in at least one language is needed")

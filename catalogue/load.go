@@ -100,18 +100,20 @@ func loadFiles(source Source, files []string) []*loaded {
 // readFile reads a file up to a size, so that a wrong path cannot eat the
 // memory.
 func readFile(fsys fs.FS, name string, limit int64) ([]byte, error) {
+	info, err := fs.Stat(fsys, name) // first: to open a pipe would wait for ever
+	switch {
+	case err != nil:
+		return nil, reason(err)
+	case info.IsDir():
+		return nil, errors.New("is a directory; must be a file")
+	case !info.Mode().IsRegular():
+		return nil, errors.New("is no regular file; must be one")
+	}
 	f, err := fsys.Open(name)
 	if err != nil {
 		return nil, reason(err)
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, reason(err)
-	}
-	if info.IsDir() {
-		return nil, errors.New("is a directory; must be a file")
-	}
 	if info.Size() > limit {
 		return nil, fmt.Errorf("has %d MiB; at most %d MiB are allowed", (info.Size()+1<<20-1)>>20, limit>>20)
 	}

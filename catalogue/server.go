@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
+	"unicode"
 
 	"milepost/internal/tomlfile"
 	"milepost/settings"
@@ -14,6 +16,10 @@ import (
 func servers(t *tomlfile.Table, key string, byDefault settings.Protocol, allowed []settings.Protocol) []settings.Server {
 	var out []settings.Server
 	for _, st := range t.Tables(key) {
+		if len(out) == maxServers {
+			t.Errorf(key, "has more than %d servers; that is not allowed", maxServers)
+			break
+		}
 		s := settings.Server{Protocol: byDefault}
 		if byDefault == "" || st.Has("protocol") {
 			s.Protocol = required(st, "protocol", func(v string) (settings.Protocol, error) { return oneOf(v, allowed) })
@@ -115,7 +121,7 @@ func oauth2(t *tomlfile.Table) *settings.OAuth2Settings {
 		return nil
 	}
 	o := &settings.OAuth2Settings{
-		Issuer:   required(t, "issuer", notEmpty),
+		Issuer:   required(t, "issuer", issuer),
 		AuthURL:  required(t, "auth_url", httpsURL),
 		TokenURL: required(t, "token_url", httpsURL),
 		Scope:    required(t, "scope", notEmpty),
@@ -125,9 +131,23 @@ func oauth2(t *tomlfile.Table) *settings.OAuth2Settings {
 	return o
 }
 
+// issuer reads a hostname, as the ISP database writes it, or an https URL.
+func issuer(s string) (string, error) {
+	if strings.Contains(s, "/") {
+		u, err := httpsURL(s)
+		return string(u), err
+	}
+	h, err := settings.ParseHostname(s)
+	return string(h), err
+}
+
 func notEmpty(s string) (string, error) {
-	if s == "" {
+	s = strings.Join(strings.Fields(s), " ")
+	switch {
+	case s == "":
 		return "", errors.New("is empty")
+	case strings.ContainsFunc(s, unicode.IsControl):
+		return "", errors.New("has control characters")
 	}
 	return s, nil
 }

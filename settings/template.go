@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
+	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 
@@ -88,6 +90,9 @@ func fill(s string, a address.Address, escape func(string) string) string {
 	}
 }
 
+// placeholders takes the known ones out.
+var placeholders = strings.NewReplacer(EmailAddress, "", EmailLocalPart, "", EmailDomain, "")
+
 var errPlaceholder = errors.New("has an unknown placeholder or a stray %; " +
 	EmailAddress + ", " + EmailLocalPart + " and " + EmailDomain + " are allowed")
 
@@ -97,8 +102,10 @@ func ParseUsername(s string) (Username, error) {
 	if err := checkText(s); err != nil {
 		return "", err
 	}
-	rest := strings.NewReplacer(EmailAddress, "", EmailLocalPart, "", EmailDomain, "").Replace(s)
-	if strings.Contains(rest, "%") {
+	if s != strings.TrimSpace(s) {
+		return "", fmt.Errorf("%q has space at its ends; that is not allowed", s)
+	}
+	if strings.Contains(placeholders.Replace(s), "%") {
 		return "", fmt.Errorf("%q %w", s, errPlaceholder)
 	}
 	if s == EmailLocalPart+"@"+EmailDomain {
@@ -109,47 +116,82 @@ func ParseUsername(s string) (Username, error) {
 
 // ParseHostname reads a hostname, in A-labels or U-labels. It refuses what
 // [address.ParseDomain] refuses, save IPv4 addresses, and placeholders other
-// than %EMAILDOMAIN%.
+// than %EMAILDOMAIN% as the whole name or its end.
 func ParseHostname(s string) (Hostname, error) {
-	if strings.Contains(strings.ReplaceAll(s, EmailDomain, ""), "%") {
-		return "", fmt.Errorf("%q has a placeholder that no hostname can have, or a stray %%; %s is allowed", s, EmailDomain)
-	}
 	if ip, err := netip.ParseAddr(s); err == nil && ip.Is4() {
 		return Hostname(s), nil
 	}
-	// A stand-in that is a label keeps the rest of the name checkable.
-	const standIn = "emaildomain-placeholder"
-	d, err := address.ParseDomain(strings.ReplaceAll(s, EmailDomain, standIn))
+	name, placeholder := strings.CutSuffix(s, EmailDomain)
+	switch {
+	case strings.Contains(name, "%") || placeholder && name != "" && !strings.HasSuffix(name, "."):
+		return "", fmt.Errorf(`%q has a placeholder that no hostname can have, or a stray %%; "imap.%s" and "%s" are allowed`, s, EmailDomain, EmailDomain)
+	case placeholder && name == "":
+		return EmailDomain, nil
+	case strings.Contains(s, "/"):
+		return "", fmt.Errorf("%q is not a hostname but a URL or a path; the name alone is allowed", s)
+	case strings.Count(s, ":") == 1:
+		return "", fmt.Errorf("%q is not a hostname: it has a port; write the name alone, and the port where ports stand", s)
+	}
+	d, err := address.ParseDomain(name)
 	if err != nil {
 		return "", fmt.Errorf("%q is not a hostname: %w", s, err)
 	}
-	return Hostname(strings.ReplaceAll(d.ASCII, standIn, EmailDomain)), nil
+	if placeholder {
+		return Hostname(d.ASCII + "." + EmailDomain), nil
+	}
+	return Hostname(d.ASCII), nil
 }
 
 // ParseURL reads an absolute URL with a host, whose scheme is one of those
-// given. Placeholders may stand behind the host.
+// given. Scheme and host become lower case and ASCII. Placeholders may stand
+// behind the host, and %EMAILDOMAIN% at its end.
 func ParseURL(s string, schemes ...string) (URL, error) {
 	if err := checkText(s); err != nil {
 		return "", err
 	}
-	filled := strings.NewReplacer(EmailAddress, "a", EmailLocalPart, "a", EmailDomain, "a").Replace(s)
-	u, err := url.Parse(filled)
-	if err != nil || strings.ContainsFunc(s, unicode.IsSpace) {
-		return "", fmt.Errorf("%q is not a URL; spaces and stray %% signs are not allowed", s)
+	scheme, rest, ok := strings.Cut(s, "://")
+	scheme = strings.ToLower(scheme)
+	if !ok || !slices.Contains(schemes, scheme) {
+		return "", fmt.Errorf("%q is not a URL that starts with %s", s, strings.Join(schemes, ":// or ")+"://")
 	}
-	for _, scheme := range schemes {
-		if u.Scheme != scheme {
-			continue
-		}
-		if u.User != nil {
-			return "", fmt.Errorf("%q carries a user name; that is not allowed", s)
-		}
-		if _, err := ParseHostname(u.Hostname()); err != nil {
-			return "", fmt.Errorf("%q is not a URL: %w", s, err)
-		}
-		return URL(s), nil
+	end := strings.IndexAny(rest, "/?#")
+	if end < 0 {
+		end = len(rest)
 	}
-	return "", fmt.Errorf("%q is not a URL that starts with %s", s, strings.Join(schemes, ":// or ")+"://")
+	authority, rest := rest[:end], rest[end:]
+	if strings.Contains(authority, "@") {
+		return "", fmt.Errorf("%q carries a user name; that is not allowed", s)
+	}
+	host, port, hasPort := strings.Cut(authority, ":")
+	hostname, err := ParseHostname(host)
+	if err != nil {
+		return "", fmt.Errorf("%q is not a URL: its host %q is no hostname", s, host)
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); hasPort && (err != nil || n == 0) {
+		return "", fmt.Errorf("%q is not a URL: its port %q is none; 1 to 65535 are allowed", s, port)
+	}
+	if !validEscapes(placeholders.Replace(rest)) || strings.ContainsFunc(rest, unicode.IsSpace) {
+		return "", fmt.Errorf("%q is not a URL; spaces, stray %% signs and placeholders other than %s, %s and %s are not allowed", s, EmailAddress, EmailLocalPart, EmailDomain)
+	}
+	if hasPort {
+		hostname += Hostname(":" + port)
+	}
+	return URL(scheme + "://" + string(hostname) + rest), nil
+}
+
+// validEscapes tells whether every % starts an escape (RFC 3986 §2.1).
+func validEscapes(s string) bool {
+	for i := strings.IndexByte(s, '%'); i >= 0; i = strings.IndexByte(s, '%') {
+		if len(s) < i+3 || !isHex(s[i+1]) || !isHex(s[i+2]) {
+			return false
+		}
+		s = s[i+3:]
+	}
+	return true
+}
+
+func isHex(c byte) bool {
+	return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
 }
 
 func checkText(s string) error {

@@ -35,15 +35,15 @@ func sourcesOf(paths []string) []catalogue.Source {
 	files := make(map[string]int) // by directory: the index of its source
 	for _, path := range paths {
 		if info, err := os.Stat(path); err != nil || info.IsDir() {
-			sources = append(sources, catalogue.Source{Name: path, FS: os.DirFS(path)})
+			sources = append(sources, catalogue.Source{Name: filepath.Clean(path), FS: os.DirFS(filepath.Clean(path))})
 			continue
 		}
-		dir, file := filepath.Split(path)
+		dir, file := filepath.Dir(path), filepath.Base(path)
 		i, ok := files[dir]
 		if !ok {
 			i = len(sources)
 			files[dir] = i
-			sources = append(sources, catalogue.Source{Name: dir, FS: os.DirFS(filepath.Clean(dir))})
+			sources = append(sources, catalogue.Source{Name: dir, FS: os.DirFS(dir)})
 		}
 		sources[i].Files = append(sources[i].Files, file)
 	}

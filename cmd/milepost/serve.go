@@ -16,6 +16,7 @@ import (
 	"sync/atomic"
 	"syscall"
 
+	"milepost/address"
 	"milepost/catalogue"
 	"milepost/internal/httpd"
 	"milepost/settings"
@@ -89,21 +90,37 @@ func parsePublicURL(s string) (string, error) {
 func announce(stdout io.Writer, addr net.Addr, c *catalogue.Catalogue) {
 	fmt.Fprintf(stdout, "milepost: %s\n", size(c))
 	fmt.Fprintf(stdout, "milepost: http listening on %s\n", addr)
-	domain := "example.com"
-	for _, p := range c.Providers() {
-		if len(p.Domains) > 0 && !p.Domains[0].Wildcard {
-			domain = p.Domains[0].Domain.ASCII
-			if domain == "gmail.com" {
-				break // everybody knows it
-			}
-		}
-	}
+	domain := example(c)
 	host := addr.String()
 	if tcp, ok := addr.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
 		host = fmt.Sprintf("127.0.0.1:%d", tcp.Port)
 	}
 	fmt.Fprintf(stdout, "try http://%s/mail/config-v1.1.xml?emailaddress=fred@%s\n", host, domain)
 	fmt.Fprintf(stdout, "try http://%s/v1.1/%s\n", host, domain)
+}
+
+// example returns a domain that is served: one that everybody knows, or else the
+// first.
+func example(c *catalogue.Catalogue) string {
+	if d, err := address.ParseDomain("gmail.com"); err == nil {
+		if _, ok := c.Lookup(d); ok {
+			return d.ASCII
+		}
+	}
+	for _, p := range c.Providers() {
+		for _, d := range p.Domains {
+			switch {
+			case !d.Wildcard:
+				return d.Domain.ASCII
+			case !d.Domain.IsZero():
+				return "mail." + d.Domain.ASCII
+			}
+		}
+		if len(p.MX) > 0 {
+			return p.MX[0].ASCII
+		}
+	}
+	return "example.com" // of the default provider
 }
 
 // reloadOnHangup reads the providers again at every SIGHUP. A catalogue with
@@ -138,6 +155,15 @@ func listenError(err error) error {
 		return errors.New("the port is in use; another program (or another milepost) has it")
 	case errors.Is(err, fs.ErrPermission):
 		return errors.New("no permission for that port; run 'setcap cap_net_bind_service=+ep' on the program, or choose a port from 1024")
+	}
+	if ae := (*net.AddrError)(nil); errors.As(err, &ae) && strings.HasPrefix(ae.Err, "missing port") {
+		return errors.New(`the port is missing; "127.0.0.1:8080" and ":8080" are allowed`)
+	}
+	if de := (*net.DNSError)(nil); errors.As(err, &de) {
+		return fmt.Errorf("the host or port %q is unknown", de.Name)
+	}
+	if errors.Is(err, syscall.EADDRNOTAVAIL) {
+		return errors.New("this machine has no such address")
 	}
 	return err
 }

@@ -7,8 +7,10 @@ import (
 	"milepost/settings"
 )
 
-// maxDocuments bounds the memory of a documents to some 10 MB.
-const maxDocuments = 4096
+const (
+	maxDocuments = 16 << 20 // octets that a documents keeps
+	maxDocument  = 64 << 10 // octets of a document worth keeping
+)
 
 // documents keeps rendered documents that are the same for everybody in a
 // domain. Nothing of a local part is in a key or a document. It belongs to one
@@ -17,6 +19,7 @@ type documents struct {
 	mu      sync.RWMutex
 	of      *catalogue.Catalogue
 	entries map[documentKey]rendered
+	size    int // octets of all bodies
 }
 
 type documentKey struct {
@@ -44,11 +47,17 @@ func (d *documents) get(of *catalogue.Catalogue, key documentKey, render func() 
 		return rendered{}, err
 	}
 	doc = rendered{body, entityTag(body)}
+	if len(body) > maxDocument {
+		return doc, nil
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.of != of || len(d.entries) >= maxDocuments {
-		d.of, d.entries = of, make(map[documentKey]rendered)
+	if d.of != of || d.size+len(body) > maxDocuments {
+		d.of, d.entries, d.size = of, make(map[documentKey]rendered), 0
 	}
-	d.entries[key] = doc
+	if _, ok := d.entries[key]; !ok {
+		d.entries[key] = doc
+		d.size += cap(body)
+	}
 	return doc, nil
 }

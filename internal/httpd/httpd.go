@@ -156,7 +156,12 @@ func answerError(err error, c echo.Context) {
 		case errors.Is(he, echo.ErrNotFound):
 			message = "nothing is served here; try /mail/config-v1.1.xml?emailaddress=ADDRESS"
 		case errors.Is(he, echo.ErrMethodNotAllowed):
-			message = "this address answers " + c.Response().Header().Get(echo.HeaderAllow)
+			// Echo counts OPTIONS in, and would answer it 204, which some clients take
+			// for settings.
+			allow, _ := c.Get(echo.ContextKeyHeaderAllow).(string)
+			allow = strings.TrimPrefix(allow, "OPTIONS, ")
+			c.Response().Header().Set(echo.HeaderAllow, allow)
+			message = "this address answers " + allow
 		}
 	}
 	h := c.Response().Header()
@@ -207,14 +212,18 @@ func logged(log *slog.Logger) echo.MiddlewareFunc {
 			start := time.Now()
 			c.Response().Header().Set(echo.HeaderXContentTypeOptions, "nosniff")
 			x := exchange{Context: c}
-			if err := next(&x); err != nil {
+			answer := next
+			if c.Request().Method == http.MethodOptions && c.Get(echo.ContextKeyHeaderAllow) != nil {
+				answer = func(echo.Context) error { return echo.ErrMethodNotAllowed }
+			}
+			if err := answer(&x); err != nil {
 				if he := (*echo.HTTPError)(nil); !errors.As(err, &he) {
 					log.Error("answering", "route", route(c), "err", err)
 				}
 				c.Error(err)
 			}
 			log.LogAttrs(context.Background(), slog.LevelInfo, "http",
-				slog.String("method", c.Request().Method),
+				slog.String("method", method(c.Request())),
 				slog.String("route", route(c)),
 				slog.String("domain", x.domain),
 				slog.Int("status", c.Response().Status),
@@ -223,6 +232,16 @@ func logged(log *slog.Logger) echo.MiddlewareFunc {
 			return nil
 		}
 	}
+}
+
+// method names the method if it is one of HTTP's own: a stranger may write
+// anything there.
+func method(r *http.Request) string {
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
+		return r.Method
+	}
+	return "other"
 }
 
 func route(c echo.Context) string {
@@ -240,7 +259,11 @@ func recovered(log *slog.Logger) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) (err error) {
 			defer func() {
-				if r := recover(); r != nil && r != http.ErrAbortHandler {
+				r := recover()
+				if r == http.ErrAbortHandler {
+					panic(r) // net/http ends the connection; anything else would look like an answer
+				}
+				if r != nil {
 					// Its value may hold an address; the stack does not.
 					log.Error("panic", "route", route(c), "stack", string(debug.Stack()))
 					err = errPanic

@@ -11,8 +11,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/BurntSushi/toml"
 )
@@ -33,10 +36,18 @@ func (e Error) Error() string {
 	}
 	b.WriteString(": ")
 	if e.Key != "" {
-		b.WriteString(e.Key + ": ")
+		b.WriteString(oneLine(e.Key) + ": ")
 	}
-	b.WriteString(e.Err.Error())
+	b.WriteString(oneLine(e.Err.Error()))
 	return b.String()
+}
+
+// oneLine escapes what would break a message's line or steer a terminal.
+func oneLine(s string) string {
+	if !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		s = strings.Trim(strconv.Quote(s), `"`)
+	}
+	return s
 }
 
 func (e Error) Unwrap() error { return e.Err }
@@ -60,6 +71,7 @@ type Table struct {
 	pos    *position
 	values map[string]any
 	known  []string
+	knows  map[string]bool // known, for look-ups
 }
 
 type file struct {
@@ -79,6 +91,10 @@ type Item struct {
 func Parse(name string, data []byte) *Table {
 	t := &Table{file: &file{name: name}, pos: &position{}}
 	text := string(data)
+	if line, err := checkDepth(text); err != nil {
+		t.file.errors = append(t.file.errors, Error{File: name, Line: line, Err: err})
+		return t
+	}
 	_, err := toml.Decode(text, &t.values)
 	if err != nil {
 		t.values = nil
@@ -115,7 +131,11 @@ func (t *Table) Has(key string) bool {
 }
 
 func (t *Table) know(key string) {
-	if !slices.Contains(t.known, key) {
+	if t.knows == nil {
+		t.knows = make(map[string]bool)
+	}
+	if !t.knows[key] {
+		t.knows[key] = true
 		t.known = append(t.known, key)
 	}
 }
@@ -134,7 +154,7 @@ func (t *Table) ErrorAt(line int, key string, err error) {
 func (t *Table) Keys() []string {
 	var keys []string
 	for key := range t.values {
-		if !slices.Contains(t.known, key) {
+		if !t.knows[key] {
 			keys = append(keys, key)
 		}
 	}
