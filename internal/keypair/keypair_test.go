@@ -1,0 +1,132 @@
+package keypair_test
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"log/slog"
+	"math/big"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/smallstep/pkcs7"
+
+	"milepost/internal/keypair"
+)
+
+var start = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+
+// files holds a certificate and its key on disk.
+type files struct{ cert, key string }
+
+// write makes a certificate that is valid from one day before start.
+func (f files) write(t *testing.T, name string, notAfter time.Time) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotBefore: start.Add(-24 * time.Hour), NotAfter: notAfter}
+	cert, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for file, block := range map[string]*pem.Block{f.cert: {Type: "CERTIFICATE", Bytes: cert}, f.key: {Type: "PRIVATE KEY", Bytes: der}} {
+		if err := os.WriteFile(file, pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func newFiles(t *testing.T) files {
+	dir := t.TempDir()
+	return files{filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")}
+}
+
+// signer returns the name in the certificate that a profile was signed with.
+func signer(t *testing.T, p *keypair.Pair) string {
+	t.Helper()
+	signed, err := p.Sign([]byte("profile"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	message, err := pkcs7.Parse(signed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return message.GetOnlySigner().Subject.CommonName
+}
+
+func TestRenewal(t *testing.T) {
+	f := newFiles(t)
+	var log bytes.Buffer
+	now := start
+	f.write(t, "one", start.Add(30*24*time.Hour))
+	p, err := keypair.Open(f.cert, f.key, func() time.Time { return now }, slog.New(slog.NewTextHandler(&log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := signer(t, p); got != "one" || log.Len() > 0 {
+		t.Errorf("signed by %s; %s", got, log.String())
+	}
+
+	now = start.Add(17 * 24 * time.Hour) // 13 days are left
+	signer(t, p)
+	now = now.Add(time.Hour)
+	signer(t, p)
+	if n := strings.Count(log.String(), "ends soon"); n != 1 {
+		t.Errorf("%d warnings:\n%s", n, log.String())
+	}
+
+	if err := os.WriteFile(f.cert, []byte("nonsense"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	now = now.Add(time.Hour)
+	if got := signer(t, p); got != "one" || !strings.Contains(log.String(), "the old one stays") {
+		t.Errorf("signed by %s; %s", got, log.String())
+	}
+
+	f.write(t, "two", start.Add(90*24*time.Hour))
+	now = now.Add(time.Hour)
+	if got := signer(t, p); got != "two" {
+		t.Errorf("signed by %s after the renewal", got)
+	}
+
+	now = start.Add(91 * 24 * time.Hour)
+	if _, err := p.Sign(nil); err == nil || !strings.Contains(err.Error(), "the certificate expired on 2026-04-01T12:00:00Z") {
+		t.Errorf("an expired certificate: %v", err)
+	}
+}
+
+func TestOpenRefuses(t *testing.T) {
+	f := newFiles(t)
+	f.write(t, "one", start.Add(24*time.Hour))
+	for name, tc := range map[string]struct {
+		files files
+		now   time.Time
+		want  string
+	}{
+		"expired":       {f, start.Add(48 * time.Hour), f.cert + ": the certificate expired on 2026-01-02T12:00:00Z"},
+		"not yet valid": {f, start.Add(-48 * time.Hour), f.cert + ": the certificate is not valid before 2025-12-31T12:00:00Z"},
+		"no file":       {files{f.cert + "x", f.key}, start, "open " + f.cert + "x: no such file or directory"},
+		"key as cert":   {files{f.key, f.key}, start, f.key + " with " + f.key + ": "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := keypair.Open(tc.files.cert, tc.files.key, func() time.Time { return tc.now }, slog.New(slog.DiscardHandler))
+			if err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("error: %v\nwant:  %s", err, tc.want)
+			}
+		})
+	}
+}
