@@ -24,7 +24,7 @@ type Options struct {
 
 // ErrNotExpressible is wrapped by the errors about providers whose ways to log
 // in Apple has no key for.
-var ErrNotExpressible = errors.New("Apple's profiles cannot say that")
+var ErrNotExpressible = errors.New("no profile of Apple's can say that")
 
 // namespace is where the UUIDs of profiles and payloads are derived from
 // (UUIDv5, RFC 9562 §5.5).
