@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"net"
-	"net/url"
 	"os"
 	"os/signal"
 	"strings"
@@ -19,21 +18,17 @@ import (
 	"milepost/address"
 	"milepost/catalogue"
 	"milepost/internal/httpd"
-	"milepost/settings"
 )
 
 func serve(args []string, stdout, stderr io.Writer) int {
 	var (
 		flags    = flag.NewFlagSet("serve", flag.ContinueOnError)
 		httpAddr = flags.String("http", "127.0.0.1:8080", "")
-		public   string
+		public   publicURL
 		signing  signing
 		from     providers
 	)
-	flags.Func("public-url", "", func(s string) (err error) {
-		public, err = parsePublicURL(s)
-		return err
-	})
+	public.register(flags)
 	from.register(flags)
 	signing.register(flags)
 	if code, ok := parse(flags, args, stdout, stderr); !ok {
@@ -68,23 +63,11 @@ func serve(args []string, stdout, stderr io.Writer) int {
 		return exitNo
 	}
 	announce(stdout, listener.Addr(), loaded)
-	if err := httpd.Serve(ctx, listener, httpd.Handler(httpd.Options{Catalogue: current.Load, Log: log, PublicURL: public, Sign: sign}), log); err != nil {
+	if err := httpd.Serve(ctx, listener, httpd.Handler(httpd.Options{Catalogue: current.Load, Log: log, PublicURL: string(public), Sign: sign}), log); err != nil {
 		complain(stderr, "http: %s", err)
 		return exitNo
 	}
 	return exitOK
-}
-
-// parsePublicURL reads https://HOST[:PORT], with or without a slash at the end.
-func parsePublicURL(s string) (string, error) {
-	if _, err := settings.ParseURL(s, "https"); err != nil {
-		return "", err
-	}
-	u, err := url.Parse(s)
-	if err != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
-		return "", fmt.Errorf("%q has more than a host; https://mail.example.com, say, is allowed", s)
-	}
-	return "https://" + u.Host, nil
 }
 
 func announce(stdout io.Writer, addr net.Addr, c *catalogue.Catalogue) {

@@ -42,14 +42,11 @@ func show(args []string, stdout, stderr io.Writer) int {
 		flags   = flag.NewFlagSet("show", flag.ContinueOnError)
 		format  = flags.String("format", "autoconfig", "")
 		all     = flags.Bool("all-servers", false, "")
-		public  string
+		public  publicURL
 		signing signing
 		from    providers
 	)
-	flags.Func("public-url", "", func(s string) (err error) {
-		public, err = parsePublicURL(s)
-		return err
-	})
+	public.register(flags)
 	from.register(flags)
 	signing.register(flags)
 	if code, ok := parse(flags, args, stdout, stderr); !ok {
@@ -91,7 +88,7 @@ func show(args []string, stdout, stderr io.Writer) int {
 	if *all {
 		body, err = autoconfig.RenderAll(provider.For(asked))
 	} else {
-		body, err = renderAs(*format, provider, asked, public)
+		body, err = renderAs(*format, provider, asked, string(public))
 	}
 	if err == nil && sign != nil && *format == "mobileconfig" {
 		body, err = sign(body)
