@@ -59,8 +59,8 @@ func ParseJSONRequest(path, rawQuery string) (JSONRequest, error) {
 		return JSONRequest{}, &JSONError{400, "MandatoryParameterMissing", "The parameter 'Protocol' is missing."}
 	}
 	a, err := address.Parse(email)
-	if err != nil {
-		return JSONRequest{}, &JSONError{400, "InvalidEmail", "The email " + err.Error() + "."}
+	if err != nil { // said in no stranger's words
+		return JSONRequest{}, &JSONError{400, "InvalidEmail", "The given email is not a valid address."}
 	}
 	return JSONRequest{a, protocol}, nil
 }

@@ -36,7 +36,7 @@ func Render(a settings.Account) ([]byte, error) {
 				case ok:
 					w.Leaf("Action", "redirectAddr")
 					w.Leaf("RedirectAddr", to)
-				case p.AutodiscoverRedirectURL != "":
+				case p.AutodiscoverRedirectURL != "" && a.Address.Local != "": // Delta Chat's GET needs settings
 					w.Leaf("Action", "redirectUrl")
 					w.Leaf("RedirectUrl", string(p.AutodiscoverRedirectURL))
 				default:
@@ -84,12 +84,17 @@ func (w *document) server(s *settings.Server) {
 		w.Leaf("SPA", onOff(s.Authentication[0] == settings.NTLM)) // absent it would mean on
 		w.Leaf("SSL", onOff(s.SocketType.Encrypted()))
 		w.Leaf("Encryption", encryptionOf[s.SocketType])
-		w.Leaf("AuthRequired", onOff(s.Authentication[0] != settings.None && s.Authentication[0] != settings.ClientIPAddress))
+		w.Leaf("AuthRequired", onOff(asks(s)))
 		if s.Protocol == settings.SMTP {
-			w.Leaf("UsePOPAuth", onOff(w.sameLogin(s)))
+			w.Leaf("UsePOPAuth", onOff(asks(s) && w.sameLogin(s)))
 			w.Leaf("SMTPLast", "off")
 		}
 	})
+}
+
+// asks tells whether a server asks for a login at all.
+func asks(s *settings.Server) bool {
+	return s.Authentication[0] != settings.None && s.Authentication[0] != settings.ClientIPAddress
 }
 
 // sameLogin tells whether an outgoing server takes what the incoming ones take.
@@ -117,11 +122,13 @@ func (w *document) login(u settings.Username) {
 	}
 }
 
-// RenderMobileSync makes the answer in the MobileSync schema. It fails with an
-// [*Error] if the provider has no ActiveSync.
+// RenderMobileSync makes the answer in the MobileSync schema: the settings, or the
+// address to ask about instead. It fails with an [*Error] if the provider has no
+// ActiveSync.
 func RenderMobileSync(a settings.Account) ([]byte, error) {
+	to, redirected := redirectAddress(a)
 	url, ok := serviceURL(a, settings.ActiveSync)
-	if !ok {
+	if !ok && !redirected {
 		return nil, &Error{NotProvided, "the provider has no ActiveSync"}
 	}
 	w := xmlwriter.New()
@@ -135,6 +142,10 @@ func RenderMobileSync(a settings.Account) ([]byte, error) {
 				})
 			}
 			w.Element("Action", func() {
+				if redirected {
+					w.Leaf("Redirect", to)
+					return
+				}
 				w.Element("Settings", func() {
 					w.Element("Server", func() {
 						w.Leaf("Type", "MobileSync")

@@ -139,6 +139,8 @@ func readFields(body []byte) (fields, error) {
 				return f, invalid("the root element must be Autodiscover")
 			case len(path) == maxDepth:
 				return f, invalid("elements nest too deep")
+			case len(path) == 3 && path[2] == "emailaddress":
+				return f, invalid("EMailAddress must hold text alone")
 			}
 			if len(path) == 0 {
 				root, f.namespace = true, t.Name.Space
@@ -147,7 +149,8 @@ func readFields(body []byte) (fields, error) {
 			text.Reset()
 			if len(path) == 2 && name == "request" {
 				f.requests++
-				if f.namespace == "" {
+				// The innermost says most; elements inherit what they do not say.
+				if t.Name.Space != "" {
 					f.namespace = t.Name.Space
 				}
 			}

@@ -70,11 +70,3 @@ func chooseLanguage(preferred string) string {
 	base, _ := languages[i].Base()
 	return base.String()
 }
-
-// messageFor never fails: what is unknown is told in English.
-func messageFor(lang string) message {
-	if m, ok := messages[lang]; ok {
-		return m
-	}
-	return messages["en"]
-}

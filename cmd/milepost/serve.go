@@ -48,7 +48,7 @@ func serve(args []string, stdout, stderr io.Writer) int {
 		complainLoad(stderr, err)
 		return exitNo
 	}
-	sign, err := signing.open(log)
+	sign, err := signing.open(ctx, log)
 	if err != nil {
 		complain(stderr, "serve: %s", err)
 		return exitNo

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"flag"
 	"io"
 	"log/slog"
@@ -68,7 +69,9 @@ func show(args []string, stdout, stderr io.Writer) int {
 		complain(stderr, "show: %s", err)
 		return exitUsage
 	}
-	sign, err := signing.open(slog.New(slog.NewTextHandler(stderr, nil)))
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	sign, err := signing.open(ctx, slog.New(slog.NewTextHandler(stderr, nil)))
 	if err != nil {
 		complain(stderr, "show: %s", err)
 		return exitNo

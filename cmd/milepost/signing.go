@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"log/slog"
@@ -17,8 +18,8 @@ func (s *signing) register(flags *flag.FlagSet) {
 	flags.StringVar(&s.key, "sign-key", "", "")
 }
 
-// open returns what signs profiles; nil: nothing does.
-func (s *signing) open(log *slog.Logger) (func([]byte) ([]byte, error), error) {
+// open returns what signs profiles until the context ends; nil: nothing does.
+func (s *signing) open(ctx context.Context, log *slog.Logger) (func([]byte) ([]byte, error), error) {
 	switch {
 	case s.cert == "" && s.key == "":
 		return nil, nil
@@ -29,5 +30,6 @@ func (s *signing) open(log *slog.Logger) (func([]byte) ([]byte, error), error) {
 	if err != nil {
 		return nil, err
 	}
+	go pair.Watch(ctx)
 	return pair.Sign, nil
 }

@@ -108,7 +108,8 @@ func (s *server) autodiscoverGET(c echo.Context) error {
 // isHTTPS believes a proxy's X-Forwarded-Proto: who forges it misses a redirect
 // and nothing else.
 func isHTTPS(r *http.Request) bool {
-	return r.TLS != nil || strings.EqualFold(r.Header.Get(echo.HeaderXForwardedProto), "https")
+	first, _, _ := strings.Cut(r.Header.Get(echo.HeaderXForwardedProto), ",") // the one nearest to the client
+	return r.TLS != nil || strings.EqualFold(strings.TrimSpace(first), "https")
 }
 
 func (s *server) autodiscoverJSON(c echo.Context) error {

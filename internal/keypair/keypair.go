@@ -5,6 +5,7 @@ package keypair
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"log/slog"
 	"os"
@@ -48,11 +49,11 @@ func Open(certFile, keyFile string, now func() time.Time, log *slog.Logger) (*Pa
 
 // read takes the files over if they have changed and are right.
 func (p *Pair) read() error {
-	cert, err := os.ReadFile(p.certFile)
+	cert, err := readFile(p.certFile)
 	if err != nil {
 		return err
 	}
-	key, err := os.ReadFile(p.keyFile)
+	key, err := readFile(p.keyFile)
 	if err != nil {
 		return err
 	}
@@ -74,14 +75,49 @@ func (p *Pair) read() error {
 	return nil
 }
 
-// warn complains once a day of a certificate that is about to end.
+// maxFile is the longest file in octets that is read; a chain has some 8,000.
+const maxFile = 1 << 20
+
+func readFile(name string) ([]byte, error) {
+	info, err := os.Stat(name) // first: to open a pipe would wait for ever
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%s: is no regular file; must be one", name)
+	case info.Size() > maxFile:
+		return nil, fmt.Errorf("%s: has %d octets; at most %d are allowed", name, info.Size(), maxFile)
+	}
+	return os.ReadFile(name)
+}
+
+// warn complains once a day of a certificate that is about to end, or has.
 func (p *Pair) warn() {
 	now, end := p.now(), p.signer.Certificate().NotAfter
 	if end.Sub(now) > warnBefore || now.Sub(p.warned) < 24*time.Hour {
 		return
 	}
 	p.warned = now
+	if now.After(end) {
+		p.log.Error("the certificate for signing profiles has expired; no profile is given out", "file", p.certFile, "end", end.UTC().Format(time.RFC3339))
+		return
+	}
 	p.log.Warn("the certificate for signing profiles ends soon", "file", p.certFile, "end", end.UTC().Format(time.RFC3339))
+}
+
+// Watch looks at the files and the certificate's time until the context ends,
+// so that a warning does not wait for a download.
+func (p *Pair) Watch(ctx context.Context) {
+	ticker := time.NewTicker(checkEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			p.current()
+		}
+	}
 }
 
 // Sign signs a profile. New files that are wrong are logged, and the old ones
