@@ -184,6 +184,7 @@ func TestPublicURL(t *testing.T) {
 		{"HEAD", "HEAD /autodiscover/autodiscover.xml HTTP/1.1\nHost: AUTODISCOVER.example.com\n\n", "302 Found", location},
 		{"unknown domain", "GET /autodiscover/autodiscover.xml HTTP/1.1\nHost: autodiscover.example.org\n\n", "302 Found", location},
 		{"behind a proxy", "GET /autodiscover/autodiscover.xml HTTP/1.1\nHost: autodiscover.example.com\nX-Forwarded-Proto: https\n\n", "200 OK", "<Action>settings</Action>"},
+		{"behind two proxies", "GET /autodiscover/autodiscover.xml HTTP/1.1\nHost: autodiscover.example.com\nX-Forwarded-Proto: https, http\n\n", "200 OK", "<Action>settings</Action>"},
 		{"another host", "GET /autodiscover/autodiscover.xml HTTP/1.1\nHost: example.com\n\n", "200 OK", "<Action>settings</Action>"},
 		{"JSON", "GET /autodiscover/autodiscover.json?Email=fred@example.com&Protocol=AutodiscoverV1 HTTP/1.1\nHost: evil.example\n\n", "200 OK", `"Url":"https://mail.example.net/autodiscover/autodiscover.xml"`},
 	} {

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -104,19 +105,30 @@ func TestRenewal(t *testing.T) {
 	}
 
 	now = start.Add(91 * 24 * time.Hour)
+	if !strings.Contains(log.String(), "level=WARN") || strings.Contains(log.String(), "has expired") {
+		t.Error(log.String())
+	}
 	if _, err := p.Sign(nil); err == nil || !strings.Contains(err.Error(), "the certificate expired on 2026-04-01T12:00:00Z") {
 		t.Errorf("an expired certificate: %v", err)
+	}
+	if !strings.Contains(log.String(), "has expired; no profile is given out") {
+		t.Error(log.String())
 	}
 }
 
 func TestOpenRefuses(t *testing.T) {
 	f := newFiles(t)
 	f.write(t, "one", start.Add(24*time.Hour))
+	pipe := newFiles(t)
+	if err := syscall.Mkfifo(pipe.cert, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for name, tc := range map[string]struct {
 		files files
 		now   time.Time
 		want  string
 	}{
+		"a pipe":        {pipe, start, pipe.cert + ": is no regular file; must be one"},
 		"expired":       {f, start.Add(48 * time.Hour), f.cert + ": the certificate expired on 2026-01-02T12:00:00Z"},
 		"not yet valid": {f, start.Add(-48 * time.Hour), f.cert + ": the certificate is not valid before 2025-12-31T12:00:00Z"},
 		"no file":       {files{f.cert + "x", f.key}, start, "stat " + f.cert + "x: no such file or directory"},
