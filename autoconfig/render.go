@@ -20,9 +20,10 @@ func Render(a settings.Account) ([]byte, error) {
 }
 
 // RenderAll makes the document that the ISP database would keep: every server
-// and every domain of the provider, usernames as templates, and its notice.
-// Clients differ in what they make of several servers of one protocol, so it
-// is for exchange between administrators.
+// and every domain of the provider, usernames as templates, and its notice. To
+// hold for all the domains, the account's hostnames and URLs must be unfilled
+// too. Clients differ in what they make of several servers of one protocol, so
+// it is for exchange between administrators.
 func RenderAll(a settings.Account) ([]byte, error) {
 	asked := settings.DomainPattern{Domain: a.Address.Domain}
 	if !slices.Contains(a.Provider.Domains, asked) {

@@ -41,6 +41,7 @@ func directory(t *testing.T, files map[string]string) string {
 func TestCommandLine(t *testing.T) {
 	dir := directory(t, map[string]string{"example.com.toml": family})
 	bad := directory(t, map[string]string{"a.toml": family, "b.toml": family + "x = 1\n"})
+	many := directory(t, map[string]string{"many.toml": strings.NewReplacer(`"example.com"`, `"a.example", "b.example"`, "mail.example.com", "mail.%EMAILDOMAIN%").Replace(family)})
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -75,6 +76,8 @@ func TestCommandLine(t *testing.T) {
 		{"show autodiscover-json", []string{"show", "-format", "autodiscover-json", "gmail.com"}, 0, `{"Protocol":"AutodiscoverV1","Url":"https://autodiscover.gmail.com/autodiscover/autodiscover.xml"}`, ""},
 		{"show with a public address", []string{"show", "-format", "autodiscover-json", "-public-url", "https://mail.example.net/", "gmail.com"}, 0, `"Url":"https://mail.example.net/autodiscover/autodiscover.xml"`, ""},
 		{"show with a bad public address", []string{"show", "-public-url", "http://x.example/y", "gmail.com"}, 2, "", `is not a URL that starts with https://`},
+		{"show all servers for all domains", []string{"show", "-all-servers", "-providers", many, "a.example"}, 0, "<hostname>mail.%EMAILDOMAIN%</hostname>", ""},
+		{"show one domain", []string{"show", "-providers", many, "a.example"}, 0, "<hostname>mail.a.example</hostname>", ""},
 		{"show an unknown domain", []string{"show", "fred@unknown.test"}, 1, "", "milepost: no provider is known for the domain unknown.test"},
 		{"show nothing", []string{"show"}, 2, "", "milepost: show: one address or domain is needed"},
 		{"show no address", []string{"show", "fred@"}, 2, "", "milepost: show: domain is empty"},

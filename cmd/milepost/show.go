@@ -58,7 +58,7 @@ func show(args []string, stdout, stderr io.Writer) int {
 		complain(stderr, "show: -format %q is unknown; %s are allowed", *format, strings.Join(formatNames, ", "))
 		return exitUsage
 	case *all && *format != "autoconfig":
-		complain(stderr, "show: -all-servers goes with -format autoconfig; the others show all servers anyway")
+		complain(stderr, "show: -all-servers goes with -format autoconfig alone")
 		return exitUsage
 	case flags.NArg() != 1:
 		complain(stderr, "show: one address or domain is needed, behind the options; there are %d", flags.NArg())
@@ -89,7 +89,8 @@ func show(args []string, stdout, stderr io.Writer) int {
 	}
 	var body []byte
 	if *all {
-		body, err = autoconfig.RenderAll(provider.For(asked))
+		// Unfilled: the document is for all of the provider's domains.
+		body, err = autoconfig.RenderAll(settings.Account{Address: asked, Provider: *provider})
 	} else {
 		body, err = renderAs(*format, provider, asked, string(public))
 	}

@@ -217,7 +217,7 @@ func logged(log *slog.Logger) echo.MiddlewareFunc {
 				answer = func(echo.Context) error { return echo.ErrMethodNotAllowed }
 			}
 			if err := answer(&x); err != nil {
-				if he := (*echo.HTTPError)(nil); !errors.As(err, &he) {
+				if he := (*echo.HTTPError)(nil); !errors.As(err, &he) && err != errPanic { // which is logged already
 					log.Error("answering", "route", route(c), "err", err)
 				}
 				c.Error(err)
