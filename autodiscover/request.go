@@ -184,7 +184,7 @@ func (f fields) request() (Request, error) {
 		return Request{}, invalid("the request's namespace is unknown")
 	case f.requests != 1:
 		return Request{}, invalid("one Request element is allowed; there are %d", f.requests)
-	case f.legacyDN: // MS-OXDSCLI §2.2.3.1.1.2: it goes before the address
+	case f.legacyDN: // where both stand, it goes before the address (MS-OXDSCLI)
 		return Request{}, &Error{UnknownAddress, "LegacyDN is unknown here; ask with EMailAddress"}
 	case len(f.addresses) != 1:
 		return Request{}, invalid("one EMailAddress element is allowed; there are %d", len(f.addresses))

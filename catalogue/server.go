@@ -43,7 +43,7 @@ func servers(t *tomlfile.Table, key string, byDefault settings.Protocol, allowed
 func port(t *tomlfile.Table, s *settings.Server) {
 	s.SocketType = settings.SSL
 	if s.Protocol == settings.ManageSieve {
-		s.SocketType = settings.STARTTLS // RFC 5804 §1.8 knows no other
+		s.SocketType = settings.STARTTLS // RFC 5804 registers no other
 	}
 	typeGiven := t.Has("socket_type")
 	if typeGiven {

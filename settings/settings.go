@@ -56,7 +56,7 @@ var SocketTypes = []SocketType{SSL, STARTTLS, Plain}
 func (t SocketType) Encrypted() bool { return t == SSL || t == STARTTLS }
 
 // DefaultPort returns the registered port of a protocol with a socket type
-// (RFC 6186, RFC 8314 §7, RFC 5804 §1.8), or 0 if there is none.
+// (RFC 6186, RFC 8314 §7, RFC 5804), or 0 if there is none.
 func DefaultPort(p Protocol, t SocketType) uint16 {
 	switch p {
 	case IMAP:

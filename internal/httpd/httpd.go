@@ -22,8 +22,8 @@ import (
 	"milepost/catalogue"
 )
 
-// Limits of one connection. The longest address that gets an answer of ours has
-// 10 kB, the longest body 64 KiB.
+// Limits of one connection. A request whose address has 10 kB still gets an
+// answer of ours; a body may have 64 KiB.
 const (
 	readHeaderTimeout = 5 * time.Second
 	readTimeout       = 10 * time.Second
