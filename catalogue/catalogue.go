@@ -28,6 +28,7 @@ type Catalogue struct {
 	wildcards map[string]*settings.Provider // the key of *.example.com is example.com
 	mx        map[string]*settings.Provider
 	byDefault *settings.Provider // of "*"; nil: none
+	sources   map[*settings.Provider]int
 }
 
 // Providers returns all providers in the order of their IDs.
@@ -62,6 +63,19 @@ func (c *Catalogue) LookupFirst(domains ...address.Domain) (*settings.Provider, 
 		}
 	}
 	return c.byDefault, c.byDefault != nil && len(domains) > 0
+}
+
+// Named finds the provider that names the domain itself: by no wildcard, by no MX
+// domain.
+func (c *Catalogue) Named(d address.Domain) (*settings.Provider, bool) {
+	p, ok := c.domains[d.ASCII]
+	return p, ok
+}
+
+// From returns the providers that were read from a source, counted from 0 in the
+// order in which [Load] was given them.
+func (c *Catalogue) From(source int) []*settings.Provider {
+	return slices.DeleteFunc(c.Providers(), func(p *settings.Provider) bool { return c.sources[p] != source })
 }
 
 func (c *Catalogue) named(d address.Domain) *settings.Provider {

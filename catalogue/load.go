@@ -156,11 +156,12 @@ func build(layers [][]*loaded) (*Catalogue, Errors) {
 			domains:   make(map[string]*settings.Provider, n),
 			wildcards: make(map[string]*settings.Provider),
 			mx:        make(map[string]*settings.Provider),
+			sources:   make(map[*settings.Provider]int),
 		},
 		ids: make(map[string]*loaded),
 	}
 	for i := len(layers) - 1; i >= 0; i-- {
-		b.layer(layers[i])
+		b.layer(layers[i], i)
 	}
 	slices.SortFunc(b.providers, func(a, b *settings.Provider) int { return strings.Compare(a.ID, b.ID) })
 	return b.Catalogue, b.errs
@@ -172,7 +173,7 @@ type builder struct {
 	errs Errors
 }
 
-func (b *builder) layer(layer []*loaded) {
+func (b *builder) layer(layer []*loaded, source int) {
 	owners := make(map[*settings.Provider]*loaded, len(layer)) // of this layer
 	for _, l := range layer {
 		p := l.provider
@@ -189,6 +190,7 @@ func (b *builder) layer(layer []*loaded) {
 		}
 		owners[p] = l
 		b.providers = append(b.providers, p)
+		b.sources[p] = source
 		b.claimDomains(l, owners)
 		b.claimMX(l, owners)
 	}

@@ -1,0 +1,268 @@
+package zone
+
+import (
+	"cmp"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/miekg/dns"
+
+	"milepost/address"
+	"milepost/settings"
+)
+
+// DefaultTTL is how long, in seconds, an answer may be kept unless Options say
+// otherwise. Settings change seldom, and a mistake in them should not live long.
+const DefaultTTL = 3600
+
+// Options say what no provider knows: where the server that answers over HTTP
+// is reached.
+type Options struct {
+	// Host is the service host, where autoconfig.DOMAIN and autodiscover.DOMAIN
+	// lead and which has the certificate for Autodiscover; empty: none is known.
+	Host settings.Hostname
+	// Addresses are those of the service host. With them, the names have A and
+	// AAAA records, and otherwise a CNAME to Host.
+	Addresses []netip.Addr
+	TTL       uint32 // seconds; 0: DefaultTTL
+}
+
+func (o Options) ttl() uint32 { return cmp.Or(o.TTL, DefaultTTL) }
+
+// Labels of the names that lead to the service host.
+const (
+	autoconfigLabel   = "autoconfig"
+	autodiscoverLabel = "autodiscover"
+)
+
+// Records returns every record that a domain of the provider wants, in the
+// order of their names:
+//
+//   - SRV records of its servers (RFC 6186, RFC 8314 §5.1, RFC 5804 §1.8), and of
+//     its services with the TXT records of their paths (RFC 8620 §2.2, RFC 6764);
+//   - the target "." where a service is decidedly not offered (RFC 6186 §3.4);
+//   - autoconfig, autodiscover and _autodiscover._tcp, if the service host is
+//     known.
+//
+// Servers that an SRV record cannot describe, or that a client would take for
+// something else, are left unsaid: those without TLS (aerc would do STARTTLS),
+// those whose STARTTLS is on another port than the registered one (FairEmail
+// would do TLS), and those known by an IP address (RFC 2782: the target is a
+// name). Names that would be too long are left out.
+func Records(p *settings.Provider, d address.Domain, o Options) []dns.RR {
+	r := records{domain: dns.Fqdn(d.ASCII), ttl: o.ttl()}
+	account := p.For(address.Address{Domain: d}).Provider
+	r.servers(account.Incoming, []service{
+		{settings.IMAP, settings.SSL, "_imaps"},
+		{settings.IMAP, settings.STARTTLS, "_imap"},
+		{settings.POP3, settings.SSL, "_pop3s"},
+		{settings.POP3, settings.STARTTLS, "_pop3"},
+	})
+	r.servers(account.Outgoing, []service{
+		{settings.SMTP, settings.SSL, "_submissions"},
+		{settings.SMTP, settings.STARTTLS, "_submission"},
+	})
+	r.servers(account.Setup, []service{{settings.ManageSieve, settings.STARTTLS, "_sieve"}})
+	r.services(account.Services, settings.JMAP, "_jmap", "")
+	r.services(account.Services, settings.CalDAV, "_caldavs", "_caldav")
+	r.services(account.Services, settings.CardDAV, "_carddavs", "_carddav")
+	r.serviceHost(o)
+	slices.SortStableFunc(r.rrs, func(a, b dns.RR) int {
+		return strings.Compare(a.Header().Name, b.Header().Name)
+	})
+	return r.rrs
+}
+
+// service is one SRV service label (RFC 2782) with what it stands for.
+type service struct {
+	protocol   settings.Protocol
+	socketType settings.SocketType
+	label      string
+}
+
+// records collects the records of one domain.
+type records struct {
+	domain string // with the final dot
+	ttl    uint32
+	rrs    []dns.RR
+}
+
+// add appends a record under the domain, unless its name is too long.
+func (r *records) add(owner string, rrtype uint16, rr dns.RR) {
+	name := owner + "." + r.domain
+	if _, ok := dns.IsDomainName(name); !ok || len(name) > maxName {
+		return
+	}
+	*rr.Header() = dns.RR_Header{Name: name, Rrtype: rrtype, Class: dns.ClassINET, Ttl: r.ttl}
+	r.rrs = append(r.rrs, rr)
+}
+
+// maxName is the longest name as text with its final dot: 255 octets on the
+// wire (RFC 1035 §3.1) are one more.
+const maxName = 254
+
+// srv appends an SRV record. Weights are all the same: aerc takes the highest of
+// all priorities, Thunderbird the lowest.
+func (r *records) srv(label string, priority, port uint16, target string) {
+	r.add(label+"._tcp", dns.TypeSRV, &dns.SRV{Priority: priority, Weight: 1, Port: port, Target: dns.Fqdn(target)})
+}
+
+// notOffered says so (RFC 2782, "Target"; RFC 6186 §3.4).
+func (r *records) notOffered(label string) {
+	r.add(label+"._tcp", dns.TypeSRV, &dns.SRV{Target: "."})
+}
+
+// servers appends the records of a list of servers. Priorities run through the
+// whole list, since a client compares them across services (RFC 6186 §3.4): what
+// takes a password goes first, as in every format, then TLS before STARTTLS
+// (RFC 8314 §5.1), then the provider's order.
+func (r *records) servers(servers []settings.Server, services []service) {
+	sorted := slices.Clone(servers)
+	slices.SortStableFunc(sorted, func(a, b settings.Server) int {
+		return cmp.Or(
+			rank(b.TakesPassword())-rank(a.TakesPassword()),
+			rank(b.SocketType == settings.SSL)-rank(a.SocketType == settings.SSL))
+	})
+	type target struct {
+		label, hostname string
+		port            uint16
+	}
+	said := make(map[target]bool)
+	for _, s := range sorted {
+		for _, service := range services {
+			t := target{service.label, string(s.Hostname), s.Port}
+			if service.protocol == s.Protocol && service.socketType == s.SocketType && describable(s) && !said[t] {
+				r.srv(service.label, uint16(len(said)), s.Port, t.hostname)
+				said[t] = true
+			}
+		}
+	}
+	for _, service := range services {
+		if !offered(servers, service) {
+			r.notOffered(service.label)
+		}
+	}
+}
+
+func rank(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// describable tells whether clients make the right server of its SRV record.
+func describable(s settings.Server) bool {
+	if s.SocketType == settings.STARTTLS && s.Port != settings.DefaultPort(s.Protocol, s.SocketType) {
+		return false
+	}
+	return isName(string(s.Hostname))
+}
+
+// isName tells whether a hostname is a name and no IP address.
+func isName(hostname string) bool {
+	_, err := netip.ParseAddr(hostname)
+	return err != nil
+}
+
+// offered tells whether the target "." would be untrue, or break a client.
+func offered(servers []settings.Server, of service) bool {
+	return slices.ContainsFunc(servers, func(s settings.Server) bool {
+		switch {
+		case s.Protocol != of.protocol:
+			return false
+		case of.label == "_submission": // aerc does not know _submissions: "." would leave it without SMTP
+			return true
+		case of.label == "_sieve": // the only label, whatever the socket type
+			return true
+		case of.socketType == settings.STARTTLS:
+			return s.SocketType != settings.SSL // the label of clear text too (RFC 6186 §3.1)
+		}
+		return s.SocketType == of.socketType
+	})
+}
+
+// services appends the records of a protocol that is found by URL: the label
+// for https and, if the protocol has one, the label for http.
+func (r *records) services(services []settings.Service, p settings.Protocol, label, plain string) {
+	offered, priority := false, uint16(0)
+	for _, s := range services {
+		if s.Protocol != p {
+			continue
+		}
+		offered = true
+		host, port, path, ok := location(s.URL)
+		if !ok {
+			continue
+		}
+		r.srv(label, priority, port, host)
+		if path != "" && plain != "" && priority == 0 { // RFC 6764 §4: one TXT record, for the first
+			r.add(label+"._tcp", dns.TypeTXT, &dns.TXT{Txt: []string{"path=" + path}})
+		}
+		priority++
+	}
+	if !offered {
+		r.notOffered(label)
+	}
+	if plain != "" {
+		r.notOffered(plain) // the catalogue's services are all https
+	}
+}
+
+// maxText is the longest character-string (RFC 1035 §3.3) less "path=".
+const maxText = 255 - len("path=")
+
+// location takes apart the URL of a service. The path is empty if it depends on
+// the local part of an address, which DNS does not know, or cannot be written
+// down.
+func location(u settings.URL) (host string, port uint16, path string, ok bool) {
+	head, _, cut := strings.Cut(string(u), "%EMAIL")
+	parsed, err := url.Parse(head)
+	if err != nil || parsed.Hostname() == "" || !isName(parsed.Hostname()) {
+		return "", 0, "", false
+	}
+	port = 443
+	if p, err := strconv.ParseUint(parsed.Port(), 10, 16); err == nil {
+		port = uint16(p)
+	}
+	path = cmp.Or(parsed.EscapedPath(), "/")
+	if cut || parsed.RawQuery != "" || len(path) > maxText {
+		path = ""
+	}
+	return parsed.Hostname(), port, path, true
+}
+
+// serviceHost appends what leads to the server that answers over HTTP.
+func (r *records) serviceHost(o Options) {
+	for _, label := range []string{autoconfigLabel, autodiscoverLabel} {
+		for _, rr := range addresses(o.Addresses) {
+			r.add(label, rr.Header().Rrtype, rr)
+		}
+		if len(o.Addresses) == 0 && o.Host != "" {
+			r.add(label, dns.TypeCNAME, &dns.CNAME{Target: dns.Fqdn(string(o.Host))})
+		}
+	}
+	// The target may not be an alias (RFC 2782); clients use port 443 alone.
+	switch {
+	case o.Host != "":
+		r.add("_autodiscover._tcp", dns.TypeSRV, &dns.SRV{Port: 443, Target: dns.Fqdn(string(o.Host))})
+	case len(o.Addresses) > 0:
+		r.add("_autodiscover._tcp", dns.TypeSRV, &dns.SRV{Port: 443, Target: autodiscoverLabel + "." + r.domain})
+	}
+}
+
+// addresses makes A and AAAA records that lack owner and TTL.
+func addresses(addrs []netip.Addr) []dns.RR {
+	var rrs []dns.RR
+	for _, a := range addrs {
+		if a = a.Unmap(); a.Is4() {
+			rrs = append(rrs, &dns.A{Hdr: dns.RR_Header{Rrtype: dns.TypeA}, A: a.AsSlice()})
+		} else {
+			rrs = append(rrs, &dns.AAAA{Hdr: dns.RR_Header{Rrtype: dns.TypeAAAA}, AAAA: a.AsSlice()})
+		}
+	}
+	return rrs
+}

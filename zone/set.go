@@ -1,0 +1,425 @@
+package zone
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/miekg/dns"
+
+	"milepost/address"
+	"milepost/settings"
+)
+
+// Catalogue finds providers. A [catalogue.Catalogue] does.
+//
+// [catalogue.Catalogue]: milepost/catalogue
+type Catalogue interface {
+	// Lookup finds the provider that serves a domain.
+	Lookup(address.Domain) (*settings.Provider, bool)
+	// Named finds the provider that names the domain itself: no wildcard, no MX.
+	Named(address.Domain) (*settings.Provider, bool)
+}
+
+// NameServer is a server of the zones. Addresses are needed if its name lies in
+// one of them.
+type NameServer struct {
+	Name      string // absolute
+	Addresses []netip.Addr
+}
+
+// Wanted is a zone that was asked for by name.
+type Wanted struct {
+	Name    string   // absolute: a domain, or a name below one
+	Records []dns.RR // that stand in it beside those of the catalogue
+}
+
+// Apex, among [Plan.Each], stands for the domain itself.
+const Apex = "@"
+
+// Plan says which zones there are and what they have in common.
+type Plan struct {
+	Catalogue Catalogue
+	// Given are the providers whose domains have the zones Each: names relative to
+	// a domain, as _tcp and autoconfig, or Apex. Domains that lie in one of Zones
+	// belong there instead.
+	Given []*settings.Provider
+	Each  []string
+	Zones []Wanted
+
+	// NameServers may be empty if the autoconfig name of every domain lies in a
+	// zone: then each domain has a name server of its own there, ns.autoconfig, with
+	// the service host's addresses.
+	NameServers []NameServer
+	Mailbox     string // as in Authority
+	NegativeTTL uint32 // as in Authority
+	Options            // TTL is that of the zones too
+}
+
+// Set is the zones that a server is authoritative for. It is immutable, and safe
+// for concurrent use. The zones of a domain are made when they are asked for, so
+// that a million domains cost nothing until then.
+type Set struct {
+	plan    Plan
+	given   map[*settings.Provider]bool
+	wanted  map[string]*Zone // by absolute name
+	serials serials
+
+	mu    sync.RWMutex
+	built map[string]*Zone // of Each, kept; at most maxBuilt
+}
+
+// maxBuilt is how many zones of domains are kept: some 5 kB each.
+const maxBuilt = 4096
+
+// PlanError is a mistake in a plan, in one zone or (empty) in all.
+type PlanError struct {
+	Zone string // without its final dot
+	Err  error
+}
+
+func (e *PlanError) Error() string { return e.Err.Error() }
+func (e *PlanError) Unwrap() error { return e.Err }
+
+// NewSet makes the zones of a plan. Serials rise, compared with those of the set
+// before (nil: there was none), where and only where a zone has changed, to now (a
+// time in seconds) or more. The error wraps a [PlanError] for each mistake.
+func NewSet(plan Plan, before *Set, now uint32) (*Set, error) {
+	s := &Set{plan: plan, given: make(map[*settings.Provider]bool), wanted: make(map[string]*Zone), built: make(map[string]*Zone)}
+	if err := s.checkPlan(); err != nil {
+		return nil, &PlanError{Err: err}
+	}
+	for _, p := range plan.Given {
+		s.given[p] = true
+	}
+	var errs []error
+	fail := func(zone string, err error) {
+		errs = append(errs, &PlanError{strings.TrimSuffix(zone, "."), err})
+	}
+	for _, w := range plan.Zones {
+		name := dns.CanonicalName(w.Name)
+		if _, twice := s.wanted[name]; twice {
+			fail(name, errors.New("the zone is set twice"))
+		}
+		s.wanted[name] = nil
+	}
+	s.serials = newSerials(s, before, now)
+	members := s.members()
+	for _, w := range plan.Zones {
+		name := dns.CanonicalName(w.Name)
+		if err := s.checkOverlap(name); err != nil {
+			fail(name, err)
+			continue
+		}
+		z, err := s.makeWanted(name, w.Records, members[name], before, now)
+		if err != nil {
+			fail(name, err)
+			continue
+		}
+		s.wanted[name] = z
+	}
+	if len(errs) == 0 {
+		for _, ns := range plan.NameServers {
+			if origin, d, ok := s.origin(dns.CanonicalName(ns.Name)); ok {
+				if _, err := s.make(origin, d); err != nil {
+					fail("", err)
+				}
+			}
+		}
+	}
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
+	}
+	return s, nil
+}
+
+// checkPlan looks for what the zones of every domain would lack.
+func (s *Set) checkPlan() error {
+	p := &s.plan
+	switch {
+	case slices.Contains(p.Each, Apex) && len(p.Each) > 1:
+		return errors.New("the zone of the domain itself, @, overlaps every other; it stands alone")
+	case len(p.Addresses) == 0 && (slices.Contains(p.Each, autoconfigLabel) || slices.Contains(p.Each, autodiscoverLabel)):
+		return errors.New("the zones autoconfig and autodiscover need the service's addresses: a CNAME cannot stand at the top of a zone (RFC 1034 §3.6.2)")
+	case len(p.NameServers) == 0 && len(p.Each)+len(p.Zones) > 0 &&
+		(len(p.Addresses) == 0 || !slices.Contains(p.Each, Apex) && !slices.Contains(p.Each, autoconfigLabel)):
+		return errors.New("no name server is set; only domains with the zone autoconfig, and a service with addresses, have one of their own")
+	}
+	return nil
+}
+
+// checkOverlap refuses a zone inside or above another one.
+func (s *Set) checkOverlap(name string) error {
+	for above := name; above != "."; {
+		above = parent(above)
+		if _, ok := s.wanted[above]; ok {
+			return fmt.Errorf("lies in the zone %s, which is set too; zones may not overlap", strings.TrimSuffix(above, "."))
+		}
+		if _, ok := s.domainOf(above); ok {
+			return fmt.Errorf("lies in the zone %s, which every domain has; zones may not overlap", strings.TrimSuffix(above, "."))
+		}
+	}
+	return nil
+}
+
+// members returns the domains of the given providers by the wanted zone in which
+// they lie.
+func (s *Set) members() map[string][]address.Domain {
+	members := make(map[string][]address.Domain)
+	if len(s.wanted) == 0 {
+		return members
+	}
+	for d := range s.domains() {
+		if name, ok := s.enclosing(dns.Fqdn(d.ASCII)); ok {
+			members[name] = append(members[name], d)
+		}
+	}
+	return members
+}
+
+// domains yields the domains of the given providers.
+func (s *Set) domains() iter.Seq2[address.Domain, *settings.Provider] {
+	return func(yield func(address.Domain, *settings.Provider) bool) {
+		for _, p := range s.plan.Given {
+			for _, d := range p.Domains {
+				if !d.Wildcard && !yield(d.Domain, p) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// enclosing returns the wanted zone in which a name lies.
+func (s *Set) enclosing(name string) (string, bool) {
+	for above := name; above != "."; above = parent(above) {
+		if _, ok := s.wanted[above]; ok {
+			return above, true
+		}
+	}
+	return "", false
+}
+
+// domainOf returns the domain that has a zone of that name by Each.
+func (s *Set) domainOf(name string) (address.Domain, bool) {
+	for _, label := range s.plan.Each {
+		rest, ok := strings.CutPrefix(name, label+".")
+		if label == Apex {
+			rest, ok = name, true
+		}
+		if !ok {
+			continue
+		}
+		ascii := strings.TrimSuffix(rest, ".")
+		if p, named := s.plan.Catalogue.Named(address.Domain{ASCII: ascii}); named && s.given[p] {
+			return address.Domain{ASCII: ascii, Unicode: ascii}, true
+		}
+	}
+	return address.Domain{}, false
+}
+
+// origin returns the deepest zone in which a canonical name lies, and the domain
+// whose it is by Each; a wanted zone has none.
+func (s *Set) origin(name string) (origin string, d address.Domain, ok bool) {
+	for above := name; above != "."; above = parent(above) {
+		if _, ok := s.wanted[above]; ok {
+			return above, address.Domain{}, true
+		}
+		if d, ok := s.domainOf(above); ok {
+			if wanted, inside := s.enclosing(above); inside {
+				return wanted, address.Domain{}, true
+			}
+			return above, d, true
+		}
+	}
+	return "", address.Domain{}, false
+}
+
+// Find returns the zone in which a name lies, or nil.
+func (s *Set) Find(name string) *Zone {
+	origin, d, ok := s.origin(dns.CanonicalName(name))
+	if !ok {
+		return nil
+	}
+	if z := s.wanted[origin]; z != nil {
+		return z
+	}
+	s.mu.RLock()
+	z := s.built[origin]
+	s.mu.RUnlock()
+	if z == nil {
+		var err error
+		if z, err = s.make(origin, d); err != nil {
+			return nil // a name too long to have a zone below it
+		}
+		s.mu.Lock()
+		if len(s.built) >= maxBuilt {
+			clear(s.built)
+		}
+		s.built[origin] = z
+		s.mu.Unlock()
+	}
+	return z
+}
+
+// Answer answers a question from the zone in which it lies. Outside of all zones
+// it is refused.
+func (s *Set) Answer(q dns.Question) Answer {
+	if z := s.Find(q.Name); z != nil {
+		return z.Answer(q)
+	}
+	return Answer{Rcode: dns.RcodeRefused}
+}
+
+// Names yields the absolute name of every zone.
+func (s *Set) Names() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, w := range s.plan.Zones {
+			if !yield(dns.CanonicalName(w.Name)) {
+				return
+			}
+		}
+		for d := range s.domains() {
+			for _, label := range s.plan.Each {
+				name := dns.Fqdn(d.ASCII)
+				if label != Apex {
+					name = label + "." + name
+				}
+				if _, inside := s.enclosing(name); !inside && len(name) <= maxName && !yield(name) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// make makes a zone that a domain has by Each, or a wanted one again.
+func (s *Set) make(origin string, d address.Domain) (*Zone, error) {
+	if z := s.wanted[origin]; z != nil {
+		return z, nil
+	}
+	p, _ := s.plan.Catalogue.Named(d)
+	rrs := append(Records(p, d, s.plan.Options), s.nameServerAddresses(d)...)
+	return New(origin, s.authority(d, s.serials.of(d, p)), within(origin, rrs))
+}
+
+// makeWanted makes a zone that was asked for by name, of every domain in it.
+func (s *Set) makeWanted(origin string, others []dns.RR, members []address.Domain, before *Set, now uint32) (*Zone, error) {
+	own, p := s.ownDomain(origin)
+	var rrs []dns.RR
+	if p != nil {
+		rrs = Records(p, own, s.plan.Options)
+	}
+	for _, d := range members {
+		if d.ASCII != own.ASCII {
+			if p, ok := s.plan.Catalogue.Named(d); ok {
+				rrs = append(rrs, Records(p, d, s.plan.Options)...)
+			}
+		}
+	}
+	if rrs = within(origin, rrs); len(rrs) == 0 {
+		return nil, fmt.Errorf("the catalogue has nothing for the zone %s: no provider is known for a domain in it", strings.TrimSuffix(origin, "."))
+	}
+	if err := disjoint(rrs, others); err != nil {
+		return nil, err
+	}
+	for _, ns := range s.nameServers(own) {
+		if _, _, ok := s.origin(ns.Name); !ok && len(s.plan.NameServers) == 0 {
+			return nil, errors.New("no name server is set for the zone")
+		}
+	}
+	rrs = append(rrs, within(origin, s.nameServerAddresses(own))...)
+	z, err := New(origin, s.authority(own, 0), append(rrs, others...))
+	if err != nil {
+		return nil, err
+	}
+	z.soa.Serial = wantedSerial(z, before, now)
+	return z, nil
+}
+
+// disjoint refuses records of the same name and type as those of the catalogue:
+// DNS and HTTP would no longer say the same.
+func disjoint(made, others []dns.RR) error {
+	type key struct {
+		name   string
+		rrtype uint16
+	}
+	taken := make(map[key]bool)
+	for _, rr := range made {
+		taken[key{rr.Header().Name, rr.Header().Rrtype}] = true
+	}
+	var errs []error
+	for _, rr := range others {
+		k := key{dns.CanonicalName(rr.Header().Name), rr.Header().Rrtype}
+		if taken[k] {
+			errs = append(errs, fmt.Errorf("%s %s: is made from the catalogue already", k.name, dns.Type(k.rrtype)))
+			delete(taken, k) // said once
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// ownDomain returns the domain that a zone's name is of: for
+// _imaps._tcp.example.com and autoconfig.example.com, example.com. The provider is
+// nil if none is known.
+func (s *Set) ownDomain(origin string) (address.Domain, *settings.Provider) {
+	name := strings.TrimSuffix(origin, ".")
+	for {
+		label, rest, ok := strings.Cut(name, ".")
+		d, err := address.ParseDomain(name)
+		service := label == autoconfigLabel || label == autodiscoverLabel
+		if err == nil {
+			if p, named := s.plan.Catalogue.Named(d); named {
+				return d, p
+			}
+			if p, found := s.plan.Catalogue.Lookup(d); found && !service {
+				return d, p
+			}
+		}
+		if !ok || !service && !strings.HasPrefix(label, "_") {
+			return d, nil
+		}
+		name = rest
+	}
+}
+
+// nameServerAddresses returns the address records of a domain's name servers.
+func (s *Set) nameServerAddresses(d address.Domain) []dns.RR {
+	var rrs []dns.RR
+	for _, ns := range s.nameServers(d) {
+		for _, rr := range addresses(ns.Addresses) {
+			h := rr.Header()
+			h.Name, h.Class, h.Ttl = dns.CanonicalName(ns.Name), dns.ClassINET, s.plan.ttl()
+			rrs = append(rrs, rr)
+		}
+	}
+	return rrs
+}
+
+// nameServers returns the name servers of a domain's zones.
+func (s *Set) nameServers(d address.Domain) []NameServer {
+	if len(s.plan.NameServers) > 0 {
+		return s.plan.NameServers
+	}
+	return []NameServer{{"ns." + autoconfigLabel + "." + dns.Fqdn(d.ASCII), s.plan.Addresses}}
+}
+
+func (s *Set) authority(d address.Domain, serial uint32) Authority {
+	a := Authority{Mailbox: s.plan.Mailbox, Serial: serial, TTL: s.plan.TTL, NegativeTTL: s.plan.NegativeTTL}
+	if a.Mailbox == "" {
+		a.Mailbox = "hostmaster." + dns.Fqdn(d.ASCII)
+	}
+	for _, ns := range s.nameServers(d) {
+		a.NameServers = append(a.NameServers, dns.CanonicalName(ns.Name))
+	}
+	return a
+}
+
+// within keeps the records that lie in a zone.
+func within(origin string, rrs []dns.RR) []dns.RR {
+	return slices.DeleteFunc(rrs, func(rr dns.RR) bool { return !dns.IsSubDomain(origin, rr.Header().Name) })
+}
