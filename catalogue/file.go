@@ -61,7 +61,7 @@ func (l *loaded) domainError(i int, err error) Error {
 // in provider.
 func loadFile(source Source, name string) *loaded {
 	l := &loaded{provider: &settings.Provider{}, file: source.path(name), idLine: 1}
-	data, err := readFile(source.FS, name, maxFile)
+	data, err := tomlfile.ReadFile(source.FS, name, maxFile)
 	if err != nil {
 		l.errs = Errors{{File: l.file, Err: err}}
 		return l
@@ -83,12 +83,12 @@ func loadFile(source Source, name string) *loaded {
 	p.OAuth2 = oauth2(t.Table("oauth2"))
 	redirect(t, p)
 	for _, d := range t.Tables("documentation") {
-		url := required(d, "url", httpsURL)
+		url := tomlfile.Required(d, "url", httpsURL)
 		p.Documentation = append(p.Documentation, settings.Documentation{URL: url, Descriptions: texts(d)})
 		d.Done()
 	}
 	if n := t.Table("notice"); n != nil {
-		p.Notice = &settings.Notice{URL: optional(n, "url", httpsURL), Text: texts(n)}
+		p.Notice = &settings.Notice{URL: tomlfile.Optional(n, "url", httpsURL), Text: texts(n)}
 		n.Done()
 	}
 	t.Done()
@@ -104,14 +104,14 @@ func needServers(t *tomlfile.Table, key string, servers []settings.Server) {
 
 // redirect reads where Autodiscover sends Outlook instead.
 func redirect(t *tomlfile.Table, p *settings.Provider) {
-	p.AutodiscoverRedirectURL = optional(t, "autodiscover_redirect_url", func(s string) (settings.URL, error) {
+	p.AutodiscoverRedirectURL = tomlfile.Optional(t, "autodiscover_redirect_url", func(s string) (settings.URL, error) {
 		u, err := httpsURL(s)
 		if err == nil && !u.Filled() {
 			err = fmt.Errorf("%q has a placeholder; none is allowed here", s)
 		}
 		return u, err
 	})
-	p.AutodiscoverRedirectAddress = optional(t, "autodiscover_redirect_address", func(s string) (settings.Username, error) {
+	p.AutodiscoverRedirectAddress = tomlfile.Optional(t, "autodiscover_redirect_address", func(s string) (settings.Username, error) {
 		u, err := settings.ParseUsername(s)
 		if err == nil {
 			d, _ := address.ParseDomain("example.com")
@@ -162,11 +162,11 @@ func (l *loaded) identity(t *tomlfile.Table, fileID string) {
 				fmt.Errorf("is missing and display_name has %d characters; write a short_name of at most %d", n, maxShortName))
 		}
 	}
-	p.Kind = optional(t, "kind", func(s string) (settings.Kind, error) { return oneOf(s, settings.Kinds) })
-	p.Country = optional(t, "country", country)
-	p.Website = string(optional(t, "website", webURL))
-	p.Webmail = optional(t, "webmail", httpsURL)
-	p.Source = string(optional(t, "source", webURL))
+	p.Kind = tomlfile.Optional(t, "kind", func(s string) (settings.Kind, error) { return tomlfile.OneOf(s, settings.Kinds) })
+	p.Country = tomlfile.Optional(t, "country", country)
+	p.Website = string(tomlfile.Optional(t, "website", webURL))
+	p.Webmail = tomlfile.Optional(t, "webmail", httpsURL)
+	p.Source = string(tomlfile.Optional(t, "source", webURL))
 }
 
 func checkName(t *tomlfile.Table, key, s string, limit int) {
@@ -216,7 +216,7 @@ func (l *loaded) domains(t *tomlfile.Table, source Source, file string) Errors {
 		t.Errorf("domains_from", "%q is no file beside this one; a plain file name is allowed", list)
 		return nil
 	}
-	data, err := readFile(source.FS, name, maxList)
+	data, err := tomlfile.ReadFile(source.FS, name, maxList)
 	if err != nil {
 		t.Errorf("domains_from", "%s: %w", list, err)
 		return nil
@@ -312,34 +312,5 @@ func country(s string) (string, error) {
 	return s, nil
 }
 
-func oneOf[S ~string](s string, values []S) (S, error) {
-	if slices.Contains(values, S(s)) {
-		return S(s), nil
-	}
-	return "", fmt.Errorf("%q is unknown; %s", s, tomlfile.Allowed(values))
-}
-
 func httpsURL(s string) (settings.URL, error) { return settings.ParseURL(s, "https") }
 func webURL(s string) (settings.URL, error)   { return settings.ParseURL(s, "https", "http") }
-
-// optional reads a string under a key; what parse refuses is reported.
-func optional[T any](t *tomlfile.Table, key string, parse func(string) (T, error)) T {
-	var zero T
-	s, ok := t.String(key)
-	if !ok {
-		return zero
-	}
-	v, err := parse(s)
-	if err != nil {
-		t.Errorf(key, "%w", err)
-		return zero
-	}
-	return v
-}
-
-func required[T any](t *tomlfile.Table, key string, parse func(string) (T, error)) T {
-	if !t.Has(key) {
-		t.Errorf(key, "is missing")
-	}
-	return optional(t, key, parse)
-}

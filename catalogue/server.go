@@ -22,9 +22,9 @@ func servers(t *tomlfile.Table, key string, byDefault settings.Protocol, allowed
 		}
 		s := settings.Server{Protocol: byDefault}
 		if byDefault == "" || st.Has("protocol") {
-			s.Protocol = required(st, "protocol", func(v string) (settings.Protocol, error) { return oneOf(v, allowed) })
+			s.Protocol = tomlfile.Required(st, "protocol", func(v string) (settings.Protocol, error) { return tomlfile.OneOf(v, allowed) })
 		}
-		s.Hostname = required(st, "hostname", settings.ParseHostname)
+		s.Hostname = tomlfile.Required(st, "hostname", settings.ParseHostname)
 		port(st, &s)
 		s.Authentication = authentication(st, settings.PasswordCleartext, settings.ServerAuthentications)
 		s.Username = username(st)
@@ -47,7 +47,7 @@ func port(t *tomlfile.Table, s *settings.Server) {
 	}
 	typeGiven := t.Has("socket_type")
 	if typeGiven {
-		s.SocketType = optional(t, "socket_type", func(v string) (settings.SocketType, error) { return oneOf(v, settings.SocketTypes) })
+		s.SocketType = tomlfile.Optional(t, "socket_type", func(v string) (settings.SocketType, error) { return tomlfile.OneOf(v, settings.SocketTypes) })
 	}
 	n, ok := t.Int("port")
 	switch {
@@ -79,7 +79,7 @@ func authentication(t *tomlfile.Table, byDefault settings.Authentication, allowe
 	}
 	var out []settings.Authentication
 	for _, item := range items {
-		a, err := oneOf(item.Value, allowed)
+		a, err := tomlfile.OneOf(item.Value, allowed)
 		if err == nil && slices.Contains(out, a) {
 			err = fmt.Errorf("%q stands twice; once is allowed", a)
 		}
@@ -99,15 +99,15 @@ func username(t *tomlfile.Table) settings.Username {
 	if !t.Has("username") {
 		return settings.EmailAddress
 	}
-	return optional(t, "username", settings.ParseUsername)
+	return tomlfile.Optional(t, "username", settings.ParseUsername)
 }
 
 func services(t *tomlfile.Table) []settings.Service {
 	var out []settings.Service
 	for _, st := range t.Tables("service") {
 		out = append(out, settings.Service{
-			Protocol:       required(st, "protocol", func(v string) (settings.Protocol, error) { return oneOf(v, settings.ServiceProtocols) }),
-			URL:            required(st, "url", httpsURL),
+			Protocol:       tomlfile.Required(st, "protocol", func(v string) (settings.Protocol, error) { return tomlfile.OneOf(v, settings.ServiceProtocols) }),
+			URL:            tomlfile.Required(st, "url", httpsURL),
 			Authentication: authentication(st, settings.Basic, settings.ServiceAuthentications),
 			Username:       username(st),
 		})
@@ -121,11 +121,11 @@ func oauth2(t *tomlfile.Table) *settings.OAuth2Settings {
 		return nil
 	}
 	o := &settings.OAuth2Settings{
-		Issuer:   required(t, "issuer", issuer),
-		AuthURL:  required(t, "auth_url", httpsURL),
-		TokenURL: required(t, "token_url", httpsURL),
-		Scope:    required(t, "scope", notEmpty),
-		ClientID: optional(t, "client_id", notEmpty),
+		Issuer:   tomlfile.Required(t, "issuer", issuer),
+		AuthURL:  tomlfile.Required(t, "auth_url", httpsURL),
+		TokenURL: tomlfile.Required(t, "token_url", httpsURL),
+		Scope:    tomlfile.Required(t, "scope", notEmpty),
+		ClientID: tomlfile.Optional(t, "client_id", notEmpty),
 	}
 	t.Done()
 	return o

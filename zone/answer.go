@@ -11,6 +11,7 @@ import (
 type Answer struct {
 	Rcode         int // dns.RcodeSuccess, dns.RcodeNameError or dns.RcodeRefused
 	Authoritative bool
+	Wildcard      bool // some of it is a wildcard's: names without number have such answers
 	Answer        []dns.RR
 	Authority     []dns.RR
 	Additional    []dns.RR
@@ -38,6 +39,7 @@ func (z *Zone) Answer(q dns.Question) Answer {
 			a.Authority = z.negative()
 			return a
 		}
+		a.Wildcard = a.Wildcard || source != name
 		if cname := n[dns.TypeCNAME]; cname != nil && q.Qtype != dns.TypeCNAME {
 			alias := at(cname, source, name)
 			a.Answer = append(a.Answer, alias...)

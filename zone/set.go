@@ -76,14 +76,29 @@ type Set struct {
 // maxBuilt is how many zones of domains are kept: some 5 kB each.
 const maxBuilt = 4096
 
-// PlanError is a mistake in a plan, in one zone or (empty) in all.
+// PlanError is a mistake in a plan: in one zone, in one name server or, if both
+// are empty, in what all zones have in common.
 type PlanError struct {
-	Zone string // without its final dot
-	Err  error
+	Zone, NameServer string // absolute
+	Err              error
 }
 
 func (e *PlanError) Error() string { return e.Err.Error() }
 func (e *PlanError) Unwrap() error { return e.Err }
+
+// PlanErrors returns the mistakes in an error of [NewSet].
+func PlanErrors(err error) []*PlanError {
+	var all []*PlanError
+	switch err := err.(type) {
+	case *PlanError:
+		all = append(all, err)
+	case interface{ Unwrap() []error }:
+		for _, e := range err.Unwrap() {
+			all = append(all, PlanErrors(e)...)
+		}
+	}
+	return all
+}
 
 // NewSet makes the zones of a plan. Serials rise, compared with those of the set
 // before (nil: there was none), where and only where a zone has changed, to now (a
@@ -98,7 +113,13 @@ func NewSet(plan Plan, before *Set, now uint32) (*Set, error) {
 	}
 	var errs []error
 	fail := func(zone string, err error) {
-		errs = append(errs, &PlanError{strings.TrimSuffix(zone, "."), err})
+		mistakes := []error{err}
+		if joined, ok := err.(interface{ Unwrap() []error }); ok {
+			mistakes = joined.Unwrap()
+		}
+		for _, err := range mistakes {
+			errs = append(errs, &PlanError{Zone: zone, Err: err})
+		}
 	}
 	for _, w := range plan.Zones {
 		name := dns.CanonicalName(w.Name)
@@ -122,13 +143,10 @@ func NewSet(plan Plan, before *Set, now uint32) (*Set, error) {
 		}
 		s.wanted[name] = z
 	}
-	if len(errs) == 0 {
-		for _, ns := range plan.NameServers {
-			if origin, d, ok := s.origin(dns.CanonicalName(ns.Name)); ok {
-				if _, err := s.make(origin, d); err != nil {
-					fail("", err)
-				}
-			}
+	for _, ns := range plan.NameServers {
+		name := dns.CanonicalName(ns.Name)
+		if origin, _, ok := s.origin(name); ok && len(ns.Addresses) == 0 && !plan.hasAddress(name) {
+			errs = append(errs, &PlanError{NameServer: name, Err: fmt.Errorf("lies in the zone %s and has no address; nobody could find it", strings.TrimSuffix(origin, "."))})
 		}
 	}
 	if len(errs) > 0 {
@@ -152,35 +170,6 @@ func (s *Set) checkPlan() error {
 	return nil
 }
 
-// checkOverlap refuses a zone inside or above another one.
-func (s *Set) checkOverlap(name string) error {
-	for above := name; above != "."; {
-		above = parent(above)
-		if _, ok := s.wanted[above]; ok {
-			return fmt.Errorf("lies in the zone %s, which is set too; zones may not overlap", strings.TrimSuffix(above, "."))
-		}
-		if _, ok := s.domainOf(above); ok {
-			return fmt.Errorf("lies in the zone %s, which every domain has; zones may not overlap", strings.TrimSuffix(above, "."))
-		}
-	}
-	return nil
-}
-
-// members returns the domains of the given providers by the wanted zone in which
-// they lie.
-func (s *Set) members() map[string][]address.Domain {
-	members := make(map[string][]address.Domain)
-	if len(s.wanted) == 0 {
-		return members
-	}
-	for d := range s.domains() {
-		if name, ok := s.enclosing(dns.Fqdn(d.ASCII)); ok {
-			members[name] = append(members[name], d)
-		}
-	}
-	return members
-}
-
 // domains yields the domains of the given providers.
 func (s *Set) domains() iter.Seq2[address.Domain, *settings.Provider] {
 	return func(yield func(address.Domain, *settings.Provider) bool) {
@@ -192,16 +181,6 @@ func (s *Set) domains() iter.Seq2[address.Domain, *settings.Provider] {
 			}
 		}
 	}
-}
-
-// enclosing returns the wanted zone in which a name lies.
-func (s *Set) enclosing(name string) (string, bool) {
-	for above := name; above != "."; above = parent(above) {
-		if _, ok := s.wanted[above]; ok {
-			return above, true
-		}
-	}
-	return "", false
 }
 
 // domainOf returns the domain that has a zone of that name by Each.
@@ -297,6 +276,23 @@ func (s *Set) Names() iter.Seq[string] {
 	}
 }
 
+// Changed yields the absolute name of every zone that was not in the set before
+// (nil: none was) or had another serial there.
+func (s *Set) Changed(before *Set) iter.Seq[string] {
+	if before == nil {
+		return s.Names()
+	}
+	return func(yield func(string) bool) {
+		for name := range s.Names() {
+			z := s.Find(name)
+			old := before.Find(name)
+			if z != nil && (old == nil || old.origin != z.origin || old.Serial() != z.Serial()) && !yield(name) {
+				return
+			}
+		}
+	}
+}
+
 // make makes a zone that a domain has by Each, or a wanted one again.
 func (s *Set) make(origin string, d address.Domain) (*Zone, error) {
 	if z := s.wanted[origin]; z != nil {
@@ -305,86 +301,6 @@ func (s *Set) make(origin string, d address.Domain) (*Zone, error) {
 	p, _ := s.plan.Catalogue.Named(d)
 	rrs := append(Records(p, d, s.plan.Options), s.nameServerAddresses(d)...)
 	return New(origin, s.authority(d, s.serials.of(d, p)), within(origin, rrs))
-}
-
-// makeWanted makes a zone that was asked for by name, of every domain in it.
-func (s *Set) makeWanted(origin string, others []dns.RR, members []address.Domain, before *Set, now uint32) (*Zone, error) {
-	own, p := s.ownDomain(origin)
-	var rrs []dns.RR
-	if p != nil {
-		rrs = Records(p, own, s.plan.Options)
-	}
-	for _, d := range members {
-		if d.ASCII != own.ASCII {
-			if p, ok := s.plan.Catalogue.Named(d); ok {
-				rrs = append(rrs, Records(p, d, s.plan.Options)...)
-			}
-		}
-	}
-	if rrs = within(origin, rrs); len(rrs) == 0 {
-		return nil, fmt.Errorf("the catalogue has nothing for the zone %s: no provider is known for a domain in it", strings.TrimSuffix(origin, "."))
-	}
-	if err := disjoint(rrs, others); err != nil {
-		return nil, err
-	}
-	for _, ns := range s.nameServers(own) {
-		if _, _, ok := s.origin(ns.Name); !ok && len(s.plan.NameServers) == 0 {
-			return nil, errors.New("no name server is set for the zone")
-		}
-	}
-	rrs = append(rrs, within(origin, s.nameServerAddresses(own))...)
-	z, err := New(origin, s.authority(own, 0), append(rrs, others...))
-	if err != nil {
-		return nil, err
-	}
-	z.soa.Serial = wantedSerial(z, before, now)
-	return z, nil
-}
-
-// disjoint refuses records of the same name and type as those of the catalogue:
-// DNS and HTTP would no longer say the same.
-func disjoint(made, others []dns.RR) error {
-	type key struct {
-		name   string
-		rrtype uint16
-	}
-	taken := make(map[key]bool)
-	for _, rr := range made {
-		taken[key{rr.Header().Name, rr.Header().Rrtype}] = true
-	}
-	var errs []error
-	for _, rr := range others {
-		k := key{dns.CanonicalName(rr.Header().Name), rr.Header().Rrtype}
-		if taken[k] {
-			errs = append(errs, fmt.Errorf("%s %s: is made from the catalogue already", k.name, dns.Type(k.rrtype)))
-			delete(taken, k) // said once
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// ownDomain returns the domain that a zone's name is of: for
-// _imaps._tcp.example.com and autoconfig.example.com, example.com. The provider is
-// nil if none is known.
-func (s *Set) ownDomain(origin string) (address.Domain, *settings.Provider) {
-	name := strings.TrimSuffix(origin, ".")
-	for {
-		label, rest, ok := strings.Cut(name, ".")
-		d, err := address.ParseDomain(name)
-		service := label == autoconfigLabel || label == autodiscoverLabel
-		if err == nil {
-			if p, named := s.plan.Catalogue.Named(d); named {
-				return d, p
-			}
-			if p, found := s.plan.Catalogue.Lookup(d); found && !service {
-				return d, p
-			}
-		}
-		if !ok || !service && !strings.HasPrefix(label, "_") {
-			return d, nil
-		}
-		name = rest
-	}
 }
 
 // nameServerAddresses returns the address records of a domain's name servers.

@@ -9,6 +9,7 @@ import (
 
 	"milepost/catalogue"
 	"milepost/data"
+	"milepost/settings"
 )
 
 // builtinName stands for the directory of the shipped files in messages.
@@ -45,8 +46,21 @@ func (p *providers) load() (*catalogue.Catalogue, error) {
 	return catalogue.Load(sources...)
 }
 
-// complainLoad prints why a catalogue could not be loaded: each mistake on its
-// own line, as file:line: key: …
+// given returns the providers of the -providers directories.
+func (p *providers) given(c *catalogue.Catalogue) []*settings.Provider {
+	first := 0
+	if !p.noBuiltin {
+		first = 1
+	}
+	var given []*settings.Provider
+	for i := range p.dirs {
+		given = append(given, c.From(first+i)...)
+	}
+	return given
+}
+
+// complainLoad prints why files could not be loaded: each mistake on its own
+// line, as file:line: key: …
 func complainLoad(stderr io.Writer, err error) {
 	errs, ok := errors.AsType[catalogue.Errors](err)
 	if !ok {
@@ -56,8 +70,17 @@ func complainLoad(stderr io.Writer, err error) {
 	for _, e := range errs {
 		fmt.Fprintln(stderr, e)
 	}
-	complain(stderr, "%s in the catalogue; docs/catalogue.md lists what is allowed", count(len(errs), "mistake"))
+	what, manual := "catalogue", "docs/catalogue.md"
+	if _, ok := errors.AsType[configError](err); ok {
+		what, manual = "configuration", "docs/dns.md"
+	}
+	complain(stderr, "%s in the %s; %s lists what is allowed", count(len(errs), "mistake"), what, manual)
 }
+
+// configError is mistakes in milepost.toml, or in what it names.
+type configError struct{ error }
+
+func (e configError) Unwrap() error { return e.error }
 
 // size says how much a catalogue holds.
 func size(c *catalogue.Catalogue) string {

@@ -17,7 +17,9 @@ import (
 
 	"milepost/address"
 	"milepost/catalogue"
+	"milepost/internal/config"
 	"milepost/internal/httpd"
+	"milepost/settings"
 )
 
 func serve(args []string, stdout, stderr io.Writer) int {
@@ -26,11 +28,13 @@ func serve(args []string, stdout, stderr io.Writer) int {
 		httpAddr = flags.String("http", "127.0.0.1:8080", "")
 		public   publicURL
 		signing  signing
-		from     providers
+		dns      dnsServer
+		from     files
 	)
 	public.register(flags)
 	from.register(flags)
 	signing.register(flags)
+	dns.register(flags)
 	if code, ok := parse(flags, args, stdout, stderr); !ok {
 		return code
 	}
@@ -43,6 +47,7 @@ func serve(args []string, stdout, stderr io.Writer) int {
 	defer stop()
 	log := slog.New(slog.NewTextHandler(stderr, nil))
 
+	from.publicHost = publicHost(public)
 	loaded, err := from.load()
 	if err != nil {
 		complainLoad(stderr, err)
@@ -53,21 +58,81 @@ func serve(args []string, stdout, stderr io.Writer) int {
 		complain(stderr, "serve: %s", err)
 		return exitNo
 	}
+	if err := dns.listen(loaded, log); err != nil {
+		complainLoad(stderr, err)
+		return exitNo
+	}
 	var current atomic.Pointer[catalogue.Catalogue]
-	current.Store(loaded)
-	reloadOnHangup(ctx, from, &current, log, stderr)
+	current.Store(loaded.catalogue)
+	reloadOnHangup(ctx, from, &current, &dns, log, stderr)
 
 	listener, err := net.Listen("tcp", *httpAddr)
 	if err != nil {
 		complain(stderr, "-http %s: %s", *httpAddr, listenError(err))
 		return exitNo
 	}
-	announce(stdout, listener.Addr(), loaded)
-	if err := httpd.Serve(ctx, listener, httpd.Handler(httpd.Options{Catalogue: current.Load, Log: log, PublicURL: string(public), Sign: sign}), log); err != nil {
-		complain(stderr, "http: %s", err)
+	dns.announce(stdout, stderr)
+	announce(stdout, listener.Addr(), loaded.catalogue)
+
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	dnsEnded := make(chan error, 1)
+	go func() {
+		err := dns.serve(ctx)
+		if err != nil {
+			cancel() // one does not go on without the other
+		}
+		dnsEnded <- err
+	}()
+	handler := httpd.Handler(httpd.Options{Catalogue: current.Load, Log: log, PublicURL: string(public), Sign: sign})
+	httpErr := httpd.Serve(ctx, listener, handler, log)
+	cancel()
+	dnsErr := <-dnsEnded
+	if httpErr != nil {
+		complain(stderr, "http: %s", httpErr)
+	}
+	if dnsErr != nil {
+		complain(stderr, "dns: %s", dnsErr)
+	}
+	if httpErr != nil || dnsErr != nil {
 		return exitNo
 	}
 	return exitOK
+}
+
+// files are the options that name what is read at the start and at SIGHUP.
+type files struct {
+	providers
+	config     string            // milepost.toml; empty: none
+	publicHost settings.Hostname // of -public-url; empty: none
+}
+
+func (f *files) register(flags *flag.FlagSet) {
+	f.providers.register(flags)
+	flags.StringVar(&f.config, "config", "", "")
+}
+
+// loaded is what the files say.
+type loaded struct {
+	catalogue  *catalogue.Catalogue
+	given      []*settings.Provider // that came with -providers
+	config     *config.Config
+	publicHost settings.Hostname
+}
+
+func (f *files) load() (*loaded, error) {
+	l := &loaded{config: config.Default(), publicHost: f.publicHost}
+	var err error
+	if f.config != "" {
+		if l.config, err = config.Load(f.config); err != nil {
+			return nil, configError{err}
+		}
+	}
+	if l.catalogue, err = f.providers.load(); err != nil {
+		return nil, err
+	}
+	l.given = f.given(l.catalogue)
+	return l, nil
 }
 
 func announce(stdout io.Writer, addr net.Addr, c *catalogue.Catalogue) {
@@ -106,9 +171,9 @@ func example(c *catalogue.Catalogue) string {
 	return "example.com" // of the default provider
 }
 
-// reloadOnHangup reads the providers again at every SIGHUP. A catalogue with
-// mistakes changes nothing.
-func reloadOnHangup(ctx context.Context, from providers, current *atomic.Pointer[catalogue.Catalogue], log *slog.Logger, stderr io.Writer) {
+// reloadOnHangup reads the files again at every SIGHUP. A mistake in them changes
+// nothing.
+func reloadOnHangup(ctx context.Context, from files, current *atomic.Pointer[catalogue.Catalogue], dns *dnsServer, log *slog.Logger, stderr io.Writer) {
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	go func() {
@@ -119,12 +184,16 @@ func reloadOnHangup(ctx context.Context, from providers, current *atomic.Pointer
 				return
 			case <-hangup:
 			}
-			c, err := from.load()
+			loaded, err := from.load()
+			if err == nil {
+				err = dns.reload(ctx, loaded)
+			}
 			if err != nil {
 				complainLoad(stderr, err)
 				log.Error("reload refused; the old catalogue stays")
 				continue
 			}
+			c := loaded.catalogue
 			current.Store(c)
 			log.Info("reloaded", "providers", len(c.Providers()), "domains", c.Domains())
 		}
@@ -135,9 +204,13 @@ func reloadOnHangup(ctx context.Context, from providers, current *atomic.Pointer
 func listenError(err error) error {
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return errors.New("the port is in use; another program (or another milepost) has it")
+		return errors.New("the port is in use; another program (or another milepost) has it: 'ss -lntup' lists them")
 	case errors.Is(err, fs.ErrPermission):
-		return errors.New("no permission for that port; run 'setcap cap_net_bind_service=+ep' on the program, or choose a port from 1024")
+		program, err := os.Executable()
+		if err != nil {
+			program = "milepost"
+		}
+		return fmt.Errorf("no permission for that port; 'setcap cap_net_bind_service=+ep %s' grants it, or choose a port from 1024", program)
 	}
 	if ae := (*net.AddrError)(nil); errors.As(err, &ae) && strings.HasPrefix(ae.Err, "missing port") {
 		return errors.New(`the port is missing; "127.0.0.1:8080" and ":8080" are allowed`)

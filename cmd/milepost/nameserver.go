@@ -1,0 +1,191 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"milepost/catalogue"
+	"milepost/internal/config"
+	"milepost/internal/nameserver"
+	"milepost/internal/tomlfile"
+	"milepost/settings"
+	"milepost/zone"
+)
+
+// dnsServer is the options of the DNS server, and the server once it listens.
+type dnsServer struct {
+	addr   string // empty: there is none
+	server *nameserver.Server
+}
+
+func (d *dnsServer) register(flags *flag.FlagSet) {
+	flags.StringVar(&d.addr, "dns", "", "")
+}
+
+// listen opens the port, if one was asked for.
+func (d *dnsServer) listen(l *loaded, log *slog.Logger) error {
+	if d.addr == "" {
+		return nil
+	}
+	c, err := l.nameserver(d.addr, nil)
+	if err != nil {
+		return err
+	}
+	d.server, err = nameserver.Listen(d.addr, c, time.Now, log)
+	if err != nil {
+		return fmt.Errorf("-dns %s: %w", d.addr, listenError(err))
+	}
+	return nil
+}
+
+// reload answers from another catalogue and configuration from now on, or, if the
+// error is not nil, from the old ones.
+func (d *dnsServer) reload(ctx context.Context, l *loaded) error {
+	if d.server == nil {
+		return nil
+	}
+	c, err := l.nameserver(d.addr, d.server.Zones())
+	if err != nil {
+		return err
+	}
+	d.server.Update(ctx, c)
+	return nil
+}
+
+// serve answers until the context ends.
+func (d *dnsServer) serve(ctx context.Context) error {
+	if d.server == nil {
+		return nil
+	}
+	return d.server.Serve(ctx)
+}
+
+// announce says where the server listens, and what to ask it.
+func (d *dnsServer) announce(stdout, stderr io.Writer) {
+	if d.server == nil {
+		return
+	}
+	addr := d.server.Addr()
+	fmt.Fprintf(stdout, "milepost: dns listening on %s\n", addr)
+	for name := range d.server.Zones().Names() {
+		host := addr.IP.String()
+		if addr.IP.IsUnspecified() {
+			host = "127.0.0.1"
+		}
+		z := d.server.Zones().Find(name)
+		rr := z.Records()[len(z.Records())-1].Header()
+		fmt.Fprintf(stdout, "try dig @%s -p %d %s %s\n", host, addr.Port, strings.TrimSuffix(rr.Name, "."), dns.Type(rr.Rrtype))
+		return
+	}
+	complain(stderr, "-dns: there is no zone, so every question is refused; give your domains with -providers, or zones with -config")
+}
+
+// nameserver makes what the DNS server answers from.
+func (l *loaded) nameserver(listen string, before *zone.Set) (nameserver.Config, error) {
+	conf := l.config.DNS
+	plan := zone.Plan{
+		Catalogue: l.catalogue,
+		Given:     l.given,
+		Each:      conf.DomainZones,
+		Mailbox:   conf.Mailbox, NegativeTTL: conf.NegativeTTL,
+		Options: zone.Options{Host: l.config.Service.Host, Addresses: l.config.Service.Addresses, TTL: conf.TTL},
+	}
+	if plan.Host == "" && len(plan.Addresses) == 0 {
+		plan.Addresses = ownAddresses(listen)
+	}
+	plan.Host = cmp.Or(plan.Host, l.publicHost)
+	for _, ns := range conf.NameServers {
+		plan.NameServers = append(plan.NameServers, zone.NameServer{Name: ns.Name, Addresses: ns.Addresses})
+	}
+	for _, z := range conf.Zones {
+		plan.Zones = append(plan.Zones, zone.Wanted{Name: z.Name, Records: z.Records})
+	}
+	set, err := zone.NewSet(plan, before, uint32(time.Now().Unix()))
+	if err != nil {
+		return nameserver.Config{}, placed(err, l.config)
+	}
+	c := nameserver.Config{Zones: set, RateLimit: conf.RateLimit}
+	for _, k := range conf.Keys {
+		c.Keys = append(c.Keys, nameserver.Key(k))
+	}
+	for _, s := range conf.Secondaries {
+		c.Secondaries = append(c.Secondaries, nameserver.Secondary(s))
+	}
+	return c, nil
+}
+
+// placed gives each mistake in a plan the line of milepost.toml that it comes from.
+func placed(err error, c *config.Config) error {
+	var errs catalogue.Errors
+	for _, e := range zone.PlanErrors(err) {
+		at := tomlfile.Error{File: cmp.Or(c.File, "-dns"), Line: c.DNS.Line, Key: "dns", Err: e.Err}
+		for i, z := range c.DNS.Zones {
+			if e.Zone == z.Name {
+				at.Line, at.Key = z.Line, fmt.Sprintf("dns.zone[%d].name", i+1)
+			}
+		}
+		for i, ns := range c.DNS.NameServers {
+			if e.NameServer == ns.Name {
+				at.Line, at.Key = ns.Line, fmt.Sprintf("dns.name_server[%d].name", i+1)
+			}
+		}
+		if c.File == "" {
+			at.Key = ""
+		}
+		errs = append(errs, at)
+	}
+	return configError{errs}
+}
+
+// publicHost is the name in -public-url, which has the certificate.
+func publicHost(u publicURL) settings.Hostname {
+	parsed, err := url.Parse(string(u))
+	if err != nil {
+		return ""
+	}
+	if _, err := netip.ParseAddr(parsed.Hostname()); err == nil {
+		return ""
+	}
+	return settings.Hostname(parsed.Hostname())
+}
+
+// ownAddresses are those under which this machine is reached, as far as it knows:
+// the one that is listened on, else the public ones of its interfaces, else the
+// private ones.
+func ownAddresses(listen string) []netip.Addr {
+	if host, _, err := net.SplitHostPort(listen); err == nil {
+		if a, err := netip.ParseAddr(host); err == nil && !a.IsUnspecified() {
+			return []netip.Addr{a.Unmap()}
+		}
+	}
+	interfaces, err := net.InterfaceAddrs()
+	if err != nil {
+		return nil
+	}
+	var public, private []netip.Addr
+	for _, i := range interfaces {
+		p, err := netip.ParsePrefix(i.String())
+		switch a := p.Addr().Unmap(); {
+		case err != nil || !a.IsGlobalUnicast():
+		case a.IsPrivate():
+			private = append(private, a)
+		default:
+			public = append(public, a)
+		}
+	}
+	if len(public) > 0 {
+		return public
+	}
+	return private
+}

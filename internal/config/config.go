@@ -1,0 +1,90 @@
+// Package config reads milepost.toml: what the server must know beside its
+// catalogue. docs/dns.md describes the keys.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"milepost/internal/tomlfile"
+	"milepost/settings"
+)
+
+const (
+	maxFile = 1 << 20  // octets of milepost.toml
+	maxZone = 16 << 20 // octets of a zone's file
+)
+
+// Config is what milepost.toml says.
+type Config struct {
+	File    string // as it was named; empty: there is none
+	Service Service
+	DNS     DNS
+}
+
+// Service says where the server is reached.
+type Service struct {
+	Host      settings.Hostname // empty: not set
+	Addresses []netip.Addr
+}
+
+// Load reads a file, and the zone files that it names. The error holds
+// [tomlfile.Errors], with every mistake.
+func Load(name string) (*Config, error) {
+	data, err := readFile(name, maxFile)
+	if err != nil {
+		return nil, tomlfile.Errors{{File: name, Err: err}}
+	}
+	t := tomlfile.Parse(name, data)
+	c := &Config{File: name}
+	if s := t.Table("service"); s != nil {
+		c.Service.Host = tomlfile.Optional(s, "host", hostname)
+		c.Service.Addresses, _ = tomlfile.Each(s, "addresses", netip.ParseAddr)
+		s.Done()
+	}
+	c.DNS = defaultDNS()
+	var fromZones tomlfile.Errors
+	if d := t.Table("dns"); d != nil {
+		fromZones = c.DNS.read(d, filepath.Dir(name))
+		d.Done()
+	}
+	t.Done()
+	if errs := append(t.Errors(), fromZones...); len(errs) > 0 {
+		return nil, errs
+	}
+	return c, nil
+}
+
+// Default is the configuration without a file.
+func Default() *Config { return &Config{DNS: defaultDNS()} }
+
+// readFile reads a file up to a size. Paths in messages are those of the
+// configuration, so the error names none.
+func readFile(name string, limit int64) ([]byte, error) {
+	abs, err := filepath.Abs(name)
+	if err != nil {
+		return nil, err
+	}
+	dir, file := filepath.Split(abs)
+	if !fs.ValidPath(file) {
+		return nil, errors.New("is no file name")
+	}
+	return tomlfile.ReadFile(os.DirFS(dir), file, limit)
+}
+
+// hostname reads a host name that needs no address to be known.
+func hostname(s string) (settings.Hostname, error) {
+	h, err := settings.ParseHostname(strings.TrimSuffix(s, "."))
+	if err != nil {
+		return "", err
+	}
+	if _, err := netip.ParseAddr(string(h)); err == nil || strings.Contains(string(h), "%") {
+		return "", fmt.Errorf(`%q is not a name; "mail.example.com", say, is allowed`, s)
+	}
+	return h, nil
+}

@@ -1,0 +1,286 @@
+package config
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/netip"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/miekg/dns"
+
+	"milepost/address"
+	"milepost/internal/tomlfile"
+)
+
+// DNS says what the server is authoritative for and who may copy it.
+type DNS struct {
+	Line        int      // where the table starts; 0: there is none
+	DomainZones []string // of every domain that came with -providers: names below it, or "@"
+	Mailbox     string   // of the SOA: an absolute name; empty: hostmaster of each domain
+	TTL         uint32   // seconds
+	NegativeTTL uint32   // seconds
+	RateLimit   int      // responses a second of one kind to one network; 0: no limit
+	NameServers []NameServer
+	Zones       []Zone
+	Secondaries []Secondary
+	Keys        []Key
+}
+
+// NameServer is a server of the zones.
+type NameServer struct {
+	Line      int
+	Name      string // absolute
+	Addresses []netip.Addr
+}
+
+// Zone is a zone that is set by name.
+type Zone struct {
+	Line    int
+	Name    string   // absolute
+	Records []dns.RR // of its file
+}
+
+// Secondary is a server that gets told of changes and may copy the zones.
+type Secondary struct {
+	Address netip.AddrPort
+	Key     string // absolute name of the key that it must sign with; empty: none
+}
+
+// Key is a TSIG key (RFC 8945).
+type Key struct {
+	Name      string // absolute
+	Algorithm string // absolute, as in the record
+	Secret    string // base64
+}
+
+const (
+	defaultRateLimit = 50
+	maxTTL           = 7 * 24 * 3600
+	leastSecret      = 16 // octets
+)
+
+func defaultDNS() DNS {
+	return DNS{
+		DomainZones: []string{"_tcp", "autoconfig", "autodiscover"},
+		TTL:         3600, NegativeTTL: 300,
+		RateLimit: defaultRateLimit,
+	}
+}
+
+// read reads the table. The mistakes in zone files are returned, those in the
+// table are the table's.
+func (d *DNS) read(t *tomlfile.Table, dir string) tomlfile.Errors {
+	d.Line = t.Line("")
+	if labels, ok := tomlfile.Each(t, "domain_zones", domainZone); ok {
+		d.DomainZones = labels
+		for i, label := range labels {
+			for _, other := range labels[:i] {
+				if label == other {
+					t.Errorf("domain_zones", "%q stands there twice", label)
+				} else if label == "@" || other == "@" || strings.HasSuffix("."+label, "."+other) || strings.HasSuffix("."+other, "."+label) {
+					t.Errorf("domain_zones", "%q and %q overlap; zones may not overlap", other, label)
+				}
+			}
+		}
+	}
+	d.Mailbox = tomlfile.Optional(t, "hostmaster", mailbox)
+	d.TTL = uint32(tomlfile.Number(t, "ttl", int64(d.TTL), 1, maxTTL))
+	d.NegativeTTL = uint32(tomlfile.Number(t, "negative_ttl", int64(d.NegativeTTL), 1, maxTTL))
+	d.RateLimit = int(tomlfile.Number(t, "rate_limit", int64(d.RateLimit), 0, 1_000_000))
+	for _, ns := range t.Tables("name_server") {
+		d.nameServer(ns)
+	}
+	for _, k := range t.Tables("key") {
+		d.key(k)
+	}
+	for _, s := range t.Tables("secondary") {
+		d.secondary(s)
+	}
+	var errs tomlfile.Errors
+	for _, z := range t.Tables("zone") {
+		errs = append(errs, d.zone(z, dir)...)
+	}
+	return errs
+}
+
+func (d *DNS) nameServer(t *tomlfile.Table) {
+	ns := NameServer{Line: t.Line("name")}
+	ns.Name = tomlfile.Required(t, "name", func(s string) (string, error) {
+		h, err := hostname(s)
+		return dns.Fqdn(string(h)), err
+	})
+	ns.Addresses, _ = tomlfile.Each(t, "addresses", netip.ParseAddr)
+	for _, other := range d.NameServers {
+		if ns.Name != "" && other.Name == ns.Name {
+			t.Errorf("name", "%s is set at line %d already", strings.TrimSuffix(ns.Name, "."), other.Line)
+		}
+	}
+	t.Done()
+	d.NameServers = append(d.NameServers, ns)
+}
+
+// algorithms are those of RFC 8945 §6 that are not broken.
+var algorithms = []string{"hmac-sha256", "hmac-sha384", "hmac-sha512"}
+
+func (d *DNS) key(t *tomlfile.Table) {
+	k := Key{Algorithm: dns.HmacSHA256}
+	k.Name = tomlfile.Required(t, "name", name)
+	if t.Has("algorithm") {
+		k.Algorithm = dns.Fqdn(tomlfile.Optional(t, "algorithm", func(s string) (string, error) { return tomlfile.OneOf(s, algorithms) }))
+	}
+	k.Secret = tomlfile.Required(t, "secret", secret)
+	for _, other := range d.Keys {
+		if k.Name != "" && other.Name == k.Name {
+			t.Errorf("name", "%s is set twice; each key needs a name of its own", strings.TrimSuffix(k.Name, "."))
+		}
+	}
+	t.Done()
+	d.Keys = append(d.Keys, k)
+}
+
+// secret reads a key's secret. The messages do not repeat it.
+func secret(s string) (string, error) {
+	b, err := base64.StdEncoding.DecodeString(s)
+	if err != nil {
+		return "", errors.New("is no base64; 'openssl rand -base64 32' makes a secret")
+	}
+	if len(b) < leastSecret {
+		return "", fmt.Errorf("has %d octets; at least %d are needed: 'openssl rand -base64 32' makes a secret", len(b), leastSecret)
+	}
+	return s, nil
+}
+
+func (d *DNS) secondary(t *tomlfile.Table) {
+	var s Secondary
+	s.Address = tomlfile.Required(t, "address", addrPort)
+	s.Key = tomlfile.Optional(t, "key", func(s string) (string, error) {
+		wanted, err := name(s)
+		if err != nil {
+			return "", err
+		}
+		names := make([]string, len(d.Keys))
+		for i, k := range d.Keys {
+			if k.Name == wanted {
+				return wanted, nil
+			}
+			names[i] = strings.TrimSuffix(k.Name, ".")
+		}
+		if len(names) == 0 {
+			return "", fmt.Errorf("%q is no key; there is no [[dns.key]]", s)
+		}
+		return "", fmt.Errorf("%q is no key; %s", s, tomlfile.Allowed(names))
+	})
+	t.Done()
+	d.Secondaries = append(d.Secondaries, s)
+}
+
+// addrPort reads an address whose port is DNS's own unless it says otherwise.
+func addrPort(s string) (netip.AddrPort, error) {
+	if a, err := netip.ParseAddr(s); err == nil {
+		return netip.AddrPortFrom(a.Unmap(), 53), nil
+	}
+	a, err := netip.ParseAddrPort(s)
+	if err != nil || a.Port() == 0 {
+		return netip.AddrPort{}, fmt.Errorf(`%q is no address; "192.0.2.1", "192.0.2.1:5353" and "[2001:db8::1]:53" are allowed`, s)
+	}
+	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()), nil
+}
+
+func (d *DNS) zone(t *tomlfile.Table, dir string) tomlfile.Errors {
+	z := Zone{Line: t.Line("name")}
+	z.Name = tomlfile.Required(t, "name", name)
+	for _, other := range d.Zones {
+		switch {
+		case z.Name == "" || other.Name == "":
+		case z.Name == other.Name:
+			t.Errorf("name", "%s is set at line %d already", strings.TrimSuffix(z.Name, "."), other.Line)
+		case dns.IsSubDomain(other.Name, z.Name), dns.IsSubDomain(z.Name, other.Name):
+			t.Errorf("name", "%s overlaps the zone %s of line %d; zones may not overlap", strings.TrimSuffix(z.Name, "."), strings.TrimSuffix(other.Name, "."), other.Line)
+		}
+	}
+	var errs tomlfile.Errors
+	file, ok := t.String("records")
+	if ok && z.Name != "" {
+		if !filepath.IsAbs(file) {
+			file = filepath.Join(dir, file)
+		}
+		z.Records, errs = readZone(file, z.Name, d.TTL)
+	}
+	t.Done()
+	d.Zones = append(d.Zones, z)
+	return errs
+}
+
+// readZone reads a master file (RFC 1035 §5).
+func readZone(file, origin string, ttl uint32) ([]dns.RR, tomlfile.Errors) {
+	data, err := readFile(file, maxZone)
+	if err != nil {
+		return nil, tomlfile.Errors{{File: file, Err: err}}
+	}
+	p := dns.NewZoneParser(strings.NewReader(string(data)), origin, "")
+	p.SetDefaultTTL(ttl)
+	var rrs []dns.RR
+	for rr, ok := p.Next(); ok; rr, ok = p.Next() {
+		rrs = append(rrs, rr)
+	}
+	if err := p.Err(); err != nil {
+		return nil, tomlfile.Errors{zoneError(file, err)}
+	}
+	return rrs, nil
+}
+
+// lineOf finds the place that the parser's message ends with.
+var lineOf = regexp.MustCompile(`^dns: (.*) at line: (\d+):\d+$`)
+
+func zoneError(file string, err error) tomlfile.Error {
+	m := lineOf.FindStringSubmatch(strings.TrimPrefix(err.Error(), file+": "))
+	if m == nil {
+		return tomlfile.Error{File: file, Err: err}
+	}
+	line, _ := strconv.Atoi(m[2])
+	return tomlfile.Error{File: file, Line: line, Err: errors.New(m[1])}
+}
+
+// domainZone reads what becomes a zone of every domain: a name below it, or "@".
+func domainZone(s string) (string, error) {
+	if s == "@" {
+		return s, nil
+	}
+	n, err := name(s)
+	return strings.TrimSuffix(n, "."), err
+}
+
+var label = regexp.MustCompile(`^[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?$`)
+
+// name reads a name of which labels may start with an underscore (RFC 8552), and
+// returns it absolute and in lower case.
+func name(s string) (string, error) {
+	n := strings.ToLower(strings.TrimSuffix(s, "."))
+	if d, err := address.ParseDomain(n); err == nil {
+		n = d.ASCII // an internationalised name, too
+	}
+	for _, l := range strings.Split(n, ".") {
+		if !label.MatchString(l) || len(l) > 63 || len(n) > 253 {
+			return "", fmt.Errorf(`%q is no name; "example.com" and "_tcp.example.com", say, are allowed`, s)
+		}
+	}
+	return dns.Fqdn(n), nil
+}
+
+// mailbox reads a mail address as the SOA holds it (RFC 1035 §8).
+func mailbox(s string) (string, error) {
+	a, err := address.Parse(s)
+	if err != nil {
+		return "", err
+	}
+	if !localPart.MatchString(a.Local) {
+		return "", fmt.Errorf("%q has characters that a SOA record should not; letters, digits, dots and hyphens are allowed", s)
+	}
+	return strings.ReplaceAll(a.Local, ".", `\.`) + "." + dns.Fqdn(a.Domain.ASCII), nil
+}
+
+var localPart = regexp.MustCompile(`^[A-Za-z0-9._+-]+$`)

@@ -1,0 +1,188 @@
+package nameserver
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// open opens an address for TCP and, on n sockets, for UDP. TCP comes first: it
+// shares the port with no other program, so one that has it is noticed.
+func open(addr string, n int) (tcp []net.Listener, udp []*net.UDPConn, err error) {
+	defer func() {
+		if err != nil {
+			for _, l := range tcp {
+				l.Close()
+			}
+			for _, c := range udp {
+				c.Close()
+			}
+			tcp, udp = nil, nil
+		}
+	}()
+	networks, hosts, port, err := split(addr)
+	if err != nil {
+		return nil, nil, err
+	}
+	shared := net.ListenConfig{Control: reusePort}
+	for i, network := range networks {
+		l, err := net.Listen("tcp"+network, net.JoinHostPort(hosts[i], port))
+		if err != nil {
+			if i > 0 && !available(err) {
+				break // a machine without IPv6
+			}
+			return tcp, udp, err
+		}
+		tcp = append(tcp, l)
+		port = strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+		for range n {
+			c, err := shared.ListenPacket(context.Background(), "udp"+network, l.Addr().String())
+			if err != nil {
+				return tcp, udp, err
+			}
+			udp = append(udp, c.(*net.UDPConn))
+		}
+	}
+	return tcp, udp, nil
+}
+
+// split says what an address is opened as: without a host, as IPv4 and IPv6 apart,
+// so that each socket knows its family.
+func split(addr string) (networks, hosts []string, port string, err error) {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, nil, "", err
+	}
+	if host == "" {
+		return []string{"4", "6"}, []string{"0.0.0.0", "::"}, port, nil
+	}
+	resolved, err := net.ResolveTCPAddr("tcp", addr)
+	if err != nil {
+		return nil, nil, "", err
+	}
+	if resolved.IP.To4() != nil {
+		return []string{"4"}, []string{host}, port, nil
+	}
+	return []string{"6"}, []string{host}, port, nil
+}
+
+// available tells whether an address family is there, and the error another one.
+func available(err error) bool {
+	return !errors.Is(err, syscall.EAFNOSUPPORT) && !errors.Is(err, syscall.EADDRNOTAVAIL)
+}
+
+// reusePort lets several sockets of this process share a port; the kernel spreads
+// the queries over them.
+func reusePort(_, _ string, c syscall.RawConn) error {
+	var failed error
+	err := c.Control(func(fd uintptr) {
+		failed = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)
+	})
+	if err != nil {
+		return err
+	}
+	return failed
+}
+
+// source is the address from which secondaries are to see us: the one that is
+// listened on, if it is one.
+func source(a *net.TCPAddr) netip.Addr {
+	ip := a.AddrPort().Addr().Unmap()
+	if ip.IsUnspecified() {
+		return netip.Addr{}
+	}
+	return ip
+}
+
+// listener accepts connections up to a number; more are closed at once.
+type listener struct {
+	net.Listener
+	limit *connLimit
+}
+
+func (l *listener) Accept() (net.Conn, error) {
+	for {
+		c, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		network := networkOf(c.RemoteAddr().(*net.TCPAddr).AddrPort().Addr())
+		if l.limit.enter(network) {
+			return &conn{Conn: c, leave: sync.OnceFunc(func() { l.limit.leave(network) })}, nil
+		}
+		c.Close()
+	}
+}
+
+// conn is a TCP connection. A client that does not read is let go.
+type conn struct {
+	net.Conn
+	leave func()
+}
+
+func (c *conn) Write(b []byte) (int, error) {
+	if err := c.SetWriteDeadline(time.Now().Add(tcpWrite)); err != nil {
+		return 0, err
+	}
+	return c.Conn.Write(b)
+}
+
+func (c *conn) Close() error {
+	c.leave()
+	return c.Conn.Close()
+}
+
+// connLimit counts connections, of all and of each network.
+type connLimit struct {
+	total, each int
+
+	mu       sync.Mutex
+	open     int
+	networks map[netip.Prefix]int
+}
+
+func newConnLimit(total, each int) *connLimit {
+	return &connLimit{total: total, each: each, networks: make(map[netip.Prefix]int)}
+}
+
+func (l *connLimit) enter(network netip.Prefix) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.open >= l.total || l.networks[network] >= l.each {
+		return false
+	}
+	l.open++
+	l.networks[network]++
+	return true
+}
+
+func (l *connLimit) leave(network netip.Prefix) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.open--
+	if l.networks[network]--; l.networks[network] == 0 {
+		delete(l.networks, network)
+	}
+}
+
+// networkOf returns the network that counts as one client: who has an address has
+// those around it.
+func networkOf(a netip.Addr) netip.Prefix {
+	a = a.Unmap().WithZone("")
+	bits := 56
+	if a.Is4() {
+		bits = 24
+	}
+	p, err := a.Prefix(bits)
+	if err != nil {
+		return netip.Prefix{}
+	}
+	return p
+}

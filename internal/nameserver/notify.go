@@ -1,0 +1,180 @@
+package nameserver
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"milepost/zone"
+)
+
+// How a NOTIFY is repeated until the secondary answers (RFC 1996 §3.6).
+var notifyWaits = []time.Duration{time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second}
+
+// notifyAtOnce is how many zones a secondary is told of at the same time.
+const notifyAtOnce = 16
+
+// notifier tells secondaries of changes, one change at a time: a newer one ends
+// what is left of the one before, and takes it over.
+type notifier struct {
+	from netip.Addr // the address to send from; zero: the machine's choice
+
+	mu      sync.Mutex
+	cancel  context.CancelFunc
+	pending map[string]bool // zones that not all secondaries have been told of
+	running sync.WaitGroup
+}
+
+// notify tells all secondaries of the zones that differ from those before; nil:
+// of all zones.
+func (s *Server) notify(ctx context.Context, before *zone.Set) {
+	st := s.current.Load()
+	n := &s.notifier
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.cancel != nil {
+		n.cancel()
+	}
+	if len(st.Secondaries) == 0 {
+		n.pending = nil
+		return
+	}
+	if n.pending == nil {
+		n.pending = make(map[string]bool)
+	}
+	for name := range st.Zones.Changed(before) {
+		n.pending[name] = true
+	}
+	for name := range n.pending {
+		if z := st.Zones.Find(name); z == nil || dns.Fqdn(z.Name()) != name {
+			delete(n.pending, name)
+		}
+	}
+	if len(n.pending) == 0 {
+		return
+	}
+	names := make([]string, 0, len(n.pending))
+	for name := range n.pending {
+		names = append(names, name)
+	}
+	ctx, n.cancel = context.WithCancel(ctx)
+	n.running.Go(func() {
+		var all sync.WaitGroup
+		for _, secondary := range st.Secondaries {
+			all.Go(func() { s.tell(ctx, st, secondary, names) })
+		}
+		all.Wait()
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		if ctx.Err() == nil {
+			n.pending = nil
+		}
+	})
+}
+
+func (n *notifier) wait() {
+	n.mu.Lock()
+	if n.cancel != nil {
+		n.cancel()
+	}
+	n.mu.Unlock()
+	n.running.Wait()
+}
+
+// tell tells one secondary of zones. One that does not answer is given up; it
+// looks by itself when the SOA's refresh time is over.
+func (s *Server) tell(ctx context.Context, st *state, to Secondary, names []string) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	next := make(chan string)
+	var workers sync.WaitGroup
+	for range min(notifyAtOnce, len(names)) {
+		workers.Go(func() {
+			for name := range next {
+				if err := s.tellOne(ctx, st, to, name); err != nil {
+					cancel(err)
+				}
+			}
+		})
+	}
+	for _, name := range names {
+		select {
+		case next <- name:
+			continue
+		case <-ctx.Done():
+		}
+		break
+	}
+	close(next)
+	workers.Wait()
+	switch err := context.Cause(ctx); {
+	case err == nil:
+		s.log.Info("notified", "secondary", to.Address.String(), "zones", len(names))
+	case !errors.Is(err, context.Canceled):
+		s.log.Warn("a secondary does not answer NOTIFY; it will look by itself within the hour", "secondary", to.Address.String(), "err", err)
+	}
+}
+
+// tellOne sends a NOTIFY until there is an answer, whatever that says. The error
+// is that of the last try.
+func (s *Server) tellOne(ctx context.Context, st *state, to Secondary, name string) error {
+	z := st.Zones.Find(name)
+	if z == nil {
+		return nil
+	}
+	m := new(dns.Msg)
+	m.SetNotify(name)
+	m.Answer = []dns.RR{z.SOA()} // a hint, RFC 1996 §3.7
+	client := dns.Client{TsigProvider: tsig{s}}
+	if s.notifier.from.IsValid() && s.notifier.from.Is4() == to.Address.Addr().Is4() {
+		client.Dialer = &net.Dialer{LocalAddr: net.UDPAddrFromAddrPort(netip.AddrPortFrom(s.notifier.from, 0))}
+	}
+	if key, ok := st.keys[to.Key]; ok {
+		m.SetTsig(key.Name, key.Algorithm, 300, time.Now().Unix())
+	}
+	var err error
+	for _, wait := range notifyWaits {
+		m := m.Copy()
+		m.Id = dns.Id()
+		try, cancel := context.WithTimeout(ctx, wait)
+		var reply *dns.Msg
+		reply, _, err = client.ExchangeContext(try, m, to.Address.String())
+		<-tryAgain(try, err)
+		cancel()
+		if reply != nil {
+			if reply.Rcode != dns.RcodeSuccess {
+				s.refused(to, name, reply.Rcode)
+			}
+			return nil
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+	}
+	return err
+}
+
+// tryAgain waits until the time of a try that failed at once is over.
+func tryAgain(try context.Context, err error) <-chan struct{} {
+	if err != nil {
+		return try.Done()
+	}
+	done := make(chan struct{})
+	close(done)
+	return done
+}
+
+// refused logs that a secondary does not want a zone: mostly it does not know it.
+func (s *Server) refused(to Secondary, name string, rcode int) {
+	if s.refusals.pass(s.now()) {
+		s.log.LogAttrs(context.Background(), slog.LevelWarn, "a secondary refused NOTIFY; is the zone configured there?",
+			slog.String("secondary", to.Address.String()), slog.String("zone", strings.TrimSuffix(name, ".")), slog.String("rcode", dns.RcodeToString[rcode]))
+	}
+}

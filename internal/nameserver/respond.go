@@ -1,0 +1,198 @@
+package nameserver
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"net/netip"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+// udpSize is how long an answer over UDP may be: what passes every network
+// unfragmented (DNS flag day 2020).
+const udpSize = 1232
+
+// respond appends the response to a request. It is the one place that knows what
+// is answered, over UDP and TCP. kind says what the response is for the rate
+// limit, known that the client's address is proven by its cookie.
+func (s *state) respond(dst []byte, r *request, udp bool, client netip.Addr, now time.Time) (response []byte, kind uint64, known bool) {
+	limit := dns.MaxMsgSize
+	if udp {
+		limit = dns.MinMsgSize
+		if r.edns {
+			limit = min(max(dns.MinMsgSize, r.size), udpSize)
+		}
+	}
+	opt, rcode, known := s.opt(r, client, now)
+	start := len(dst)
+	switch {
+	case rcode != dns.RcodeSuccess:
+		dst, kind = r.bare(dst, rcode), uint64(rcode)
+	case r.class != dns.ClassINET:
+		dst, kind = r.bare(dst, dns.RcodeRefused), dns.RcodeRefused // version.bind CH for one
+	default:
+		a := s.answer(r)
+		dst, kind = append(dst, a.wire...), a.kind
+		m := dst[start:]
+		binary.BigEndian.PutUint16(m, r.id)
+		binary.BigEndian.PutUint16(m[2:], binary.BigEndian.Uint16(m[2:])|r.flags)
+		if len(m) > headerSize {
+			copy(m[headerSize:], r.name) // in the client's letters
+		}
+		if len(m)+len(opt) > limit {
+			dst = a.shorten(dst, start, limit-len(opt), r)
+		}
+	}
+	if len(opt) > 0 {
+		dst = append(dst, opt...)
+		count := dst[start+10 : start+12]
+		binary.BigEndian.PutUint16(count, binary.BigEndian.Uint16(count)+1)
+	}
+	return dst, kind, known
+}
+
+// bare appends a response that is a header and the question.
+func (r *request) bare(dst []byte, rcode int) []byte {
+	dst = binary.BigEndian.AppendUint16(dst, r.id)
+	dst = binary.BigEndian.AppendUint16(dst, bitQR|r.flags|uint16(rcode)&0xf)
+	dst = append(dst, 0, 1, 0, 0, 0, 0, 0, 0)
+	dst = append(dst, r.name...)
+	dst = binary.BigEndian.AppendUint16(dst, r.qtype)
+	return binary.BigEndian.AppendUint16(dst, r.class)
+}
+
+// opt makes the OPT record of a response to a request that has one (RFC 6891
+// §6.1.1), and says what its content is answered with.
+func (s *state) opt(r *request, client netip.Addr, now time.Time) (opt []byte, rcode int, known bool) {
+	if !r.edns {
+		return nil, dns.RcodeSuccess, false
+	}
+	opt = append(make([]byte, 0, 11+4+cookieSize), 0, 0, byte(dns.TypeOPT))
+	opt = binary.BigEndian.AppendUint16(opt, udpSize)
+	opt = append(opt, 0, 0, 0, 0, 0, 0) // extended rcode, version, flags, length
+	if r.do {
+		opt[7] = 0x80 // repeated (RFC 3225 §3)
+	}
+	if r.version > 0 {
+		opt[5] = dns.RcodeBadVers >> 4
+		return opt, dns.RcodeBadVers, false
+	}
+	if len(r.cookies) == 0 {
+		return opt, dns.RcodeSuccess, false
+	}
+	if len(r.cookies) > 1 || !wellFormed(r.cookies[0]) {
+		return opt, dns.RcodeFormatError, false // RFC 7873 §5.2.2
+	}
+	known = s.cookies.valid(r.cookies[0], client, now)
+	opt[10] = 4 + cookieSize
+	opt = append(opt, 0, dns.EDNS0COOKIE, 0, cookieSize)
+	return s.cookies.appendTo(opt, r.cookies[0][:clientCookieSize], client, now), dns.RcodeSuccess, known
+}
+
+// answer is a response that lacks id, RD, CD and the client's letter case.
+type answer struct {
+	wire       []byte
+	additional int    // where the additional section starts
+	kind       uint64 // for the rate limit
+}
+
+// shorten makes a response fit: without the additional section, of which nothing
+// is required (RFC 2181 §9), else without all but the question, and TC set.
+func (a *answer) shorten(dst []byte, start, limit int, r *request) []byte {
+	if a.additional <= limit {
+		dst = dst[:start+a.additional]
+		binary.BigEndian.PutUint16(dst[start+10:], 0)
+		return dst
+	}
+	flags := binary.BigEndian.Uint16(dst[start+2:]) | bitTC
+	dst = r.bare(dst[:start], 0)
+	binary.BigEndian.PutUint16(dst[start+2:], flags)
+	return dst
+}
+
+// maxAnswers is how many octets of answers are kept. What a stranger may vary at
+// will, names that do not exist and names under a wildcard, is not kept.
+const maxAnswers = 32 << 20
+
+// answer finds or makes the answer to a question of class IN.
+func (s *state) answer(r *request) *answer {
+	var buf [257]byte
+	key := append(appendLower(buf[:0], r.name), byte(r.qtype>>8), byte(r.qtype))
+	s.mu.RLock()
+	a := s.answers[string(key)]
+	s.mu.RUnlock()
+	if a != nil {
+		return a
+	}
+	a, keep := s.make(key[:len(r.name)], r.qtype)
+	if keep {
+		s.mu.Lock()
+		if s.held += len(a.wire) + len(key) + 200; s.held > maxAnswers {
+			clear(s.answers)
+			s.held = 0
+		}
+		s.answers[string(key)] = a
+		s.mu.Unlock()
+	}
+	return a
+}
+
+// appendLower appends a name in lower case (RFC 4343). Lengths of labels are below
+// the letters.
+func appendLower(dst, name []byte) []byte {
+	for _, c := range name {
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		dst = append(dst, c)
+	}
+	return dst
+}
+
+// make asks the zones.
+func (s *state) make(name []byte, qtype uint16) (a *answer, keep bool) {
+	text, _, err := dns.UnpackDomainName(name, 0)
+	if err != nil {
+		return s.failure(name, qtype, dns.RcodeFormatError), false
+	}
+	q := dns.Question{Name: text, Qtype: qtype, Qclass: dns.ClassINET}
+	z := s.Zones.Find(text)
+	if z == nil {
+		return s.failure(name, qtype, dns.RcodeRefused), false
+	}
+	found := z.Answer(q)
+	m := dns.Msg{Question: []dns.Question{q}, Answer: found.Answer, Ns: found.Authority, Compress: true}
+	m.Response, m.Authoritative, m.Rcode = true, found.Authoritative, found.Rcode
+	short, err := m.Pack()
+	if err == nil {
+		a = &answer{additional: len(short)}
+		m.Extra = found.Additional
+		a.wire, err = m.Pack()
+	}
+	if err != nil {
+		s.log.Error("an answer cannot be sent", "zone", z.Name(), "type", dns.Type(qtype).String(), "err", err)
+		return s.failure(name, qtype, dns.RcodeServerFailure), false
+	}
+	keep = found.Rcode == dns.RcodeSuccess && !found.Wildcard
+	if keep {
+		a.kind = s.limiter.kind(found.Rcode, text)
+	} else {
+		a.kind = s.limiter.kind(found.Rcode, z.Name())
+	}
+	return a, keep
+}
+
+// failure is an answer without records.
+func (s *state) failure(name []byte, qtype uint16, rcode int) *answer {
+	wire := (&request{name: name, qtype: qtype, class: dns.ClassINET}).bare(nil, rcode)
+	return &answer{wire, len(wire), s.limiter.kind(rcode, "")}
+}
+
+func fromHex(s string) []byte {
+	b, err := hex.DecodeString(s)
+	if err != nil {
+		return nil // the library made it
+	}
+	return b
+}

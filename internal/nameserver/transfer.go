@@ -1,0 +1,114 @@
+package nameserver
+
+import (
+	"net/netip"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"milepost/zone"
+)
+
+// envelope is how many octets of records go into one message of a transfer, long
+// names counted in full.
+const envelope = 16 << 10
+
+// transfer answers AXFR (RFC 5936) and IXFR (RFC 1995), the latter by the whole
+// zone: no differences are kept, which is allowed (RFC 1995 §4).
+func (s *Server) transfer(w dns.ResponseWriter, m *dns.Msg, st *state, client netip.Addr, udp bool) {
+	q, signature := m.Question[0], m.IsTsig()
+	z := st.Zones.Find(q.Name)
+	switch {
+	case !st.mayTransfer(client, signature):
+		if s.refusals.pass(s.now()) {
+			s.log.Warn("transfer refused: neither the address nor a key is configured for it", "zone", zoneName(z), "from", client)
+		}
+		fallthrough
+	case z == nil, udp && q.Qtype == dns.TypeAXFR:
+		w.WriteMsg(signed(new(dns.Msg).SetRcode(m, dns.RcodeRefused), signature))
+		return
+	case !strings.EqualFold(z.Name(), strings.TrimSuffix(q.Name, ".")): // in a zone, and none itself (RFC 5936 §2.2.1)
+		w.WriteMsg(signed(new(dns.Msg).SetRcode(m, dns.RcodeNotAuth), signature))
+		return
+	}
+	soaOnly := udp || q.Qtype == dns.TypeIXFR && upToDate(m, z.Serial())
+	if err := send(w, m, z, soaOnly); err != nil {
+		s.log.Warn("transfer broken off", "zone", z.Name(), "to", client, "err", err)
+		return
+	}
+	if !soaOnly {
+		s.log.Info("transferred", "zone", z.Name(), "serial", z.Serial(), "records", len(z.Records())+1, "to", client)
+	}
+}
+
+// mayTransfer tells whether a client may copy zones: it has signed with a key of
+// ours, or is a secondary that needs none.
+func (s *state) mayTransfer(client netip.Addr, verified *dns.TSIG) bool {
+	if verified != nil {
+		return true
+	}
+	for _, secondary := range s.Secondaries {
+		if secondary.Key == "" && secondary.Address.Addr() == client {
+			return true
+		}
+	}
+	return false
+}
+
+// zoneName is for the log: never the name that a stranger asked for.
+func zoneName(z *zone.Zone) string {
+	if z == nil {
+		return ""
+	}
+	return z.Name()
+}
+
+// upToDate tells whether the client's serial, in the SOA beside its question, is
+// not before ours (RFC 1995 §2, RFC 1982 §3.2).
+func upToDate(m *dns.Msg, serial uint32) bool {
+	if len(m.Ns) == 0 {
+		return false
+	}
+	soa, ok := m.Ns[0].(*dns.SOA)
+	return ok && int32(soa.Serial-serial) >= 0
+}
+
+// send sends a zone, or only its SOA: what a client that is up to date gets, and
+// one that asked over UDP, where the zone may not fit (RFC 1995 §2).
+func send(w dns.ResponseWriter, m *dns.Msg, z *zone.Zone, soaOnly bool) error {
+	records := z.Records()
+	if soaOnly {
+		records = records[:1]
+	} else {
+		records = append(records[:len(records):len(records)], z.SOA()) // it ends a transfer, too
+	}
+	envelopes := make(chan *dns.Envelope)
+	failed := make(chan error, 1)
+	go func() {
+		err := new(dns.Transfer).Out(w, m, envelopes)
+		failed <- err
+		for range envelopes { // those that are left
+		}
+	}()
+	for start := 0; start < len(records); {
+		end, size := start, 0
+		for end < len(records) && (end == start || size+dns.Len(records[end]) <= envelope) {
+			size += dns.Len(records[end])
+			end++
+		}
+		envelopes <- &dns.Envelope{RR: records[start:end]}
+		start = end
+	}
+	close(envelopes)
+	return <-failed
+}
+
+// throttle lets one message a second into the log.
+type throttle struct{ last atomic.Int64 }
+
+func (t *throttle) pass(now time.Time) bool {
+	second := now.Unix()
+	return t.last.Swap(second) != second
+}

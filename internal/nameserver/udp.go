@@ -1,0 +1,212 @@
+package nameserver
+
+import (
+	"net"
+	"net/netip"
+	"time"
+
+	"golang.org/x/net/ipv4"
+	"golang.org/x/net/ipv6"
+)
+
+// batch is how many packets are taken from, or given to, the kernel at once.
+const batch = 64
+
+// packetConn is what ipv4.PacketConn and ipv6.PacketConn have in common.
+type packetConn interface {
+	ReadBatch(ms []ipv4.Message, flags int) (int, error)
+	WriteBatch(ms []ipv4.Message, flags int) (int, error)
+}
+
+// udpConn is a socket that answers plain queries as it reads them. What it cannot
+// answer it hands to the library's server, as a net.PacketConn.
+type udpConn struct {
+	*net.UDPConn
+	server  *Server
+	packets packetConn
+	// from makes the control message that sends a reply from the address that was
+	// asked; nil: the socket has one address.
+	from func(oob []byte) []byte
+
+	in, out   []ipv4.Message
+	next, got int // of in
+	queued    int // of out
+	buffers   [][]byte
+	request   request
+}
+
+func newUDPConn(c *net.UDPConn, s *Server) (*udpConn, error) {
+	u := &udpConn{UDPConn: c, server: s}
+	addr := c.LocalAddr().(*net.UDPAddr).AddrPort().Addr().Unmap()
+	var err error
+	if addr.Is4() {
+		p := ipv4.NewPacketConn(c)
+		u.packets = p
+		if addr.IsUnspecified() {
+			u.from = from4
+			err = p.SetControlMessage(ipv4.FlagDst, true)
+		}
+	} else {
+		p := ipv6.NewPacketConn(c)
+		u.packets = p
+		if addr.IsUnspecified() {
+			u.from = from6
+			err = p.SetControlMessage(ipv6.FlagDst, true)
+		}
+	}
+	u.in, u.out, u.buffers = make([]ipv4.Message, batch), make([]ipv4.Message, batch), make([][]byte, batch)
+	for i := range batch {
+		// A longer packet is cut, and no query then.
+		u.in[i].Buffers = [][]byte{make([]byte, 4096)}
+		if u.from != nil {
+			u.in[i].OOB = make([]byte, 64)
+		}
+		u.buffers[i] = make([]byte, 0, udpSize)
+		u.out[i].Buffers = make([][]byte, 1)
+	}
+	return u, err
+}
+
+func from4(oob []byte) []byte {
+	var m ipv4.ControlMessage
+	if m.Parse(oob) != nil || m.Dst == nil {
+		return nil
+	}
+	return (&ipv4.ControlMessage{Src: m.Dst}).Marshal()
+}
+
+func from6(oob []byte) []byte {
+	var m ipv6.ControlMessage
+	if m.Parse(oob) != nil || m.Dst == nil {
+		return nil
+	}
+	return (&ipv6.ControlMessage{Src: m.Dst}).Marshal()
+}
+
+// peer is where a packet that the library handles came from.
+type peer struct {
+	*net.UDPAddr
+	oob    []byte // of the reply
+	signed bool   // by a key of ours: no rate limit holds
+}
+
+// ReadFrom answers plain queries until there is a packet that is none.
+func (u *udpConn) ReadFrom(b []byte) (int, net.Addr, error) {
+	for {
+		if u.next < u.got {
+			now, state := u.server.now(), u.server.current.Load()
+			for u.next < u.got {
+				m := &u.in[u.next]
+				u.next++
+				addr := m.Addr.(*net.UDPAddr)
+				if m.N > len(m.Buffers[0]) || m.N == 0 {
+					continue
+				}
+				if packet := m.Buffers[0][:m.N]; !u.answer(state, m, packet, addr.AddrPort().Addr(), now) {
+					p := &peer{UDPAddr: addr}
+					if u.from != nil {
+						p.oob = u.from(m.OOB[:m.NN])
+					}
+					return copy(b, packet), p, nil
+				}
+			}
+		}
+		u.flush()
+		n, err := u.packets.ReadBatch(u.in, 0)
+		if err != nil {
+			return 0, nil, err
+		}
+		u.next, u.got = 0, n
+	}
+}
+
+// answer queues the reply to a plain query. False: it is none.
+func (u *udpConn) answer(s *state, m *ipv4.Message, packet []byte, client netip.Addr, now time.Time) bool {
+	if !u.request.parse(packet) {
+		return false
+	}
+	reply := s.reply(u.buffers[u.queued][:0], &u.request, client, now)
+	if reply == nil {
+		return true
+	}
+	out := &u.out[u.queued]
+	u.buffers[u.queued] = reply
+	out.Buffers[0], out.Addr, out.OOB = reply, m.Addr, nil
+	if u.from != nil {
+		out.OOB = u.from(m.OOB[:m.NN])
+	}
+	u.queued++
+	return true
+}
+
+// reply makes the response over UDP, or nil: the rate limit has none.
+func (s *state) reply(dst []byte, r *request, client netip.Addr, now time.Time) []byte {
+	dst, kind, known := s.respond(dst, r, true, client, now)
+	if known || s.trusted(client) {
+		return dst
+	}
+	switch s.limiter.allow(client, kind, now) {
+	case truncate:
+		return truncated(dst)
+	case drop:
+		return nil
+	}
+	return dst
+}
+
+// trusted tells whether a client is a secondary by its address.
+func (s *state) trusted(client netip.Addr) bool {
+	for _, secondary := range s.Secondaries {
+		if secondary.Address.Addr() == client.Unmap() {
+			return true
+		}
+	}
+	return false
+}
+
+// truncated makes a response an empty one with TC, however it was counted.
+func truncated(m []byte) []byte {
+	end := headerSize
+	for end < len(m) && m[end] != 0 && m[end] <= 63 {
+		end += 1 + int(m[end])
+	}
+	if end += 5; end > len(m) || m[4] != 0 || m[5] != 1 {
+		return nil
+	}
+	m = m[:end]
+	clear(m[6:headerSize])
+	m[2] |= bitTC >> 8
+	return m
+}
+
+// flush sends what is queued. What the kernel refuses is lost, as UDP may be.
+func (u *udpConn) flush() {
+	for sent := 0; sent < u.queued; {
+		n, err := u.packets.WriteBatch(u.out[sent:u.queued], 0)
+		if err != nil || n == 0 {
+			n = 1 // the first is at fault
+		}
+		sent += n
+	}
+	u.queued = 0
+}
+
+// WriteTo sends a response of the library's server. Those are rare, so all of one
+// code are one kind to the rate limit.
+func (u *udpConn) WriteTo(b []byte, addr net.Addr) (int, error) {
+	p := addr.(*peer)
+	client := p.AddrPort().Addr()
+	s := u.server.current.Load()
+	if !p.signed && !s.trusted(client) && len(b) >= headerSize {
+		switch s.limiter.allow(client, s.limiter.kind(int(b[3]&0xf), ""), u.server.now()) {
+		case truncate:
+			if cut := truncated(b); cut != nil {
+				b = cut
+			}
+		case drop:
+			return len(b), nil
+		}
+	}
+	n, _, err := u.WriteMsgUDP(b, p.oob, p.UDPAddr)
+	return n, err
+}

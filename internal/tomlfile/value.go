@@ -1,0 +1,71 @@
+package tomlfile
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Optional returns the string under a key, parsed. It is the zero value if the
+// key is missing, or if the value is refused, which is reported.
+func Optional[T any](t *Table, key string, parse func(string) (T, error)) T {
+	var zero T
+	s, ok := t.String(key)
+	if !ok {
+		return zero
+	}
+	v, err := parse(s)
+	if err != nil {
+		t.Errorf(key, "%w", err)
+		return zero
+	}
+	return v
+}
+
+// Required is [Optional] for a key that must be there.
+func Required[T any](t *Table, key string, parse func(string) (T, error)) T {
+	if !t.Has(key) {
+		t.Errorf(key, "is missing")
+	}
+	return Optional(t, key, parse)
+}
+
+// Each parses the strings of the array under a key; those that are refused are
+// reported and left out. False: the key is missing, or of another type.
+func Each[T any](t *Table, key string, parse func(string) (T, error)) ([]T, bool) {
+	items, ok := t.Strings(key)
+	if !ok {
+		return nil, false
+	}
+	out := make([]T, 0, len(items))
+	for _, item := range items {
+		v, err := parse(item.Value)
+		if err != nil {
+			t.ErrorAt(item.Line, key, err)
+			continue
+		}
+		out = append(out, v)
+	}
+	return out, true
+}
+
+// Number returns the integer under a key, or byDefault if the key is missing or
+// the value is outside of its range, which is reported.
+func Number(t *Table, key string, byDefault, least, most int64) int64 {
+	n, ok := t.Int(key)
+	if !ok {
+		return byDefault
+	}
+	if n < least || n > most {
+		t.Errorf(key, "is %d; %d to %d are allowed", n, least, most)
+		return byDefault
+	}
+	return n
+}
+
+// OneOf reads a word out of a list.
+func OneOf[S ~string](s string, values []S) (S, error) {
+	if slices.Contains(values, S(s)) {
+		return S(s), nil
+	}
+	return "", fmt.Errorf("%q is unknown; %s", s, Allowed(values))
+}
