@@ -241,7 +241,7 @@ func (r *records) serviceHost(o Options) {
 		for _, rr := range addresses(o.Addresses) {
 			r.add(label, rr.Header().Rrtype, rr)
 		}
-		if len(o.Addresses) == 0 && o.Host != "" {
+		if len(o.Addresses) == 0 && o.Host != "" && string(o.Host)+"." != label+"."+r.domain { // no alias of itself
 			r.add(label, dns.TypeCNAME, &dns.CNAME{Target: dns.Fqdn(string(o.Host))})
 		}
 	}

@@ -38,7 +38,7 @@ type Wanted struct {
 	Records []dns.RR // that stand in it beside those of the catalogue
 }
 
-// Apex, among [Plan.Each], stands for the domain itself.
+// Apex stands, among [Plan.Each], for the domain itself.
 const Apex = "@"
 
 // Plan says which zones there are and what they have in common.
@@ -89,13 +89,23 @@ func (e *PlanError) Unwrap() error { return e.Err }
 // PlanErrors returns the mistakes in an error of [NewSet].
 func PlanErrors(err error) []*PlanError {
 	var all []*PlanError
-	switch err := err.(type) {
-	case *PlanError:
-		all = append(all, err)
-	case interface{ Unwrap() []error }:
-		for _, e := range err.Unwrap() {
-			all = append(all, PlanErrors(e)...)
+	for _, e := range flatten(err) {
+		if e, ok := e.(*PlanError); ok {
+			all = append(all, e)
 		}
+	}
+	return all
+}
+
+// flatten returns the errors that were joined, at any depth.
+func flatten(err error) []error {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []error{err}
+	}
+	var all []error
+	for _, e := range joined.Unwrap() {
+		all = append(all, flatten(e)...)
 	}
 	return all
 }
@@ -113,11 +123,7 @@ func NewSet(plan Plan, before *Set, now uint32) (*Set, error) {
 	}
 	var errs []error
 	fail := func(zone string, err error) {
-		mistakes := []error{err}
-		if joined, ok := err.(interface{ Unwrap() []error }); ok {
-			mistakes = joined.Unwrap()
-		}
-		for _, err := range mistakes {
+		for _, err := range flatten(err) {
 			errs = append(errs, &PlanError{Zone: zone, Err: err})
 		}
 	}
@@ -128,26 +134,30 @@ func NewSet(plan Plan, before *Set, now uint32) (*Set, error) {
 		}
 		s.wanted[name] = nil
 	}
-	s.serials = newSerials(s, before, now)
-	members := s.members()
 	for _, w := range plan.Zones {
-		name := dns.CanonicalName(w.Name)
-		if err := s.checkOverlap(name); err != nil {
-			fail(name, err)
-			continue
+		if err := s.checkOverlap(dns.CanonicalName(w.Name)); err != nil {
+			fail(w.Name, err)
 		}
-		z, err := s.makeWanted(name, w.Records, members[name], before, now)
-		if err != nil {
-			fail(name, err)
-			continue
-		}
-		s.wanted[name] = z
 	}
 	for _, ns := range plan.NameServers {
 		name := dns.CanonicalName(ns.Name)
 		if origin, _, ok := s.origin(name); ok && len(ns.Addresses) == 0 && !plan.hasAddress(name) {
 			errs = append(errs, &PlanError{NameServer: name, Err: fmt.Errorf("lies in the zone %s and has no address; nobody could find it", strings.TrimSuffix(origin, "."))})
 		}
+	}
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
+	}
+	s.serials = newSerials(s, before, now)
+	members := s.members()
+	for _, w := range plan.Zones {
+		name := dns.CanonicalName(w.Name)
+		z, err := s.makeWanted(name, w.Records, members[name], before, now)
+		if err != nil {
+			fail(name, err)
+			continue
+		}
+		s.wanted[name] = z
 	}
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)

@@ -28,9 +28,7 @@ func (s *Set) makeWanted(origin string, others []dns.RR, members []address.Domai
 	if rrs = within(origin, rrs); len(rrs) == 0 {
 		return nil, fmt.Errorf("the catalogue has nothing for the zone %s: no provider is known for a domain in it", strings.TrimSuffix(origin, "."))
 	}
-	if err := disjoint(rrs, others); err != nil {
-		return nil, err
-	}
+	clash := disjoint(rrs, others)
 	for _, ns := range s.nameServers(own) {
 		if _, _, ok := s.origin(ns.Name); !ok && len(s.plan.NameServers) == 0 {
 			return nil, errors.New("no name server is set for the zone")
@@ -38,8 +36,8 @@ func (s *Set) makeWanted(origin string, others []dns.RR, members []address.Domai
 	}
 	rrs = append(rrs, within(origin, s.nameServerAddresses(own))...)
 	z, err := New(origin, s.authority(own, 0), append(rrs, others...))
-	if err != nil {
-		return nil, err
+	if err != nil || clash != nil {
+		return nil, errors.Join(err, clash)
 	}
 	z.soa.Serial = wantedSerial(z, before, now)
 	return z, nil

@@ -3,6 +3,7 @@ package nameserver
 import (
 	"net"
 	"net/netip"
+	"runtime/debug"
 	"time"
 
 	"github.com/miekg/dns"
@@ -10,10 +11,16 @@ import (
 
 // ServeDNS answers what the library has read and parsed.
 func (s *Server) ServeDNS(w dns.ResponseWriter, m *dns.Msg) {
+	defer s.recovered(new(bool))
 	st := s.current.Load()
 	client, udp := clientOf(w)
 	signature := m.IsTsig()
-	if signature != nil && w.TsigStatus() != nil {
+	switch {
+	case signature == nil || w.TsigStatus() == nil:
+	case signature.Algorithm == "": // the library reads an empty record so
+		w.WriteMsg(new(dns.Msg).SetRcode(m, dns.RcodeFormatError))
+		return
+	default:
 		refuseSignature(w, m, signature)
 		return
 	}
@@ -44,6 +51,15 @@ func (s *Server) ServeDNS(w dns.ResponseWriter, m *dns.Msg) {
 	}
 	reply.Compress = true
 	w.WriteMsg(signed(reply, signature))
+}
+
+// recovered ends a panic, so that one packet cannot end the server; it is done
+// then. The stack holds nothing of the packet.
+func (s *Server) recovered(done *bool) {
+	if r := recover(); r != nil {
+		s.log.Error("panic", "stack", string(debug.Stack()))
+		*done = true
+	}
 }
 
 // stray tells whether a signature stands before another record (RFC 8945 §5.1).

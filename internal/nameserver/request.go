@@ -97,9 +97,13 @@ func (r *request) parseOPT(m []byte) bool {
 	return true
 }
 
-// fromMsg takes over what the library has parsed. False: two OPT records, which is
-// an error of form (RFC 6891 §6.1.1).
+// fromMsg takes over what the library has parsed. False: an error of form, which is
+// two OPT records (RFC 6891 §6.1.1), and a question cut short, which the library
+// reads as none or as one of class 0.
 func (r *request) fromMsg(m *dns.Msg) bool {
+	if len(m.Question) != 1 || m.Question[0].Qclass == 0 {
+		return false
+	}
 	q := m.Question[0]
 	*r = request{id: m.Id, qtype: q.Qtype, class: q.Qclass}
 	if m.RecursionDesired {

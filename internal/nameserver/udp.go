@@ -21,7 +21,7 @@ type packetConn interface {
 // udpConn is a socket that answers plain queries as it reads them. What it cannot
 // answer it hands to the library's server, as a net.PacketConn.
 type udpConn struct {
-	*net.UDPConn
+	net.PacketConn
 	server  *Server
 	packets packetConn
 	// from makes the control message that sends a reply from the address that was
@@ -36,35 +36,34 @@ type udpConn struct {
 }
 
 func newUDPConn(c *net.UDPConn, s *Server) (*udpConn, error) {
-	u := &udpConn{UDPConn: c, server: s}
 	addr := c.LocalAddr().(*net.UDPAddr).AddrPort().Addr().Unmap()
-	var err error
 	if addr.Is4() {
 		p := ipv4.NewPacketConn(c)
-		u.packets = p
-		if addr.IsUnspecified() {
-			u.from = from4
-			err = p.SetControlMessage(ipv4.FlagDst, true)
+		if !addr.IsUnspecified() {
+			return wrap(c, p, s, nil), nil
 		}
-	} else {
-		p := ipv6.NewPacketConn(c)
-		u.packets = p
-		if addr.IsUnspecified() {
-			u.from = from6
-			err = p.SetControlMessage(ipv6.FlagDst, true)
-		}
+		return wrap(c, p, s, from4), p.SetControlMessage(ipv4.FlagDst, true)
 	}
-	u.in, u.out, u.buffers = make([]ipv4.Message, batch), make([]ipv4.Message, batch), make([][]byte, batch)
+	p := ipv6.NewPacketConn(c)
+	if !addr.IsUnspecified() {
+		return wrap(c, p, s, nil), nil
+	}
+	return wrap(c, p, s, from6), p.SetControlMessage(ipv6.FlagDst, true)
+}
+
+func wrap(c net.PacketConn, packets packetConn, s *Server, from func([]byte) []byte) *udpConn {
+	u := &udpConn{PacketConn: c, server: s, packets: packets, from: from,
+		in: make([]ipv4.Message, batch), out: make([]ipv4.Message, batch), buffers: make([][]byte, batch)}
 	for i := range batch {
 		// A longer packet is cut, and no query then.
 		u.in[i].Buffers = [][]byte{make([]byte, 4096)}
-		if u.from != nil {
+		if from != nil {
 			u.in[i].OOB = make([]byte, 64)
 		}
 		u.buffers[i] = make([]byte, 0, udpSize)
 		u.out[i].Buffers = make([][]byte, 1)
 	}
-	return u, err
+	return u
 }
 
 func from4(oob []byte) []byte {
@@ -99,9 +98,6 @@ func (u *udpConn) ReadFrom(b []byte) (int, net.Addr, error) {
 				m := &u.in[u.next]
 				u.next++
 				addr := m.Addr.(*net.UDPAddr)
-				if m.N > len(m.Buffers[0]) || m.N == 0 {
-					continue
-				}
 				if packet := m.Buffers[0][:m.N]; !u.answer(state, m, packet, addr.AddrPort().Addr(), now) {
 					p := &peer{UDPAddr: addr}
 					if u.from != nil {
@@ -121,7 +117,8 @@ func (u *udpConn) ReadFrom(b []byte) (int, net.Addr, error) {
 }
 
 // answer queues the reply to a plain query. False: it is none.
-func (u *udpConn) answer(s *state, m *ipv4.Message, packet []byte, client netip.Addr, now time.Time) bool {
+func (u *udpConn) answer(s *state, m *ipv4.Message, packet []byte, client netip.Addr, now time.Time) (plain bool) {
+	defer u.server.recovered(&plain)
 	if !u.request.parse(packet) {
 		return false
 	}
@@ -207,6 +204,6 @@ func (u *udpConn) WriteTo(b []byte, addr net.Addr) (int, error) {
 			return len(b), nil
 		}
 	}
-	n, _, err := u.WriteMsgUDP(b, p.oob, p.UDPAddr)
-	return n, err
+	_, err := u.packets.WriteBatch([]ipv4.Message{{Buffers: [][]byte{b}, OOB: p.oob, Addr: p.UDPAddr}}, 0)
+	return len(b), err
 }

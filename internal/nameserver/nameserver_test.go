@@ -1,0 +1,337 @@
+package nameserver
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/miekg/dns"
+
+	"milepost/catalogue"
+	"milepost/zone"
+)
+
+const family = `display_name = "Example family"
+domains = ["example.com"]
+[[incoming]]
+protocol = "imap"
+hostname = "mail.example.com"
+[[outgoing]]
+hostname = "mail.example.com"
+`
+
+// others are records that make answers of every size.
+func others() []dns.RR {
+	lines := []string{
+		"example.com. 3600 IN MX 10 mail.example.com.",
+		"mail.example.com. 3600 IN A 192.0.2.25",
+		"*.pages.example.com. 3600 IN A 192.0.2.81",
+		"lab.example.com. 3600 IN NS ns.lab.example.com.",
+		"ns.lab.example.com. 3600 IN A 192.0.2.53",
+		`odd\.label\000.example.com. 3600 IN TXT "odd"`,
+	}
+	for i := range 12 { // 512 octets hold the NS records, and not their addresses
+		lines = append(lines,
+			fmt.Sprintf("many.example.com. 3600 IN SRV 0 0 1 host%02d-with-a-long-name.example.com.", i),
+			fmt.Sprintf("host%02d-with-a-long-name.example.com. 3600 IN AAAA 2001:db8::%x", i, i+1))
+	}
+	for i := range 40 {
+		lines = append(lines, fmt.Sprintf("big.example.com. 3600 IN TXT \"%060d\"", i))
+	}
+	for i := range 3000 {
+		lines = append(lines, fmt.Sprintf("huge.example.com. 3600 IN TXT \"%060d\"", i))
+	}
+	var rrs []dns.RR
+	for _, line := range lines {
+		rr, err := dns.NewRR(line)
+		if err != nil {
+			panic(err)
+		}
+		rrs = append(rrs, rr)
+	}
+	return rrs
+}
+
+// zones has example.com wholly, with the text of a provider.
+func zones(t testing.TB, provider string, before *zone.Set) *zone.Set {
+	t.Helper()
+	c, err := catalogue.Load(catalogue.Source{FS: fstest.MapFS{"example.com.toml": {Data: []byte(provider)}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := zone.NewSet(zone.Plan{
+		Catalogue:   c,
+		Zones:       []zone.Wanted{{Name: "example.com.", Records: others()}},
+		NameServers: []zone.NameServer{{Name: "ns1.example.com.", Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.1")}}},
+	}, before, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return set
+}
+
+// listen starts a server on a free port of loopback.
+func listen(t testing.TB, addr string, c Config) *Server {
+	t.Helper()
+	var log bytes.Buffer
+	s, err := Listen(addr, c, time.Now, slog.New(slog.NewTextHandler(&log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Serve(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		if strings.Contains(log.String(), "panic") || strings.Contains(log.String(), "level=ERROR") {
+			t.Error(log.String())
+		}
+	})
+	return s
+}
+
+func ask(t *testing.T, s *Server, network string, m *dns.Msg) *dns.Msg {
+	t.Helper()
+	client := dns.Client{Net: network, Timeout: time.Minute, UDPSize: dns.MaxMsgSize, TsigSecret: map[string]string{"good.": secret}}
+	reply, _, err := client.Exchange(m, s.Addr().String())
+	if err != nil {
+		t.Fatalf("%s: %v", m.Question[0].Name, err)
+	}
+	return reply
+}
+
+func question(name string, qtype uint16) *dns.Msg {
+	m := new(dns.Msg).SetQuestion(name, qtype)
+	m.RecursionDesired = false
+	return m
+}
+
+// lines are the sections of a message as zone lines.
+func lines(m *dns.Msg) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s aa=%t tc=%t rd=%t ra=%t ad=%t cd=%t %s\n", dns.RcodeToString[m.Rcode], m.Authoritative, m.Truncated, m.RecursionDesired, m.RecursionAvailable, m.AuthenticatedData, m.CheckingDisabled, m.Question[0].Name)
+	for _, section := range [][]dns.RR{m.Answer, m.Ns, m.Extra} {
+		for _, rr := range section {
+			if t := rr.Header().Rrtype; t != dns.TypeOPT && t != dns.TypeTSIG {
+				fmt.Fprintln(&b, rr)
+			}
+		}
+		b.WriteString("--\n")
+	}
+	return b.String()
+}
+
+// Whatever way a question takes, over UDP, over TCP or signed, from bytes or
+// through the library, the answer is the zone's.
+func TestEveryWay(t *testing.T) {
+	set := zones(t, family, nil)
+	s := listen(t, "127.0.0.1:0", Config{Zones: set, Keys: []Key{{"good.", dns.HmacSHA256, secret}}})
+	for _, name := range []string{
+		"_imaps._tcp.example.com.", "_IMAPS._tcp.Example.COM.", "_tcp.example.com.", "example.com.", "lab.example.com.", "x.lab.example.com.",
+		"x.pages.example.com.", "X.pages.example.com.", "nothing.example.com.", `odd\.label\000.example.com.`, "many.example.com.", "example.org.", ".",
+	} {
+		for _, qtype := range []uint16{dns.TypeSRV, dns.TypeA, dns.TypeNS, dns.TypeSOA, dns.TypeMX, dns.TypeTXT, dns.TypeANY, dns.TypeHTTPS, 65432} {
+			a := set.Answer(dns.Question{Name: name, Qtype: qtype, Qclass: dns.ClassINET})
+			want := question(name, qtype)
+			want.Rcode, want.Authoritative = a.Rcode, a.Authoritative
+			want.Answer, want.Ns, want.Extra = a.Answer, a.Authority, a.Additional
+			want.RecursionDesired, want.CheckingDisabled = true, true
+			for _, network := range []string{"udp", "tcp"} {
+				for _, sign := range []bool{false, true} {
+					for _, edns := range []bool{false, true} {
+						m := question(name, qtype)
+						m.RecursionDesired, m.CheckingDisabled = true, true
+						if edns || network == "udp" {
+							m.SetEdns0(1232, false)
+						}
+						if sign {
+							m.SetTsig("good.", dns.HmacSHA256, 300, time.Now().Unix())
+						}
+						got := ask(t, s, network, m)
+						if diff := cmp.Diff(strings.ToLower(lines(want)), strings.ToLower(lines(got))); diff != "" {
+							t.Errorf("%s %s %s, signed %t (-want +got):\n%s", name, dns.Type(qtype), network, sign, diff)
+						}
+						if got.Question[0].Name != name {
+							t.Errorf("the question came back as %s", got.Question[0].Name)
+						}
+						if sign != (got.IsTsig() != nil) {
+							t.Errorf("%s: signed %t, the answer %t", name, sign, got.IsTsig() != nil)
+						}
+						if (m.IsEdns0() != nil) != (got.IsEdns0() != nil) {
+							t.Errorf("%s: OPT %v, the answer's %v", name, m.IsEdns0(), got.IsEdns0())
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+func TestSizes(t *testing.T) {
+	s := listen(t, "127.0.0.1:0", Config{Zones: zones(t, family, nil)})
+	for _, tc := range []struct {
+		name, question, network string
+		qtype, size             uint16 // of EDNS; 0: none
+		truncated               bool
+		answers, additional     int
+		most                    int
+	}{
+		{"small", "example.com.", "udp", dns.TypeMX, 0, false, 1, 1, 512},
+		{"too long without EDNS", "big.example.com.", "udp", dns.TypeTXT, 0, true, 0, 0, 512},
+		{"too long with EDNS", "big.example.com.", "udp", dns.TypeTXT, 4096, true, 0, 0, 1232},
+		{"additional section left out", "many.example.com.", "udp", dns.TypeSRV, 1000, false, 12, 0, 1000},
+		{"answer and additional section", "many.example.com.", "tcp", dns.TypeSRV, 0, false, 12, 12, 65535},
+		{"a size below 512 is 512", "example.com.", "udp", dns.TypeMX, 10, false, 1, 1, 512},
+		{"TCP has it whole", "big.example.com.", "tcp", dns.TypeTXT, 0, false, 40, 0, 65535},
+		{"TCP has it whole, with EDNS", "big.example.com.", "tcp", dns.TypeTXT, 512, false, 40, 0, 65535},
+		{"too long for TCP", "huge.example.com.", "tcp", dns.TypeTXT, 0, true, 0, 0, 65535},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			m := question(tc.question, tc.qtype)
+			if tc.size > 0 {
+				m.SetEdns0(tc.size, true)
+			}
+			got := ask(t, s, tc.network, m)
+			extra := len(got.Extra)
+			if opt := got.IsEdns0(); opt != nil {
+				extra--
+				if opt.UDPSize() != 1232 || !opt.Do() || opt.Version() != 0 {
+					t.Errorf("OPT: %s", opt)
+				}
+			}
+			got.Compress = true
+			if got.Truncated != tc.truncated || len(got.Answer) != tc.answers || extra != tc.additional || got.Len() > tc.most || !got.Authoritative {
+				t.Errorf("%d octets: %s", got.Len(), got)
+			}
+		})
+	}
+}
+
+// raw sends bytes and returns what comes back before the answer to a good query.
+func raw(t *testing.T, s *Server, packet []byte) []byte {
+	t.Helper()
+	out := exchange(s, packet)
+	if len(out) > 1 {
+		t.Fatalf("%d responses", len(out))
+	}
+	if len(out) == 0 {
+		return nil
+	}
+	return out[0]
+}
+
+func TestOddMessages(t *testing.T) {
+	s := quiet(t, Config{Zones: zones(t, family, nil)})
+	pack := func(change func(*dns.Msg)) []byte {
+		m := question("example.com.", dns.TypeMX)
+		m.Id = 4711
+		change(m)
+		b, err := m.Pack()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	good := pack(func(*dns.Msg) {})
+	opt := func(m *dns.Msg) *dns.OPT { m.SetEdns0(1232, false); return m.IsEdns0() }
+	for _, tc := range []struct {
+		name   string
+		packet []byte
+		want   string // code, or nothing
+	}{
+		{"good", good, "NOERROR"},
+		{"a response", pack(func(m *dns.Msg) { m.Response = true }), ""},
+		{"empty", nil, ""},
+		{"half a header", good[:11], ""},
+		{"header alone", good[:12], "FORMERR"},
+		{"cut in the name", good[:20], "FORMERR"},
+		{"cut before the class", good[:len(good)-2], "FORMERR"},
+		{"something behind it", append(bytes.Clone(good), 0), "NOERROR"},
+		{"no question", pack(func(m *dns.Msg) { m.Question = nil }), "FORMERR"},
+		{"two questions", pack(func(m *dns.Msg) { m.Question = append(m.Question, m.Question[0]) }), "FORMERR"},
+		{"an answer in the question", pack(func(m *dns.Msg) { m.Answer = others()[:1] }), "FORMERR"},
+		{"two authorities", pack(func(m *dns.Msg) { m.Ns = others()[:2] }), "FORMERR"},
+		{"class CH", pack(func(m *dns.Msg) {
+			m.Question[0] = dns.Question{Name: "version.bind.", Qtype: dns.TypeTXT, Qclass: dns.ClassCHAOS}
+		}), "REFUSED"},
+		{"class ANY", pack(func(m *dns.Msg) { m.Question[0].Qclass = dns.ClassANY }), "REFUSED"},
+		{"outside", pack(func(m *dns.Msg) { m.Question[0].Name = "example.org." }), "REFUSED"},
+		{"UPDATE", pack(func(m *dns.Msg) { m.Opcode = dns.OpcodeUpdate }), "NOTIMP"},
+		{"NOTIFY", pack(func(m *dns.Msg) { m.Opcode = dns.OpcodeNotify }), "NOTIMP"},
+		{"opcode 15", pack(func(m *dns.Msg) { m.Opcode = 15 }), "NOTIMP"},
+		{"AXFR over UDP", pack(func(m *dns.Msg) { m.Question[0].Qtype = dns.TypeAXFR }), "REFUSED"},
+		{"IXFR over UDP", pack(func(m *dns.Msg) { m.Question[0].Qtype = dns.TypeIXFR }), "REFUSED"},
+		{"EDNS", pack(func(m *dns.Msg) { opt(m) }), "NOERROR"},
+		{"EDNS version 1", pack(func(m *dns.Msg) { opt(m).SetVersion(1) }), "BADVERS"},
+		{"EDNS version 1, AXFR", pack(func(m *dns.Msg) { m.Question[0].Qtype = dns.TypeAXFR; opt(m).SetVersion(1) }), "BADVERS"},
+		{"two OPT records", pack(func(m *dns.Msg) { opt(m); m.Extra = append(m.Extra, m.Extra[0]) }), "FORMERR"},
+		{"unknown option", pack(func(m *dns.Msg) { opt(m).Option = []dns.EDNS0{&dns.EDNS0_LOCAL{Code: 65001, Data: []byte("x")}} }), "NOERROR"},
+		{"cookie", pack(func(m *dns.Msg) { opt(m).Option = []dns.EDNS0{&dns.EDNS0_COOKIE{Cookie: "0011223344556677"}} }), "NOERROR"},
+		{"cookie too short", pack(func(m *dns.Msg) { opt(m).Option = []dns.EDNS0{&dns.EDNS0_COOKIE{Cookie: "00112233445566"}} }), "FORMERR"},
+		{"cookie too long", pack(func(m *dns.Msg) {
+			opt(m).Option = []dns.EDNS0{&dns.EDNS0_COOKIE{Cookie: strings.Repeat("0", 82)}}
+		}), "FORMERR"},
+		{"a record beside OPT", pack(func(m *dns.Msg) { opt(m); m.Extra = append(others()[:1], m.Extra...) }), "NOERROR"},
+		{"a question that points at itself", append(append(bytes.Clone(good[:12]), 0xc0, 12), 0, 1, 0, 1), "FORMERR"},
+		{"a name of 256 octets", append(append(bytes.Clone(good[:12]), bytes.Repeat(append([]byte{63}, bytes.Repeat([]byte{'a'}, 63)...), 4)...), 0, 0, 1, 0, 1), "FORMERR"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			got := raw(t, s, tc.packet)
+			if got == nil {
+				if tc.want != "" {
+					t.Errorf("no answer; want %s", tc.want)
+				}
+				return
+			}
+			m := new(dns.Msg)
+			if err := m.Unpack(got); err != nil {
+				t.Fatal(err)
+			}
+			rcode := m.Rcode
+			if opt := m.IsEdns0(); opt != nil {
+				rcode |= opt.ExtendedRcode() & 0xff0
+			}
+			if dns.RcodeToString[rcode] != tc.want && !(rcode == dns.RcodeBadVers && tc.want == "BADVERS") || m.Id != 4711 || !m.Response || m.RecursionAvailable {
+				t.Errorf("want %s: %s", tc.want, m)
+			}
+		})
+	}
+}
+
+// quiet is a server that has no port.
+func quiet(t testing.TB, c Config) *Server {
+	t.Helper()
+	s := &Server{log: slog.New(failing{t}), now: func() time.Time { return time.Unix(1_800_000_000, 0) }, cookies: cookiesOf([16]byte{1})}
+	s.set(c)
+	return s
+}
+
+// failing is a log in which no error may stand.
+type failing struct{ testing.TB }
+
+func (f failing) Enabled(_ context.Context, l slog.Level) bool { return l >= slog.LevelError }
+func (f failing) Handle(_ context.Context, r slog.Record) error {
+	f.Errorf("logged: %s", r.Message)
+	r.Attrs(func(a slog.Attr) bool { f.Log(a); return true })
+	return nil
+}
+func (f failing) WithAttrs([]slog.Attr) slog.Handler { return f }
+func (f failing) WithGroup(string) slog.Handler      { return f }
+
+var soak = flag.Duration("soak", time.Second, "how long TestSoak lasts")
+
+const secret = "c2VjcmV0LW9mLXR3ZW50eS1mb3VyLW9jdA=="
+
+var _ net.PacketConn = (*udpConn)(nil)

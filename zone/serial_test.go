@@ -1,0 +1,109 @@
+package zone_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/miekg/dns"
+
+	"milepost/catalogue"
+	"milepost/zone"
+)
+
+const one = `display_name = "One"
+domains = ["one.example", "uno.example"]
+[[incoming]]
+protocol = "imap"
+hostname = "mail.one.example"
+[[outgoing]]
+hostname = "mail.one.example"
+`
+
+var two = strings.NewReplacer(`"one.example", "uno.example"`, `"two.example"`, "mail.one.", "mail.two.", "One", "Two").Replace(one)
+
+func record(t *testing.T, s string) dns.RR {
+	t.Helper()
+	rr, err := dns.NewRR(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rr
+}
+
+// A serial rises where a zone has changed, and there alone.
+func TestSerials(t *testing.T) {
+	type step struct {
+		name     string
+		one, two string
+		change   func(*zone.Plan)
+		now      uint32
+		want     string   // the serials of one, uno and two (and team)
+		changed  []string // the first label of their domains
+	}
+	var before *zone.Set
+	for _, s := range []step{
+		{"first", one, two, nil, 100, "100 100 100 100", []string{"team", "one", "uno", "two"}},
+		{"nothing", one, two, nil, 200, "100 100 100 100", nil},
+		{"a display name counts for nothing in DNS, but is cheap to count", strings.Replace(one, `"One"`, `"Uno"`, 1), two, nil, 210, "210 210 100 100", []string{"one", "uno"}},
+		{"a hostname", strings.Replace(one, "mail.one", "imap.one", 1), two, nil, 220, "220 220 100 100", []string{"one", "uno"}},
+		{"a domain moves", strings.Replace(one, `, "uno.example"`, "", 1), strings.Replace(two, `"two.example"`, `"two.example", "uno.example"`, 1), nil, 300, "300 300 100 100", []string{"one", "uno"}},
+		{"two changes in one second", one, two, nil, 300, "300 301 100 100", []string{"uno"}},
+		{"a clock that was set back", strings.Replace(one, "mail.one", "imap.one", 1), two, nil, 50, "302 302 100 100", []string{"one", "uno"}},
+		{"a name server", strings.Replace(one, "mail.one", "imap.one", 1), two, func(p *zone.Plan) { p.NameServers[0].Name = "ns9.example.net." }, 400, "400 400 400 400", []string{"team", "one", "uno", "two"}},
+		{"back, with a record more", strings.Replace(one, "mail.one", "imap.one", 1), two, func(p *zone.Plan) {
+			p.Zones[0].Records = []dns.RR{record(t, "www._tcp.a.team.example. 60 IN A 192.0.2.1")}
+		}, 500, "500 500 500 500", []string{"team", "one", "uno", "two"}},
+		{"a wanted zone becomes every domain's", strings.Replace(one, "mail.one", "imap.one", 1), two, func(p *zone.Plan) { p.Zones = nil }, 600, "600 600 600 0", []string{"one", "uno", "two"}},
+		{"and comes back", strings.Replace(one, "mail.one", "imap.one", 1), two, nil, 600, "601 601 601 600", []string{"team", "one", "uno", "two"}},
+	} {
+		t.Run(s.name, func(t *testing.T) {
+			team := strings.NewReplacer(`"one.example", "uno.example"`, `"*.team.example"`, "One", "Team").Replace(one)
+			c, err := catalogue.Load(catalogue.Source{FS: fstest.MapFS{"one.toml": {Data: []byte(s.one)}, "two.toml": {Data: []byte(s.two)}, "team.toml": {Data: []byte(team)}}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			plan := zone.Plan{Catalogue: c, Given: c.From(0), Each: []string{"_tcp"}, NameServers: []zone.NameServer{{Name: "ns1.example.net."}},
+				Zones: []zone.Wanted{{Name: "_tcp.a.team.example."}}}
+			if s.change != nil {
+				s.change(&plan)
+			}
+			set, err := zone.NewSet(plan, before, s.now)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := serials(set, "one.example", "uno.example", "two.example", "a.team.example"); got != s.want {
+				t.Errorf("serials %s, want %s", got, s.want)
+			}
+			var changed []string
+			for name := range set.Changed(before) {
+				label := strings.Split(strings.TrimPrefix(name, "_tcp."), ".")[0]
+				if label == "a" {
+					label = "team"
+				}
+				changed = append(changed, label)
+			}
+			slices.Sort(changed)
+			slices.Sort(s.changed)
+			if diff := cmp.Diff(s.changed, changed); diff != "" {
+				t.Errorf("changed (-want +got): %s", diff)
+			}
+			before = set
+		})
+	}
+}
+
+func serials(set *zone.Set, domains ...string) string {
+	var words []string
+	for _, d := range domains {
+		serial := uint32(0)
+		if z := set.Find("_tcp." + d + "."); z != nil {
+			serial = z.Serial()
+		}
+		words = append(words, fmt.Sprint(serial))
+	}
+	return strings.Join(words, " ")
+}
