@@ -82,6 +82,12 @@ func TestArchitecture(t *testing.T) {
 			t.Errorf("%s depends on Echo or slog", f)
 		}
 	}
+	allow("milepost/internal/zoneformat", "milepost/address", "milepost/settings", "milepost/zone")
+	for _, shell := range []string{"os", "time", "log", "log/slog", "net", "net/http"} {
+		if slices.Contains(all["milepost/internal/zoneformat"].Imports, shell) {
+			t.Errorf("milepost/internal/zoneformat imports %s: it is pure", shell)
+		}
+	}
 	for name, p := range all {
 		if slices.Contains(p.Imports, echoPath) && name != "milepost/internal/httpd" && name != "milepost/internal/pages" {
 			t.Errorf("%s imports Echo", name)
