@@ -23,6 +23,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	commands := map[string]func([]string, io.Writer, io.Writer) int{
 		"serve":   serve,
 		"show":    show,
+		"dns":     printDNS,
 		"check":   check,
 		"version": version,
 		"help":    help,
@@ -37,7 +38,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 	command, ok := commands[name]
 	if !ok {
-		complain(stderr, "%q is no command; serve, show, check, version and help are", name)
+		complain(stderr, "%q is no command; serve, show, dns, check, version and help are", name)
 		return exitUsage
 	}
 	return command(args[1:], stdout, stderr)

@@ -42,6 +42,7 @@ func TestCommandLine(t *testing.T) {
 	dir := directory(t, map[string]string{"example.com.toml": family})
 	bad := directory(t, map[string]string{"a.toml": family, "b.toml": family + "x = 1\n"})
 	many := directory(t, map[string]string{"many.toml": strings.NewReplacer(`"example.com"`, `"a.example", "b.example"`, "mail.example.com", "mail.%EMAILDOMAIN%").Replace(family)})
+	wild := directory(t, map[string]string{"wild.toml": strings.Replace(family, `"example.com"`, `"*.example.com"`, 1)})
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -59,7 +60,7 @@ func TestCommandLine(t *testing.T) {
 		{"help", []string{"help"}, 0, "EXIT STATUS", ""},
 		{"--help", []string{"--help"}, 0, "EXIT STATUS", ""},
 		{"serve -h", []string{"serve", "-h"}, 0, "EXIT STATUS", ""},
-		{"unknown command", []string{"start"}, 2, "", `milepost: "start" is no command; serve, show, check, version and help are`},
+		{"unknown command", []string{"start"}, 2, "", `milepost: "start" is no command; serve, show, dns, check, version and help are`},
 		{"unknown flag", []string{"show", "-x"}, 2, "", "milepost: show: flag provided but not defined: -x"},
 		{"version", []string{"version"}, 0, "milepost ", ""},
 
@@ -83,6 +84,31 @@ func TestCommandLine(t *testing.T) {
 		{"show no address", []string{"show", "fred@"}, 2, "", "milepost: show: domain is empty"},
 		{"show unknown format", []string{"show", "-format", "yaml", "gmail.com"}, 2, "", `milepost: show: -format "yaml" is unknown; autoconfig, autodiscover, mobilesync, autodiscover-json, mobileconfig, json, text are allowed`},
 		{"show all servers as JSON", []string{"show", "-format", "json", "-all-servers", "gmail.com"}, 2, "", "-all-servers goes with -format autoconfig"},
+
+		{"dns", []string{"dns", "gmail.com"}, 0, "$ORIGIN gmail.com.\n$TTL 3600\n", ""},
+		{"dns of two domains", []string{"dns", "-providers", many, "a.example", "b.example", "A.example."}, 0, "\n_imaps._tcp        3600  IN  SRV    0 1 993 mail.a.example.\n", ""},
+		{"dns of all domains", []string{"dns", "-format", "nsupdate", "-no-builtin", "-providers", many, "-all"}, 0, "send\n; b.example\n", ""},
+		{"dns with a service host", []string{"dns", "-service-host", "mp.example.net", "gmail.com"}, 0, " IN  CNAME  mp.example.net.\n", ""},
+		{"dns with addresses", []string{"dns", "-service-address", "192.0.2.1", "-service-address", "2001:db8::1", "-service-address", "::ffff:192.0.2.1", "gmail.com"}, 0, "autoconfig          3600  IN  A      192.0.2.1\nautoconfig          3600  IN  AAAA   2001:db8::1\nautodiscover  ", ""},
+		{"dns with name servers", []string{"dns", "-name-server", "ns1.example.net", "-name-server", "ns2.example.net.", "gmail.com"}, 0, " IN  NS     ns1.example.net.\n@                  3600  IN  NS     ns2.example.net.\n", ""},
+		{"dns with a TTL", []string{"dns", "-ttl", "60", "gmail.com"}, 0, "\n$TTL 60\n@                  60  IN  SOA ", ""},
+		{"dns json", []string{"dns", "-format", "json", "gmail.com"}, 0, `"target": "imap.gmail.com."`, ""},
+		{"dns terraform", []string{"dns", "-format", "terraform", "gmail.com"}, 0, `"milepost__imaps__tcp_gmail_com"`, ""},
+		{"dns octodns", []string{"dns", "-format", "octodns", "gmail.com"}, 0, "# config/gmail.com.yaml\n", ""},
+		{"dns of unknown domains", []string{"dns", "unknown.test", "gmail.com", "other.test"}, 1, "", "milepost: no provider is known for the domain unknown.test\nmilepost: no provider is known for the domain other.test\nmilepost: to add it, write a file"},
+		{"dns of nothing", []string{"dns"}, 2, "", "milepost: dns: either -all or domains, behind the options, are needed"},
+		{"dns of all and one", []string{"dns", "-all", "gmail.com"}, 2, "", "either -all or domains"},
+		{"dns of all, which is none", []string{"dns", "-all", "-no-builtin", "-providers", wild}, 1, "", "the catalogue names no domain"},
+		{"dns of an address", []string{"dns", "fred@gmail.com"}, 2, "", `milepost: dns: domain label "fred@gmail" has the character '@'`},
+		{"dns with mistakes", []string{"dns", "-providers", bad, "gmail.com"}, 1, "", "milepost: 2 mistakes in the catalogue"},
+		{"dns unknown format", []string{"dns", "-format", "xml", "gmail.com"}, 2, "", `invalid value "xml" for flag -format: is unknown; zone, json, nsupdate, terraform, octodns are allowed`},
+		{"dns bad service host", []string{"dns", "-service-host", "192.0.2.1", "gmail.com"}, 2, "", "for flag -service-host: is no host name"},
+		{"dns service host that would be its own alias", []string{"dns", "-service-host", "autodiscover.gmail.com", "gmail.com"}, 2, "", "give its addresses with -service-address"},
+		{"dns bad service address", []string{"dns", "-service-address", "fe80::1%eth0", "gmail.com"}, 2, "", "for flag -service-address: is no IP address; 192.0.2.1 or 2001:db8::1, say, is allowed"},
+		{"dns bad name server", []string{"dns", "-name-server", "ns_1.example.net", "gmail.com"}, 2, "", "for flag -name-server: is no host name"},
+		{"dns name server in the zone", []string{"dns", "-name-server", "ns.gmail.com", "gmail.com"}, 1, "", "milepost: dns: the name server ns.gmail.com lies in the zone gmail.com and has no address there"},
+		{"dns TTL of nothing", []string{"dns", "-ttl", "0", "gmail.com"}, 2, "", "for flag -ttl: is no number of seconds; 1 to 2147483647 are allowed"},
+		{"dns TTL too long", []string{"dns", "-ttl", "2147483648", "gmail.com"}, 2, "", "1 to 2147483647 are allowed"},
 
 		{"check", []string{"check"}, 0, "no mistakes", ""},
 		{"check a directory", []string{"check", dir}, 0, "milepost: 1 provider, 1 domain, no mistakes", ""},

@@ -15,6 +15,8 @@ SYNOPSIS
     milepost serve [-http ADDR] [-public-url URL] [-sign-cert FILE -sign-key FILE] [-providers DIR]... [-no-builtin]
     milepost show [-format FORMAT] [-all-servers] [-public-url URL] [-sign-cert FILE -sign-key FILE]
                   [-providers DIR]... [-no-builtin] ADDRESS-or-DOMAIN
+    milepost dns [-format FORMAT] [-service-host NAME] [-service-address IP]... [-name-server NAME]...
+                 [-ttl SECONDS] [-providers DIR]... [-no-builtin] -all | DOMAIN...
     milepost check [PATH]...
     milepost version
 
@@ -22,6 +24,8 @@ COMMANDS
     serve   answers over HTTP until SIGINT or SIGTERM; SIGHUP reads the
             providers again, and keeps the old ones if there is a mistake
     show    prints what serve would send for an address or a domain
+    dns     prints the DNS records that lead mail programs to the settings of
+            domains, to be put where their DNS is kept
     check   reads provider files, or directories of them, and prints every
             mistake; without PATH, those that are built in
     version prints the version
@@ -43,7 +47,7 @@ OPTIONS
             shipped one's, by id, and takes its domains over
     -no-builtin
             leaves the shipped catalogue out
-    -format FORMAT
+    -format FORMAT, of show
             autoconfig: the document that serve sends (default);
             autodiscover: the one for Outlook;
             mobilesync: the one for ActiveSync, where the provider has it;
@@ -55,6 +59,27 @@ OPTIONS
             with -format autoconfig, every server and domain of the provider,
             as an ISP database keeps it
 
+    -format FORMAT, of dns
+            zone: a master file, as BIND, NSD and Knot read (default);
+            json: a list of records, their names relative to the domain and
+            their data as in a master file;
+            nsupdate: an update for nsupdate or knsupdate, which replaces
+            what stands at the same names and types;
+            terraform: a *.tf.json file for the provider hashicorp/dns;
+            octodns: a zone file for the YamlProvider, one document a domain
+    -all    every domain that the catalogue names, in the order of their names
+    -service-host NAME
+            the name under which milepost serves: autoconfig.DOMAIN and
+            autodiscover.DOMAIN become aliases of it, and Outlook is told of it
+    -service-address IP
+            an address of that server; may be given several times. The two
+            names become addresses then, and no aliases.
+    -name-server NAME
+            with -format zone, a name server of the zone, outside of it; may be
+            given several times
+    -ttl SECONDS
+            how long the records may be kept, 1 to 2147483647 (default 3600)
+
 EXIT STATUS
     0  done
     1  the answer is no: the domain is unknown, a catalogue has mistakes, the
@@ -64,6 +89,8 @@ EXIT STATUS
 EXAMPLES
     milepost serve -http :8080 -providers /etc/milepost/providers
     milepost show -format text fred@orange.fr
+    milepost dns -service-host mail.example.net gmx.net gmx.de
+    milepost dns -format nsupdate -service-host mail.example.net gmx.net | nsupdate -k key
     milepost check /etc/milepost/providers
 `
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 
+	"milepost/address"
 	"milepost/catalogue"
 	"milepost/data"
 	"milepost/settings"
@@ -81,6 +82,14 @@ func complainLoad(stderr io.Writer, err error) {
 type configError struct{ error }
 
 func (e configError) Unwrap() error { return e.error }
+
+// complainUnknown says for which domains there is no provider, and what to do.
+func complainUnknown(stderr io.Writer, domains ...address.Domain) {
+	for _, d := range domains {
+		complain(stderr, "no provider is known for the domain %s", d)
+	}
+	complain(stderr, "to add it, write a file as docs/catalogue.md shows and give its directory with -providers")
+}
 
 // size says how much a catalogue holds.
 func size(c *catalogue.Catalogue) string {

@@ -83,8 +83,7 @@ func show(args []string, stdout, stderr io.Writer) int {
 	}
 	provider, ok := c.Lookup(asked.Domain)
 	if !ok {
-		complain(stderr, "no provider is known for the domain %s", asked.Domain)
-		complain(stderr, "to add it, write a file as docs/catalogue.md shows and give its directory with -providers")
+		complainUnknown(stderr, asked.Domain)
 		return exitNo
 	}
 	var body []byte

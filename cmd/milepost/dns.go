@@ -1,0 +1,189 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"milepost/address"
+	"milepost/catalogue"
+	"milepost/internal/zoneformat"
+	"milepost/settings"
+	"milepost/zone"
+)
+
+// dnsOptions are the options of the command dns.
+type dnsOptions struct {
+	format      zoneformat.Format
+	all         bool
+	nameServers []string // absolute
+	from        providers
+	zone.Options
+}
+
+func (o *dnsOptions) register(flags *flag.FlagSet) {
+	o.format, o.TTL = zoneformat.Zone, zone.DefaultTTL
+	flags.BoolVar(&o.all, "all", false, "")
+	flags.Func("format", "", func(s string) (err error) {
+		o.format, err = zoneformat.ParseFormat(s)
+		return err
+	})
+	flags.Func("service-host", "", func(s string) (err error) {
+		o.Host, err = parseHostName(s)
+		return err
+	})
+	flags.Func("service-address", "", func(s string) error {
+		a, err := netip.ParseAddr(s)
+		if err != nil || a.Zone() != "" {
+			return errors.New("is no IP address; 192.0.2.1 or 2001:db8::1, say, is allowed")
+		}
+		if a = a.Unmap(); !slices.Contains(o.Addresses, a) {
+			o.Addresses = append(o.Addresses, a)
+		}
+		return nil
+	})
+	flags.Func("name-server", "", func(s string) error {
+		name, err := parseHostName(s)
+		if absolute := dns.Fqdn(string(name)); err == nil && !slices.Contains(o.nameServers, absolute) {
+			o.nameServers = append(o.nameServers, absolute)
+		}
+		return err
+	})
+	flags.Func("ttl", "", func(s string) error {
+		n, err := strconv.ParseUint(s, 10, 31) // RFC 2181 §8
+		if err != nil || n == 0 {
+			return errors.New("is no number of seconds; 1 to 2147483647 are allowed")
+		}
+		o.TTL = uint32(n)
+		return nil
+	})
+	o.from.register(flags)
+}
+
+// parseHostName reads what a record can name as a host: no IP address, and nothing
+// to be filled in.
+func parseHostName(s string) (settings.Hostname, error) {
+	d, err := address.ParseDomain(s)
+	if err != nil {
+		return "", fmt.Errorf("is no host name: %w; mail.example.com, say, is allowed", err)
+	}
+	return settings.Hostname(d.ASCII), nil
+}
+
+// printDNS prints the DNS records of domains.
+func printDNS(args []string, stdout, stderr io.Writer) int {
+	var (
+		flags = flag.NewFlagSet("dns", flag.ContinueOnError)
+		o     dnsOptions
+	)
+	o.register(flags)
+	if code, ok := parse(flags, args, stdout, stderr); !ok {
+		return code
+	}
+	if o.all == (flags.NArg() > 0) {
+		complain(stderr, "dns: either -all or domains, behind the options, are needed")
+		return exitUsage
+	}
+	domains, err := parseDomains(flags.Args())
+	if err != nil {
+		complain(stderr, "dns: %s", err)
+		return exitUsage
+	}
+	c, err := o.from.load()
+	if err != nil {
+		complainLoad(stderr, err)
+		return exitNo
+	}
+	if o.all {
+		if domains = named(c); len(domains) == 0 {
+			complain(stderr, "dns: the catalogue names no domain; -all leaves wildcards out")
+			return exitNo
+		}
+	}
+	records, unknown := recordsOf(c, domains, o.Options)
+	if len(unknown) > 0 {
+		complainUnknown(stderr, unknown...)
+		return exitNo
+	}
+	if err := checkAliases(records); err != nil {
+		complain(stderr, "dns: %s", err)
+		return exitUsage
+	}
+	body, err := zoneformat.Render(o.format, records, zone.Authority{
+		NameServers: o.nameServers,
+		Serial:      uint32(time.Now().Unix()),
+		TTL:         o.TTL,
+	})
+	if err != nil {
+		complain(stderr, "dns: %s", err)
+		return exitNo
+	}
+	if _, err := stdout.Write(body); err != nil {
+		complain(stderr, "%s", err)
+		return exitNo
+	}
+	return exitOK
+}
+
+// parseDomains reads domains, each of them once.
+func parseDomains(args []string) ([]address.Domain, error) {
+	var domains []address.Domain
+	for _, arg := range args {
+		d, err := address.ParseDomain(arg)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.Contains(domains, d) {
+			domains = append(domains, d)
+		}
+	}
+	return domains, nil
+}
+
+// named returns every domain that a catalogue names, in the order of their names.
+// Which domains match a wildcard is not known.
+func named(c *catalogue.Catalogue) []address.Domain {
+	var domains []address.Domain
+	for _, p := range c.Providers() {
+		for _, d := range p.Domains {
+			if !d.Wildcard {
+				domains = append(domains, d.Domain)
+			}
+		}
+	}
+	slices.SortFunc(domains, func(a, b address.Domain) int { return strings.Compare(a.ASCII, b.ASCII) })
+	return domains
+}
+
+// recordsOf makes the records of domains; unknown are those without a provider.
+func recordsOf(c *catalogue.Catalogue, domains []address.Domain, o zone.Options) (out []zoneformat.Domain, unknown []address.Domain) {
+	for _, d := range domains {
+		p, ok := c.Lookup(d)
+		if !ok {
+			unknown = append(unknown, d)
+			continue
+		}
+		out = append(out, zoneformat.Domain{Domain: d, Records: zone.Records(p, d, o)})
+	}
+	return out, unknown
+}
+
+// checkAliases refuses a service host that would be an alias of itself.
+func checkAliases(domains []zoneformat.Domain) error {
+	for _, d := range domains {
+		for _, rr := range d.Records {
+			if alias, ok := rr.(*dns.CNAME); ok && alias.Target == alias.Hdr.Name {
+				return fmt.Errorf("-service-host %s is one of the names that lead there; give its addresses with -service-address, or another name", strings.TrimSuffix(alias.Target, "."))
+			}
+		}
+	}
+	return nil
+}
