@@ -8,28 +8,57 @@ import (
 	"path/filepath"
 
 	"milepost/catalogue"
-	"milepost/data"
+	"milepost/internal/config"
 )
 
 func check(args []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("check", flag.ContinueOnError)
+	configFile := flags.String("config", "", "")
 	if code, ok := parse(flags, args, stdout, stderr); !ok {
 		return code
 	}
-	c, err := catalogue.Load(sourcesOf(flags.Args())...)
+	sources := sourcesOf(flags.Args())
+	c, err := catalogue.Load(sources...)
 	if err != nil {
 		complainLoad(stderr, err)
 		return exitNo
 	}
+	if *configFile != "" {
+		if err := checkConfig(*configFile, flags.NArg() > 0, sources); err != nil {
+			complainLoad(stderr, err)
+			return exitNo
+		}
+	}
 	fmt.Fprintf(stdout, "milepost: %s, no mistakes\n", size(c))
 	return exitOK
+}
+
+// checkConfig makes the zones that serve would make of a configuration and, if
+// they are the admin's own, of the providers.
+func checkConfig(file string, own bool, sources []catalogue.Source) error {
+	l := &loaded{}
+	var err error
+	if l.config, err = config.Load(file); err != nil {
+		return configError{err}
+	}
+	if own {
+		sources = append([]catalogue.Source{shipped()}, sources...)
+	}
+	if l.catalogue, err = catalogue.Load(sources...); err != nil {
+		return err
+	}
+	for i := range sources[1:] {
+		l.given = append(l.given, l.catalogue.From(i+1)...)
+	}
+	_, err = l.nameserver(":53", nil)
+	return err
 }
 
 // sourcesOf makes a source of each directory, and one of all files that stand
 // in the same directory, so that they are compared with each other.
 func sourcesOf(paths []string) []catalogue.Source {
 	if len(paths) == 0 {
-		return []catalogue.Source{{Name: builtinName, FS: data.Providers()}}
+		return []catalogue.Source{shipped()}
 	}
 	var sources []catalogue.Source
 	files := make(map[string]int) // by directory: the index of its source

@@ -113,10 +113,6 @@ func printDNS(args []string, stdout, stderr io.Writer) int {
 		complainUnknown(stderr, unknown...)
 		return exitNo
 	}
-	if err := checkAliases(records); err != nil {
-		complain(stderr, "dns: %s", err)
-		return exitUsage
-	}
 	body, err := zoneformat.Render(o.format, records, zone.Authority{
 		NameServers: o.nameServers,
 		Serial:      uint32(time.Now().Unix()),
@@ -174,16 +170,4 @@ func recordsOf(c *catalogue.Catalogue, domains []address.Domain, o zone.Options)
 		out = append(out, zoneformat.Domain{Domain: d, Records: zone.Records(p, d, o)})
 	}
 	return out, unknown
-}
-
-// checkAliases refuses a service host that would be an alias of itself.
-func checkAliases(domains []zoneformat.Domain) error {
-	for _, d := range domains {
-		for _, rr := range d.Records {
-			if alias, ok := rr.(*dns.CNAME); ok && alias.Target == alias.Hdr.Name {
-				return fmt.Errorf("-service-host %s is one of the names that lead there; give its addresses with -service-address, or another name", strings.TrimSuffix(alias.Target, "."))
-			}
-		}
-	}
-	return nil
 }

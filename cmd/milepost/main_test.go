@@ -103,7 +103,7 @@ func TestCommandLine(t *testing.T) {
 		{"dns with mistakes", []string{"dns", "-providers", bad, "gmail.com"}, 1, "", "milepost: 2 mistakes in the catalogue"},
 		{"dns unknown format", []string{"dns", "-format", "xml", "gmail.com"}, 2, "", `invalid value "xml" for flag -format: is unknown; zone, json, nsupdate, terraform, octodns are allowed`},
 		{"dns bad service host", []string{"dns", "-service-host", "192.0.2.1", "gmail.com"}, 2, "", "for flag -service-host: is no host name"},
-		{"dns service host that would be its own alias", []string{"dns", "-service-host", "autodiscover.gmail.com", "gmail.com"}, 2, "", "give its addresses with -service-address"},
+		{"dns service host that would be its own alias", []string{"dns", "-service-host", "autodiscover.gmail.com", "gmail.com"}, 0, "CNAME  autodiscover.gmail.com.\n", ""},
 		{"dns bad service address", []string{"dns", "-service-address", "fe80::1%eth0", "gmail.com"}, 2, "", "for flag -service-address: is no IP address; 192.0.2.1 or 2001:db8::1, say, is allowed"},
 		{"dns bad name server", []string{"dns", "-name-server", "ns_1.example.net", "gmail.com"}, 2, "", "for flag -name-server: is no host name"},
 		{"dns name server in the zone", []string{"dns", "-name-server", "ns.gmail.com", "gmail.com"}, 1, "", "milepost: dns: the name server ns.gmail.com lies in the zone gmail.com and has no address there"},

@@ -12,27 +12,38 @@ const manual = `NAME
     milepost - tells mail programs their settings
 
 SYNOPSIS
-    milepost serve [-http ADDR] [-public-url URL] [-sign-cert FILE -sign-key FILE] [-providers DIR]... [-no-builtin]
+    milepost serve [-http ADDR] [-dns ADDR] [-config FILE] [-public-url URL] [-sign-cert FILE -sign-key FILE]
+                   [-providers DIR]... [-no-builtin]
     milepost show [-format FORMAT] [-all-servers] [-public-url URL] [-sign-cert FILE -sign-key FILE]
                   [-providers DIR]... [-no-builtin] ADDRESS-or-DOMAIN
     milepost dns [-format FORMAT] [-service-host NAME] [-service-address IP]... [-name-server NAME]...
                  [-ttl SECONDS] [-providers DIR]... [-no-builtin] -all | DOMAIN...
-    milepost check [PATH]...
+    milepost check [-config FILE] [PATH]...
     milepost version
 
 COMMANDS
-    serve   answers over HTTP until SIGINT or SIGTERM; SIGHUP reads the
-            providers again, and keeps the old ones if there is a mistake
+    serve   answers over HTTP, and with -dns over DNS, until SIGINT or SIGTERM;
+            SIGHUP reads the providers and the configuration again, and keeps
+            the old ones if there is a mistake
     show    prints what serve would send for an address or a domain
     dns     prints the DNS records that lead mail programs to the settings of
             domains, to be put where their DNS is kept
     check   reads provider files, or directories of them, and prints every
-            mistake; without PATH, those that are built in
+            mistake; without PATH, those that are built in. With -config, the
+            configuration too, and the zones that serve would make of both.
     version prints the version
 
 OPTIONS
     -http ADDR
             where to listen (default 127.0.0.1:8080); port 0 picks a free one
+    -dns ADDR
+            where to answer DNS questions, over UDP and TCP, as :53; port 0 picks
+            a free one. The server is authoritative for _tcp, autoconfig and
+            autodiscover of every domain that came with -providers, unless the
+            configuration says otherwise.
+    -config FILE
+            milepost.toml: where the service is reached, zones, name servers,
+            secondaries and keys; docs/dns.md describes it
     -public-url URL
             the HTTPS address under which the server is reached, as
             https://mail.example.com: Autodiscover requests by plain HTTP are
@@ -88,6 +99,7 @@ EXIT STATUS
 
 EXAMPLES
     milepost serve -http :8080 -providers /etc/milepost/providers
+    milepost serve -dns :53 -config /etc/milepost/milepost.toml -providers /etc/milepost/providers
     milepost show -format text fred@orange.fr
     milepost dns -service-host mail.example.net gmx.net gmx.de
     milepost dns -format nsupdate -service-host mail.example.net gmx.net | nsupdate -k key

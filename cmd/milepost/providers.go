@@ -36,7 +36,7 @@ func (p *providers) register(flags *flag.FlagSet) {
 func (p *providers) load() (*catalogue.Catalogue, error) {
 	var sources []catalogue.Source
 	if !p.noBuiltin {
-		sources = append(sources, catalogue.Source{Name: builtinName, FS: data.Providers()})
+		sources = append(sources, shipped())
 	}
 	for _, dir := range p.dirs {
 		sources = append(sources, catalogue.Source{Name: dir, FS: os.DirFS(dir)})
@@ -45,6 +45,11 @@ func (p *providers) load() (*catalogue.Catalogue, error) {
 		return nil, errors.New("no providers: -no-builtin needs a -providers directory")
 	}
 	return catalogue.Load(sources...)
+}
+
+// shipped is the catalogue that is built in.
+func shipped() catalogue.Source {
+	return catalogue.Source{Name: builtinName, FS: data.Providers()}
 }
 
 // given returns the providers of the -providers directories.
