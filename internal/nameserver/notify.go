@@ -129,20 +129,17 @@ func (s *Server) tellOne(ctx context.Context, st *state, to Secondary, name stri
 	if z == nil {
 		return nil
 	}
-	m := new(dns.Msg)
-	m.SetNotify(name)
-	m.Answer = []dns.RR{z.SOA()} // a hint, RFC 1996 §3.7
 	client := dns.Client{TsigProvider: tsig{s}}
 	if s.notifier.from.IsValid() && s.notifier.from.Is4() == to.Address.Addr().Is4() {
 		client.Dialer = &net.Dialer{LocalAddr: net.UDPAddrFromAddrPort(netip.AddrPortFrom(s.notifier.from, 0))}
 	}
-	if key, ok := st.keys[to.Key]; ok {
-		m.SetTsig(key.Name, key.Algorithm, 300, time.Now().Unix())
-	}
 	var err error
 	for _, wait := range notifyWaits {
-		m := m.Copy()
-		m.Id = dns.Id()
+		m := new(dns.Msg).SetNotify(name)
+		m.Answer = []dns.RR{z.SOA()} // a hint, RFC 1996 §3.7
+		if key, ok := st.keys[to.Key]; ok {
+			m.SetTsig(key.Name, key.Algorithm, 300, time.Now().Unix())
+		}
 		try, cancel := context.WithTimeout(ctx, wait)
 		var reply *dns.Msg
 		reply, _, err = client.ExchangeContext(try, m, to.Address.String())

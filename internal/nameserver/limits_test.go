@@ -1,0 +1,327 @@
+package nameserver
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+// The cookies of RFC 9018, appendix A.
+func TestCookies(t *testing.T) {
+	unhex := func(s string) []byte {
+		b, err := hex.DecodeString(strings.ReplaceAll(s, " ", ""))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	for _, tc := range []struct {
+		name, secret, client, addr, cookie string
+		made                               int64
+	}{
+		{"A.1", "e5e973e5a6b2a43f48e7dc849e37bfcf", "2464c4abcf10c957", "198.51.100.100", "2464c4abcf10c957 010000005cf79f111f8130c3eee29480", 1559731985},
+		{"A.3", "e5e973e5a6b2a43f48e7dc849e37bfcf", "fc93fc62807ddb86", "203.0.113.203", "fc93fc62807ddb86 010000005cf7a9acf73a7810aca2381e", 1559734700},
+		{"A.4", "445536bcd2513298075a5d379663c962", "22681ab97d52c298", "2001:db8:220:1:59de:d0f4:8769:82b8", "22681ab97d52c298 010000005cf7c609a6bb79d16625507a", 1559741961},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			c := cookiesOf([16]byte(unhex(tc.secret)))
+			addr, now := netip.MustParseAddr(tc.addr), time.Unix(tc.made, 0)
+			got := c.appendTo(nil, unhex(tc.client), addr, now)
+			if want := unhex(tc.cookie); hex.EncodeToString(got) != hex.EncodeToString(want) {
+				t.Fatalf("%x, want %x", got, want)
+			}
+			changed := append([]byte(nil), got...)
+			changed[23] ^= 1
+			for name, check := range map[string]struct {
+				option []byte
+				addr   netip.Addr
+				after  time.Duration
+				want   bool
+			}{
+				"as made":         {got, addr, 0, true},
+				"an hour old":     {got, addr, time.Hour, true},
+				"older":           {got, addr, time.Hour + time.Second, false},
+				"of the future":   {got, addr, -5*time.Minute - time.Second, false},
+				"changed":         {changed, addr, 0, false},
+				"another address": {got, addr.Next(), 0, false},
+				"client's alone":  {got[:8], addr, 0, false},
+			} {
+				if c.valid(check.option, check.addr, now.Add(check.after)) != check.want {
+					t.Errorf("%s: valid is not %t", name, check.want)
+				}
+			}
+		})
+	}
+}
+
+func TestRateLimit(t *testing.T) {
+	now := time.Unix(1_800_000_000, 0)
+	l := newLimiter(5)
+	kind := l.kind(dns.RcodeSuccess, "example.com.")
+	count := func(client string, kind uint64, n int, now time.Time) (got [3]int) {
+		for range n {
+			got[l.allow(netip.MustParseAddr(client), kind, now)]++
+		}
+		return got
+	}
+	for _, tc := range []struct {
+		name, client string
+		kind         uint64
+		n            int
+		after        time.Duration
+		want         [3]int // passed, truncated, dropped
+	}{
+		{"a second's worth, then every second truncated", "192.0.2.1", kind, 25, 0, [3]int{5, 10, 10}},
+		{"the same network", "192.0.2.254", kind, 2, 0, [3]int{0, 1, 1}},
+		{"another network", "192.0.3.1", kind, 5, 0, [3]int{5, 0, 0}},
+		{"another kind", "192.0.2.1", l.kind(dns.RcodeNameError, "example.com."), 5, 0, [3]int{5, 0, 0}},
+		{"a while later", "192.0.2.1", kind, 4, 400 * time.Millisecond, [3]int{2, 1, 1}},
+		{"a clock that was set back", "192.0.2.1", kind, 2, -time.Hour, [3]int{0, 1, 1}},
+		{"IPv6", "2001:db8:0:1::1", kind, 7, 0, [3]int{5, 1, 1}},
+		{"the same /56", "2001:db8:0:2::1", kind, 2, 0, [3]int{0, 1, 1}},
+		{"another /56", "2001:db8:0:100::1", kind, 2, 0, [3]int{2, 0, 0}},
+		{"IPv4 in IPv6", "::ffff:192.0.3.1", kind, 2, 0, [3]int{0, 1, 1}},
+		{"loopback", "127.0.0.1", kind, 1000, 0, [3]int{1000, 0, 0}},
+	} {
+		if got := count(tc.client, tc.kind, tc.n, now.Add(tc.after)); got != tc.want {
+			t.Errorf("%s: %v passed, truncated and dropped; want %v", tc.name, got, tc.want)
+		}
+	}
+}
+
+// Over the limit, responses are dropped or truncated, whatever they say; a cookie
+// lifts the limit.
+func TestRateLimitOfResponses(t *testing.T) {
+	for name, change := range map[string]func(*dns.Msg){
+		"an answer":     func(*dns.Msg) {},
+		"no such name":  func(m *dns.Msg) { m.Question[0].Name = "nothing.example.com." },
+		"outside":       func(m *dns.Msg) { m.Question[0].Name = "example.org." },
+		"malformed":     func(m *dns.Msg) { m.Answer = others()[:1] },
+		"by handler":    func(m *dns.Msg) { m.Question[0].Qtype = dns.TypeAXFR },
+		"no such class": func(m *dns.Msg) { m.Question[0].Qclass = dns.ClassCHAOS },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := quiet(t, Config{Zones: zones(t, family, nil), RateLimit: 3})
+			m := question("example.com.", dns.TypeMX)
+			change(m)
+			packet, err := m.Pack()
+			if err != nil {
+				t.Fatal(err)
+			}
+			full, truncated := 0, 0
+			for range 11 {
+				for _, response := range exchange(s, packet) {
+					if response[2]&2 != 0 {
+						truncated++
+						if len(response) > len(packet) {
+							t.Errorf("a truncated response of %d octets to %d", len(response), len(packet))
+						}
+					} else {
+						full++
+					}
+				}
+			}
+			if full != 3 && !(name == "malformed" && full == 7) || full+truncated != 7 {
+				t.Errorf("%d whole and %d truncated of 11; want 3 and 4", full, truncated)
+			}
+		})
+	}
+	s := quiet(t, Config{Zones: zones(t, family, nil), RateLimit: 1})
+	m := question("example.com.", dns.TypeMX)
+	m.SetEdns0(1232, false)
+	cookie := &dns.EDNS0_COOKIE{Code: dns.EDNS0COOKIE, Cookie: "0011223344556677"}
+	m.IsEdns0().Option = []dns.EDNS0{cookie}
+	for i := range 10 {
+		packet, err := m.Pack()
+		if err != nil {
+			t.Fatal(err)
+		}
+		responses := exchange(s, packet)
+		if len(responses) != 1 {
+			t.Fatalf("no answer to query %d with a cookie", i)
+		}
+		reply := new(dns.Msg)
+		if err := reply.Unpack(responses[0]); err != nil || reply.Truncated {
+			t.Fatal(err, reply)
+		}
+		cookie.Cookie = reply.IsEdns0().Option[0].(*dns.EDNS0_COOKIE).Cookie
+	}
+}
+
+func TestConnections(t *testing.T) {
+	l := newConnLimit(3, 2)
+	a, b := networkOf(netip.MustParseAddr("192.0.2.1")), networkOf(netip.MustParseAddr("192.0.3.1"))
+	if !l.enter(a) || !l.enter(a) || l.enter(a) || !l.enter(b) || l.enter(b) {
+		t.Error("of three connections, two of a network: one too many or too few")
+	}
+	l.leave(a)
+	if !l.enter(b) {
+		t.Error("a place that became free is not given away")
+	}
+	l.leave(a)
+	l.leave(b)
+	l.leave(b)
+	if len(l.networks) != 0 || l.open != 0 {
+		t.Errorf("left behind: %v, %d", l.networks, l.open)
+	}
+}
+
+// Several queries go over one connection, in one write too; a broken one ends it.
+func TestPipelining(t *testing.T) {
+	s := listen(t, "127.0.0.1:0", Config{Zones: zones(t, family, nil)})
+	c, err := net.Dial("tcp", s.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	var all []byte
+	const n = 300
+	for i := range n {
+		m := question("_imaps._tcp.example.com.", dns.TypeSRV)
+		m.Id = uint16(i)
+		packet, err := m.Pack()
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(binary.BigEndian.AppendUint16(all, uint16(len(packet))), packet...)
+	}
+	if _, err := c.Write(all); err != nil {
+		t.Fatal(err)
+	}
+	conn := dns.Conn{Conn: c}
+	c.SetReadDeadline(time.Now().Add(time.Minute))
+	for i := range n {
+		m, err := conn.ReadMsg()
+		if err != nil || m.Id != uint16(i) || len(m.Answer) != 1 {
+			t.Fatal(i, err, m)
+		}
+	}
+	if _, err := c.Write([]byte{0, 3, 1, 2, 3}); err != nil { // shorter than a header
+		t.Fatal(err)
+	}
+	if _, err := c.Write([]byte{0, 17}); err != nil {
+		t.Fatal(err)
+	}
+	c.(*net.TCPConn).CloseWrite()
+	if rest, err := io.ReadAll(c); err != nil || len(rest) > 0 {
+		t.Errorf("%d octets and %v instead of an end", len(rest), err)
+	}
+}
+
+func TestListenRefuses(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	if _, err := Listen(taken.Addr().String(), Config{}, time.Now, nil); !errors.Is(err, syscall.EADDRINUSE) {
+		t.Errorf("a port in use: %v", err)
+	}
+	if _, err := Listen("127.0.0.1", Config{}, time.Now, nil); err == nil {
+		t.Error("an address without port is taken")
+	}
+}
+
+// A server without a host of its own answers, over IPv4 and IPv6, from the address
+// that was asked: a connected socket takes no other.
+func TestAnyAddress(t *testing.T) {
+	s := listen(t, ":0", Config{Zones: zones(t, family, nil)})
+	port := netip.MustParseAddrPort(s.Addr().String()).Port()
+	for _, host := range []string{"127.0.0.1", "127.0.0.2", "::1"} {
+		addr := netip.AddrPortFrom(netip.MustParseAddr(host), port).String()
+		for _, qtype := range []uint16{dns.TypeMX, dns.TypeIXFR} { // one way and the other
+			client := dns.Client{Timeout: time.Minute}
+			if _, _, err := client.Exchange(question("example.com.", qtype), addr); err != nil {
+				if host == "::1" && errors.Is(err, syscall.EADDRNOTAVAIL) {
+					t.Log("no IPv6 here")
+					continue
+				}
+				t.Errorf("%s: %v", host, err)
+			}
+		}
+	}
+}
+
+// TestSoak sends good queries between malformed, truncated and over-long ones, and
+// asks for an answer to each good one, and for memory that does not grow.
+func TestSoak(t *testing.T) {
+	s := listen(t, "127.0.0.1:0", Config{Zones: zones(t, family, nil), RateLimit: 50})
+	ctx, cancel := context.WithTimeout(context.Background(), *soak)
+	defer cancel()
+	noise := make(chan int)
+	go func() {
+		n := 0
+		defer func() { noise <- n }()
+		c, err := net.Dial("udp", s.Addr().String())
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		random := rand.New(rand.NewPCG(1, 2))
+		good, _ := question("_imaps._tcp.example.com.", dns.TypeSRV).SetEdns0(65535, true).Pack()
+		for ctx.Err() == nil {
+			packet := append([]byte(nil), good...)
+			switch n % 4 {
+			case 0: // cut
+				packet = packet[:random.IntN(len(packet))]
+			case 1: // changed
+				for range 4 {
+					packet[random.IntN(len(packet))] = byte(random.Uint32())
+				}
+			case 2: // a name that does not exist, another each time
+				packet[13], packet[14], packet[15] = byte('a'+n%26), byte('a'+n/26%26), byte('a'+n/676%26)
+			case 3: // long
+				packet = append(packet, make([]byte, random.IntN(9000))...)
+			}
+			c.Write(packet)
+			n++
+			if n%50 == 0 { // leave room in the socket's buffer for the good ones
+				time.Sleep(time.Millisecond)
+			}
+		}
+	}()
+	memory := func() uint64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	var early uint64
+	asked := 0
+	for _, network := range []string{"udp", "tcp"} {
+		client := dns.Client{Net: network, Timeout: 10 * time.Second}
+		half, stop := context.WithTimeout(ctx, *soak/2)
+		for half.Err() == nil {
+			reply, _, err := client.Exchange(question("_imaps._tcp.example.com.", dns.TypeSRV), s.Addr().String())
+			if err != nil || len(reply.Answer) != 1 {
+				t.Fatalf("good query %d over %s: %v\n%v", asked, network, err, reply)
+			}
+			if asked++; asked == 1000 {
+				early = memory()
+			}
+			if network == "tcp" {
+				time.Sleep(time.Millisecond) // lest the machine's ports run out
+			}
+		}
+		stop()
+	}
+	cancel()
+	sent := <-noise
+	late := memory()
+	t.Logf("%d good queries, all answered; %d others; heap %d kB after 1000 queries, %d kB at the end", asked, sent, early>>10, late>>10)
+	if early > 0 && late > early+4<<20 {
+		t.Errorf("the heap grew from %d to %d octets", early, late)
+	}
+}
