@@ -25,7 +25,8 @@ func TestMain(m *testing.M) {
 // process is a milepost that runs beside the test.
 type process struct {
 	*exec.Cmd
-	addr   string
+	addr   string // of HTTP
+	dns    string // empty: it was not asked for
 	stderr *bufio.Reader
 }
 
@@ -51,6 +52,9 @@ func startProcess(t *testing.T, args ...string) *process {
 	for urls < 2 && lines.Scan() {
 		if addr, ok := strings.CutPrefix(lines.Text(), "milepost: http listening on "); ok {
 			p.addr = addr
+		}
+		if addr, ok := strings.CutPrefix(lines.Text(), "milepost: dns listening on "); ok {
+			p.dns = addr
 		}
 		if strings.HasPrefix(lines.Text(), "try http://"+p.addr+"/") {
 			if status, body := get(t, strings.TrimPrefix(lines.Text(), "try ")); status != http.StatusOK {

@@ -44,7 +44,7 @@ func Load(name string) (*Config, error) {
 	c := &Config{File: name}
 	if s := t.Table("service"); s != nil {
 		c.Service.Host = tomlfile.Optional(s, "host", hostname)
-		c.Service.Addresses, _ = tomlfile.Each(s, "addresses", netip.ParseAddr)
+		c.Service.Addresses, _ = tomlfile.Each(s, "addresses", ipAddress)
 		s.Done()
 	}
 	c.DNS = defaultDNS()
@@ -87,4 +87,12 @@ func hostname(s string) (settings.Hostname, error) {
 		return "", fmt.Errorf(`%q is not a name; "mail.example.com", say, is allowed`, s)
 	}
 	return h, nil
+}
+
+func ipAddress(s string) (netip.Addr, error) {
+	a, err := netip.ParseAddr(s)
+	if err != nil || a.Zone() != "" {
+		return netip.Addr{}, fmt.Errorf(`%q is no IP address; "192.0.2.1" and "2001:db8::1", say, are allowed`, s)
+	}
+	return a.Unmap(), nil
 }

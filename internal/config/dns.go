@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -113,7 +114,7 @@ func (d *DNS) nameServer(t *tomlfile.Table) {
 		h, err := hostname(s)
 		return dns.Fqdn(string(h)), err
 	})
-	ns.Addresses, _ = tomlfile.Each(t, "addresses", netip.ParseAddr)
+	ns.Addresses, _ = tomlfile.Each(t, "addresses", ipAddress)
 	for _, other := range d.NameServers {
 		if ns.Name != "" && other.Name == ns.Name {
 			t.Errorf("name", "%s is set at line %d already", strings.TrimSuffix(ns.Name, "."), other.Line)
@@ -162,12 +163,14 @@ func (d *DNS) secondary(t *tomlfile.Table) {
 		if err != nil {
 			return "", err
 		}
-		names := make([]string, len(d.Keys))
-		for i, k := range d.Keys {
+		var names []string
+		for _, k := range d.Keys {
 			if k.Name == wanted {
 				return wanted, nil
 			}
-			names[i] = strings.TrimSuffix(k.Name, ".")
+			if n := strings.TrimSuffix(k.Name, "."); !slices.Contains(names, n) {
+				names = append(names, n)
+			}
 		}
 		if len(names) == 0 {
 			return "", fmt.Errorf("%q is no key; there is no [[dns.key]]", s)

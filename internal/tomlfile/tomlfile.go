@@ -10,6 +10,7 @@ package tomlfile
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -258,7 +259,7 @@ func (t *Table) Tables(key string) []*Table {
 		}
 		t.know(key)
 	default:
-		maps, _ = get[[]map[string]any](t, key, "an array of tables: write [["+key+"]]")
+		maps, _ = get[[]map[string]any](t, key, "an array of tables: write [["+bare(t.path)+key+"]]")
 	}
 	tables := make([]*Table, len(maps))
 	for i, m := range maps {
@@ -270,6 +271,11 @@ func (t *Table) Tables(key string) []*Table {
 	}
 	return tables
 }
+
+// bare is a path without the numbers of elements, as headers have it.
+func bare(path string) string { return indexes.ReplaceAllString(path, "") }
+
+var indexes = regexp.MustCompile(`\[\d+\]`)
 
 func (t *Table) sub(name string, values map[string]any, pos *position) *Table {
 	if pos == nil {

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"os"
+	"strings"
+	"testing"
+)
+
+// The configurations and commands of docs/dns.md are taken as they stand there.
+func TestDNSManual(t *testing.T) {
+	configs, secondaries, commands := blocks(t, "toml"), blocks(t, "toml secondaries")[0], strings.Join(blocks(t, "sh"), "")
+	work := directory(t, map[string]string{
+		"example.com.zone": "@ MX 10 mail\nmail A 192.0.2.25\n",
+		"tcp.zone":         "_xmpp-client SRV 0 0 5222 xmpp.example.com.\n",
+	})
+	t.Chdir(work)
+	if err := os.Mkdir("providers", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	write(t, "providers/example.com.toml", familyDAV)
+	if len(configs) != 3 {
+		t.Fatalf("there are %d configurations", len(configs))
+	}
+	for _, text := range []string{configs[0], configs[0] + configs[1], configs[0] + configs[2], secondaries} {
+		write(t, "milepost.toml", text)
+		if code, _, stderr := milepost(t, "check", "-config", "milepost.toml", "providers"); code != 0 {
+			t.Errorf("%s%s", text, stderr)
+		}
+	}
+	ran := 0
+	for line := range strings.Lines(commands) {
+		line, _, _ = strings.Cut(strings.TrimSpace(line), " | ")
+		words := strings.Fields(line)
+		if words[0] != "milepost" || words[1] != "dns" {
+			continue
+		}
+		ran++
+		if code, stdout, stderr := milepost(t, words[1:]...); code != 0 || !strings.Contains(stdout, "_imaps._tcp") {
+			t.Errorf("%s: %d %s %s", line, code, stdout, stderr)
+		}
+	}
+	if ran != 2 {
+		t.Errorf("%d commands were found", ran)
+	}
+}
+
+// What is wrong with a configuration and the catalogue together has a line, too.
+func TestBadPlans(t *testing.T) {
+	providers := directory(t, map[string]string{"example.com.toml": familyDAV})
+	const ns = "[[dns.name_server]]\nname = \"ns1.example.net\"\n"
+	for _, tc := range []struct{ name, config, want string }{
+		{"a zone that overlaps one that every domain has", ns + "[service]\naddresses = [\"192.0.2.1\"]\n[[dns.zone]]\nname = \"_imaps._tcp.example.com\"\n",
+			"milepost.toml:6: dns.zone[1].name: lies in the zone _tcp.example.com, which every domain has; zones may not overlap\n"},
+		{"a name server without an address", "[service]\naddresses = [\"192.0.2.1\"]\n" + ns + "[[dns.name_server]]\nname = \"ns2.autoconfig.example.com\"\n",
+			"milepost.toml:6: dns.name_server[2].name: lies in the zone autoconfig.example.com and has no address; nobody could find it\n"},
+		{"a service without an address", ns + "[service]\nhost = \"mail.example.net\"\n",
+			"milepost.toml:1: dns: the zones autoconfig and autodiscover need the service's addresses: a CNAME cannot stand at the top of a zone (RFC 1034 §3.6.2)\n"},
+		{"no name server", "[service]\naddresses = [\"192.0.2.1\"]\n[dns]\ndomain_zones = [\"_tcp\"]\n",
+			"milepost.toml:3: dns: no name server is set; only domains with the zone autoconfig, and a service with addresses, have one of their own\n"},
+		{"a domain without provider", ns + "[dns]\ndomain_zones = []\n[[dns.zone]]\nname = \"example.org\"\n",
+			"milepost.toml:6: dns.zone[1].name: the catalogue has nothing for the zone example.org: no provider is known for a domain in it\n"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Chdir(directory(t, map[string]string{"milepost.toml": tc.config}))
+			for _, args := range [][]string{
+				{"check", "-config", "milepost.toml", providers},
+				{"serve", "-http", "127.0.0.1:0", "-dns", "127.0.0.1:0", "-config", "milepost.toml", "-providers", providers},
+			} {
+				code, stdout, stderr := milepost(t, args...)
+				if want := tc.want + "milepost: 1 mistake in the configuration; docs/dns.md lists what is allowed\n"; code != 1 || stdout != "" || stderr != want {
+					t.Errorf("%s: exit code %d\n%s\nwant\n%s", args[0], code, stderr, want)
+				}
+			}
+		})
+	}
+}

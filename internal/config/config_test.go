@@ -1,0 +1,151 @@
+package config_test
+
+import (
+	"flag"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"golang.org/x/tools/txtar"
+
+	"milepost/internal/config"
+)
+
+var update = flag.Bool("update", false, "rewrite the messages in testdata/bad")
+
+// unpack writes a page's files into a fresh directory and goes there, so that
+// messages name no path of this machine.
+func unpack(t *testing.T, a *txtar.Archive) {
+	t.Helper()
+	dir := t.TempDir()
+	for _, f := range a.Files {
+		if err := os.WriteFile(filepath.Join(dir, f.Name), f.Data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Chdir(dir)
+}
+
+// Each page of testdata/bad is a milepost.toml, the files it names, and what is
+// wrong with them.
+func TestBad(t *testing.T) {
+	files, err := filepath.Glob("testdata/bad/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no pages: ", err)
+	}
+	for _, file := range files {
+		path, err := filepath.Abs(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+			a, err := txtar.ParseFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			last := &a.Files[len(a.Files)-1]
+			if last.Name != "errors" {
+				t.Fatal("the page does not end with errors")
+			}
+			unpack(t, a)
+			_, err = config.Load("milepost.toml")
+			if err == nil {
+				t.Fatal("accepted")
+			}
+			got := err.Error() + "\n"
+			if *update {
+				last.Data = []byte(got)
+				if err := os.WriteFile(path, txtar.Format(a), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if diff := cmp.Diff(string(last.Data), got); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestLoad(t *testing.T) {
+	unpack(t, txtar.Parse([]byte(`
+-- milepost.toml --
+[service]
+host = "Mail.Bücher.example."
+addresses = ["192.0.2.1", "2001:db8::1"]
+[dns]
+domain_zones = ["_tcp", "@" ]
+-- ok.toml --
+[service]
+host = "Mail.Bücher.example."
+addresses = ["192.0.2.1", "2001:db8::1"]
+[dns]
+domain_zones = ["_imaps._tcp", "AutoConfig"]
+hostmaster = "host.master@example.net"
+ttl = 60
+negative_ttl = 30
+rate_limit = 0
+[[dns.secondary]]
+address = "192.0.2.53"
+key = "Transfer.example.net"
+[[dns.secondary]]
+address = "[2001:db8::53]:5353"
+[[dns.key]]
+name = "transfer.example.net"
+algorithm = "hmac-sha512"
+secret = "c2VjcmV0LW9mLXR3ZW50eS1mb3VyLW9jdA=="
+[[dns.name_server]]
+name = "ns1.example.net"
+addresses = ["192.0.2.1"]
+[[dns.zone]]
+name = "_tcp.Example.com"
+records = "tcp.zone"
+-- tcp.zone --
+$TTL 1h
+_sip SRV 0 0 5060 sip.example.com.
+ TXT "the same name"
+-- empty.toml --
+`)))
+	got, err := config.Load("ok.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var records []string
+	for i := range got.DNS.Zones {
+		for _, rr := range got.DNS.Zones[i].Records {
+			records = append(records, strings.ReplaceAll(rr.String(), "\t", " "))
+		}
+		got.DNS.Zones[i].Records = nil
+	}
+	if diff := cmp.Diff([]string{"_sip._tcp.example.com. 3600 IN SRV 0 0 5060 sip.example.com.", `_sip._tcp.example.com. 3600 IN TXT "the same name"`}, records); diff != "" {
+		t.Error(diff)
+	}
+	want := &config.Config{
+		File:    "ok.toml",
+		Service: config.Service{Host: "mail.xn--bcher-kva.example", Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")}},
+		DNS: config.DNS{
+			Line: 4, DomainZones: []string{"_imaps._tcp", "autoconfig"}, Mailbox: `host\.master.example.net.`, TTL: 60, NegativeTTL: 30,
+			NameServers: []config.NameServer{{Line: 20, Name: "ns1.example.net.", Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.1")}}},
+			Zones:       []config.Zone{{Line: 23, Name: "_tcp.example.com."}},
+			Secondaries: []config.Secondary{
+				{Address: netip.MustParseAddrPort("192.0.2.53:53"), Key: "transfer.example.net."},
+				{Address: netip.MustParseAddrPort("[2001:db8::53]:5353")}},
+			Keys: []config.Key{{Name: "transfer.example.net.", Algorithm: "hmac-sha512.", Secret: "c2VjcmV0LW9mLXR3ZW50eS1mb3VyLW9jdA=="}},
+		},
+	}
+	if diff := cmp.Diff(want, got, cmpopts.EquateComparable(netip.Addr{}, netip.AddrPort{})); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	empty, err := config.Load("empty.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	empty.File = ""
+	if diff := cmp.Diff(config.Default(), empty); diff != "" {
+		t.Errorf("an empty file is not the default: %s", diff)
+	}
+}

@@ -1,0 +1,148 @@
+package nameserver
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+// BenchmarkQueries has dnsperf ask three servers in turn, second by second, for the
+// same record: this one, a bare handler of miekg/dns that writes one fixed record,
+// and NSD. Whatever else the machine does falls on all of them.
+func BenchmarkQueries(b *testing.B) {
+	dnsperf, err := exec.LookPath("dnsperf")
+	if err != nil {
+		b.Skip("dnsperf is not here; Debian has it in dnsperf")
+	}
+	nsd, err := exec.LookPath("nsd")
+	if err != nil {
+		b.Skip("nsd is not here; Debian has it in nsd")
+	}
+	work := b.TempDir()
+	questions := filepath.Join(work, "questions")
+	if err := os.WriteFile(questions, []byte("_imaps._tcp.example.com SRV\n"), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	servers := []struct{ name, addr string }{
+		{"milepost", startOurs(b)},
+		{"bare-miekg", startBare(b)},
+		{"NSD", startNSD(b, nsd, work)},
+	}
+	total := make(map[string]float64)
+	for b.Loop() {
+		for range 3 {
+			for _, s := range servers {
+				total[s.name] += perSecond(b, dnsperf, questions, s.addr)
+			}
+		}
+	}
+	rounds := float64(3 * b.N)
+	for _, s := range servers {
+		b.ReportMetric(total[s.name]/rounds, s.name+"-q/s")
+	}
+	b.ReportMetric(total["milepost"]/total["bare-miekg"], "of-bare-miekg")
+	b.ReportMetric(total["milepost"]/total["NSD"], "of-NSD")
+}
+
+var rate = regexp.MustCompile(`Queries per second:\s+([0-9.]+)`)
+
+// perSecond runs dnsperf for a second.
+func perSecond(b *testing.B, dnsperf, questions, addr string) float64 {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		b.Fatal(err)
+	}
+	out, err := exec.Command(dnsperf, "-s", host, "-p", port, "-d", questions, "-l", "1", "-c", "8", "-q", "200").CombinedOutput()
+	m := rate.FindSubmatch(out)
+	if err != nil || m == nil {
+		b.Fatalf("dnsperf: %v\n%s", err, out)
+	}
+	n, err := strconv.ParseFloat(string(m[1]), 64)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return n
+}
+
+func startOurs(b *testing.B) string {
+	return listenLog(b, "127.0.0.1:0", Config{Zones: zones(b, family, nil), RateLimit: 50}, slog.New(slog.DiscardHandler)).Addr().String()
+}
+
+func startBare(b *testing.B) string {
+	rr, err := dns.NewRR("_imaps._tcp.example.com. 3600 IN SRV 0 1 993 mail.example.com.")
+	if err != nil {
+		b.Fatal(err)
+	}
+	c, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	server := &dns.Server{PacketConn: c, Handler: dns.HandlerFunc(func(w dns.ResponseWriter, m *dns.Msg) {
+		reply := new(dns.Msg).SetReply(m)
+		reply.Answer = []dns.RR{rr}
+		w.WriteMsg(reply)
+	})}
+	ended := make(chan error)
+	go func() { ended <- server.ActivateAndServe() }()
+	b.Cleanup(func() { server.Shutdown(); <-ended })
+	return c.LocalAddr().String()
+}
+
+func startNSD(b *testing.B, nsd, work string) string {
+	c, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	addr := c.LocalAddr().(*net.UDPAddr)
+	c.Close()
+	conf := fmt.Sprintf(`server:
+    ip-address: 127.0.0.1@%d
+    server-count: 2
+    reuseport: yes
+    rrl-ratelimit: 0
+    username: ""
+    database: ""
+    zonesdir: %q
+    xfrdir: %[2]q
+    pidfile: "%[2]s/nsd.pid"
+    xfrdfile: "%[2]s/xfrd.state"
+    zonelistfile: "%[2]s/zone.list"
+    logfile: "%[2]s/nsd.log"
+remote-control:
+    control-enable: no
+zone:
+    name: example.com
+    zonefile: example.com.zone
+`, addr.Port, work)
+	zone := "$ORIGIN example.com.\n@ 3600 SOA ns hostmaster 1 3600 600 1209600 300\n@ 3600 NS ns\nns 3600 A 192.0.2.1\n_imaps._tcp 3600 SRV 0 1 993 mail\nmail 3600 A 192.0.2.25\n"
+	for name, text := range map[string]string{"nsd.conf": conf, "example.com.zone": zone} {
+		if err := os.WriteFile(filepath.Join(work, name), []byte(text), 0o600); err != nil {
+			b.Fatal(err)
+		}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cmd := exec.CommandContext(ctx, nsd, "-d", "-c", filepath.Join(work, "nsd.conf"))
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // it ends its children
+	if err := cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { cancel(); cmd.Wait() })
+	for range 100 {
+		if reply, err := dns.Exchange(question("_imaps._tcp.example.com.", dns.TypeSRV), addr.String()); err == nil && len(reply.Answer) == 1 {
+			return addr.String()
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	b.Fatal("NSD does not answer")
+	return ""
+}
