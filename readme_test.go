@@ -89,7 +89,7 @@ func TestREADME(t *testing.T) {
 		cmd.Dir = filepath.Dir(dir)
 		if args[1] == "serve" {
 			for i := range cmd.Args {
-				cmd.Args[i] = strings.Replace(cmd.Args[i], ":8080", "127.0.0.1:0", 1) // a port that is free
+				cmd.Args[i] = strings.NewReplacer(":8080", "127.0.0.1:0", ":5353", "127.0.0.1:0").Replace(cmd.Args[i]) // ports that are free
 			}
 			if slices.Contains(args, "-providers") {
 				serve = cmd
@@ -113,9 +113,8 @@ func TestREADME(t *testing.T) {
 	defer func() { serve.Process.Kill(); serve.Wait() }()
 	addr := ""
 	for lines := bufio.NewScanner(stdout); addr == "" && lines.Scan(); {
-		addr, _ = strings.CutPrefix(lines.Text(), "milepost: http listening on ")
-		if !strings.Contains(lines.Text(), "listening") {
-			addr = ""
+		if rest, ok := strings.CutPrefix(lines.Text(), "milepost: http listening on "); ok {
+			addr = rest
 		}
 	}
 	fetch := func(url string) string {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -121,6 +122,9 @@ func TestCommandLine(t *testing.T) {
 		{"serve: no catalogue", []string{"serve", "-no-builtin"}, 1, "", "milepost: no providers: -no-builtin needs a -providers directory"},
 		{"serve: mistakes", []string{"serve", "-providers", bad}, 1, "", "milepost: 2 mistakes in the catalogue"},
 		{"serve: port in use", []string{"serve", "-http", port}, 1, "", "milepost: -http " + port + ": the port is in use"},
+		{"serve: DNS port in use", []string{"serve", "-http", "127.0.0.1:0", "-dns", port}, 1, "", "milepost: -dns " + port + ": the port is in use"},
+		{"serve: no DNS port", []string{"serve", "-http", "127.0.0.1:0", "-dns", "127.0.0.1"}, 1, "", "milepost: -dns 127.0.0.1: the port is missing"},
+		{"serve: no configuration", []string{"serve", "-config", "absent.toml"}, 1, "", "absent.toml: no such file or directory\nmilepost: 1 mistake in the configuration"},
 		{"serve: no address", []string{"serve", "-http", "here"}, 1, "", "milepost: -http here: "},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -129,6 +133,23 @@ func TestCommandLine(t *testing.T) {
 				t.Errorf("exit code %d\nstdout: %.600s\nstderr: %.600s", code, stdout, stderr)
 			}
 		})
+	}
+}
+
+// What the system says of a port comes with what an admin can do about it.
+func TestListenError(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		err  error
+		want string
+	}{
+		{"no permission", &net.OpError{Op: "listen", Err: os.NewSyscallError("bind", syscall.EACCES)}, "no permission for that port; 'setcap cap_net_bind_service=+ep /"},
+		{"port in use", &net.OpError{Op: "listen", Err: os.NewSyscallError("bind", syscall.EADDRINUSE)}, "the port is in use; another program (or another milepost) has it: 'ss -lntup' lists them"},
+		{"no such address", &net.OpError{Op: "listen", Err: os.NewSyscallError("bind", syscall.EADDRNOTAVAIL)}, "this machine has no such address"},
+	} {
+		if got := listenError(tc.err); !strings.HasPrefix(got.Error(), tc.want) {
+			t.Errorf("%s: %s", tc.name, got)
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -145,4 +146,24 @@ zone:
 	}
 	b.Fatal("NSD does not answer")
 	return ""
+}
+
+// BenchmarkRespond is one plain query with a cookie, without the kernel.
+func BenchmarkRespond(b *testing.B) {
+	s := quiet(b, Config{Zones: zones(b, family, nil), RateLimit: 50})
+	m := question("_imaps._tcp.example.com.", dns.TypeSRV)
+	m.SetEdns0(1232, true)
+	m.IsEdns0().Option = []dns.EDNS0{&dns.EDNS0_COOKIE{Cookie: "0011223344556677"}}
+	packet, err := m.Pack()
+	if err != nil {
+		b.Fatal(err)
+	}
+	var r request
+	buf, client, now := make([]byte, 0, udpSize), netip.MustParseAddr("127.0.0.1"), s.now()
+	b.ReportAllocs()
+	for b.Loop() {
+		if !r.parse(packet) || s.current.Load().reply(buf, &r, client, now) == nil {
+			b.Fatal("no reply")
+		}
+	}
 }
