@@ -6,7 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/netip"
 	"strings"
 	"testing"
@@ -358,4 +357,3 @@ var soak = flag.Duration("soak", time.Second, "how long TestSoak lasts")
 
 const secret = "c2VjcmV0LW9mLXR3ZW50eS1mb3VyLW9jdA=="
 
-var _ net.PacketConn = (*udpConn)(nil)
