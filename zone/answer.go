@@ -12,6 +12,7 @@ type Answer struct {
 	Rcode         int // dns.RcodeSuccess, dns.RcodeNameError or dns.RcodeRefused
 	Authoritative bool
 	Wildcard      bool // some of it is a wildcard's: names without number have such answers
+	Referral      bool // to the name servers in Authority, with their addresses in Additional
 	Answer        []dns.RR
 	Authority     []dns.RR
 	Additional    []dns.RR
@@ -91,6 +92,7 @@ func (z *Zone) cut(name string, qtype uint16) ([]dns.RR, bool) {
 // stand in this zone (RFC 9471).
 func (z *Zone) refer(a *Answer, ns []dns.RR) {
 	a.Authoritative = len(a.Answer) > 0 // of an alias that led here (RFC 1034 §4.3.1)
+	a.Referral = true
 	a.Authority = ns
 	a.Additional = z.additional(ns)
 }

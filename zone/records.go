@@ -76,6 +76,13 @@ func Records(p *settings.Provider, d address.Domain, o Options) []dns.RR {
 	return r.rrs
 }
 
+// names are those below a domain that Records makes.
+var names = []string{
+	"_imaps._tcp", "_imap._tcp", "_pop3s._tcp", "_pop3._tcp", "_submissions._tcp", "_submission._tcp", "_sieve._tcp",
+	"_jmap._tcp", "_caldavs._tcp", "_caldav._tcp", "_carddavs._tcp", "_carddav._tcp",
+	"_autodiscover._tcp", autoconfigLabel, autodiscoverLabel,
+}
+
 // service is one SRV service label (RFC 2782) with what it stands for.
 type service struct {
 	protocol   settings.Protocol

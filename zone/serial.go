@@ -4,6 +4,8 @@ import (
 	"reflect"
 	"strings"
 
+	"github.com/miekg/dns"
+
 	"milepost/address"
 	"milepost/settings"
 )
@@ -14,35 +16,38 @@ import (
 // without a number kept for each of a million domains.
 type serials struct {
 	all       uint32            // of what the zones have in common
-	providers map[string]uint32 // of a provider's settings, by ID
-	moved     map[string]uint32 // of a domain that has come to a provider, by name
+	providers map[string]uint32 // of what a provider's settings make of a domain, by ID
+	moved     map[string]uint32 // of a domain that has come to a provider, or out of a wanted zone
+	highest   uint32            // that there ever was
+	next      uint32            // of what changes now
 }
 
 func newSerials(s, before *Set, now uint32) serials {
-	out := serials{all: now, providers: make(map[string]uint32), moved: make(map[string]uint32)}
+	out := serials{all: now, providers: make(map[string]uint32), moved: make(map[string]uint32), highest: now, next: now}
 	if before == nil {
 		return out
 	}
 	old := &before.serials
-	now = max(now, before.highest()+1)
+	out.next = max(now, old.highest+1)
+	out.highest = out.next // even if nothing changes: a number may be left out
+	if out.all = out.next; sameFrame(&s.plan, &before.plan) {
+		out.all = old.all
+	}
 	providers := make(map[string]*settings.Provider)
 	for _, p := range before.plan.Given {
 		providers[p.ID] = p
 	}
-	if out.all = now; sameFrame(&s.plan, &before.plan) {
-		out.all = old.all
-	}
 	for _, p := range s.plan.Given {
-		out.providers[p.ID] = now
-		if q := providers[p.ID]; q != nil && sameSettings(p, q) {
+		out.providers[p.ID] = out.next
+		if q := providers[p.ID]; q != nil && sameRecords(p, q, s.plan.Options) {
 			out.providers[p.ID] = old.providers[p.ID]
 		}
 	}
 	for d, p := range s.domains() {
 		q, ok := before.plan.Catalogue.Named(d)
 		switch serial, moved := old.moved[d.ASCII]; {
-		case !ok || q.ID != p.ID || !before.given[q]:
-			out.moved[d.ASCII] = now
+		case !ok || q.ID != p.ID || !before.given[q] || s.wantedAt(d) != before.wantedAt(d):
+			out.moved[d.ASCII] = out.next
 		case moved:
 			out.moved[d.ASCII] = serial
 		}
@@ -55,62 +60,58 @@ func (s *serials) of(d address.Domain, p *settings.Provider) uint32 {
 	return max(s.all, s.providers[p.ID], s.moved[d.ASCII])
 }
 
-func (s *Set) highest() uint32 {
-	highest := s.serials.all
-	for _, n := range s.serials.providers {
-		highest = max(highest, n)
+// wantedAt says which wanted zones have what a domain would have by Each.
+func (s *Set) wantedAt(d address.Domain) string {
+	if len(s.wanted) == 0 {
+		return ""
 	}
-	for _, n := range s.serials.moved {
-		highest = max(highest, n)
+	var b strings.Builder
+	for _, label := range s.plan.Each {
+		if name, ok := s.enclosing(eachName(label, d)); ok {
+			b.WriteString(label + " " + name)
+		}
 	}
-	for _, z := range s.wanted {
-		highest = max(highest, z.Serial())
-	}
-	return highest
+	return b.String()
 }
 
 // sameFrame tells whether two plans have everything in common but the providers
-// and what stands in wanted zones.
+// and the wanted zones.
 func sameFrame(a, b *Plan) bool {
 	x, y := *a, *b
 	for _, p := range []*Plan{&x, &y} {
-		names := make([]Wanted, len(p.Zones))
-		for i, w := range p.Zones {
-			names[i].Name = w.Name
-		}
-		p.Catalogue, p.Given, p.Zones = nil, nil, names
+		p.Catalogue, p.Given, p.Zones = nil, nil, nil
 	}
 	return reflect.DeepEqual(x, y)
 }
 
-// sameSettings tells whether two providers have the same settings, whichever
-// domains they serve.
-func sameSettings(a, b *settings.Provider) bool {
-	x, y := *a, *b
-	x.Domains, y.Domains, x.MX, y.MX = nil, nil, nil, nil
-	return reflect.DeepEqual(x, y)
+// sample is a domain that nobody has (RFC 2606 §2).
+var sample = address.Domain{ASCII: "sample.invalid", Unicode: "sample.invalid"}
+
+// sameRecords tells whether two providers have the same records.
+func sameRecords(a, b *settings.Provider, o Options) bool {
+	return text(Records(a, sample, o)) == text(Records(b, sample, o))
 }
 
 // wantedSerial returns the serial of a zone that was asked for by name: the one
 // before, if nothing else in it has changed.
-func wantedSerial(z *Zone, before *Set, now uint32) uint32 {
+func (s *Set) wantedSerial(z *Zone, before *Set) uint32 {
 	if before == nil {
-		return now
+		return s.serials.next
 	}
 	old := before.Find(z.origin)
 	if old == nil || old.origin != z.origin {
-		return now
+		return s.serials.next
 	}
 	z.soa.Serial = old.soa.Serial
-	if text(z) == text(old) {
+	if text(z.records) == text(old.records) {
 		return old.soa.Serial
 	}
-	return max(now, old.soa.Serial+1)
+	return s.serials.next
 }
 
-func text(z *Zone) string {
+func text(rrs []dns.RR) string {
 	var b strings.Builder
-	for _, rr := range z.records {
+	for _, rr := range rrs {
 		b.WriteString(rr.String())
 		b.WriteByte('\n')
 	}

@@ -2,7 +2,6 @@ package zone
 
 import (
 	"errors"
-	"fmt"
 	"iter"
 	"net/netip"
 	"slices"
@@ -76,12 +75,23 @@ type Set struct {
 // maxBuilt is how many zones of domains are kept: some 5 kB each.
 const maxBuilt = 4096
 
-// PlanError is a mistake in a plan: in one zone, in one name server or, if both
-// are empty, in what all zones have in common.
+// PlanError is a mistake in a plan.
 type PlanError struct {
-	Zone, NameServer string // absolute
-	Err              error
+	Part Part
+	Name string // absolute: of the zone or the name server
+	Err  error
 }
+
+// Part is a part of a plan.
+type Part string
+
+const (
+	InAddresses   Part = "addresses"   // Options.Addresses
+	InEach        Part = "each"        // Each
+	InNameServers Part = "nameservers" // NameServers as a whole
+	InNameServer  Part = "nameserver"  // the one of that name
+	InZone        Part = "zone"        // the one of that name
+)
 
 func (e *PlanError) Error() string { return e.Err.Error() }
 func (e *PlanError) Unwrap() error { return e.Err }
@@ -115,8 +125,8 @@ func flatten(err error) []error {
 // time in seconds) or more. The error wraps a [PlanError] for each mistake.
 func NewSet(plan Plan, before *Set, now uint32) (*Set, error) {
 	s := &Set{plan: plan, given: make(map[*settings.Provider]bool), wanted: make(map[string]*Zone), built: make(map[string]*Zone)}
-	if err := s.checkPlan(); err != nil {
-		return nil, &PlanError{Err: err}
+	if err := plan.check(); err != nil {
+		return nil, err
 	}
 	for _, p := range plan.Given {
 		s.given[p] = true
@@ -124,7 +134,7 @@ func NewSet(plan Plan, before *Set, now uint32) (*Set, error) {
 	var errs []error
 	fail := func(zone string, err error) {
 		for _, err := range flatten(err) {
-			errs = append(errs, &PlanError{Zone: zone, Err: err})
+			errs = append(errs, &PlanError{InZone, zone, err})
 		}
 	}
 	for _, w := range plan.Zones {
@@ -139,12 +149,7 @@ func NewSet(plan Plan, before *Set, now uint32) (*Set, error) {
 			fail(w.Name, err)
 		}
 	}
-	for _, ns := range plan.NameServers {
-		name := dns.CanonicalName(ns.Name)
-		if origin, _, ok := s.origin(name); ok && len(ns.Addresses) == 0 && !plan.hasAddress(name) {
-			errs = append(errs, &PlanError{NameServer: name, Err: fmt.Errorf("lies in the zone %s and has no address; nobody could find it", strings.TrimSuffix(origin, "."))})
-		}
-	}
+	errs = append(errs, s.checkNameServers()...)
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)
 	}
@@ -152,32 +157,18 @@ func NewSet(plan Plan, before *Set, now uint32) (*Set, error) {
 	members := s.members()
 	for _, w := range plan.Zones {
 		name := dns.CanonicalName(w.Name)
-		z, err := s.makeWanted(name, w.Records, members[name], before, now)
+		z, err := s.makeWanted(name, w.Records, members[name], before)
 		if err != nil {
 			fail(name, err)
 			continue
 		}
 		s.wanted[name] = z
 	}
+	errs = append(errs, s.checkSamples()...)
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)
 	}
 	return s, nil
-}
-
-// checkPlan looks for what the zones of every domain would lack.
-func (s *Set) checkPlan() error {
-	p := &s.plan
-	switch {
-	case slices.Contains(p.Each, Apex) && len(p.Each) > 1:
-		return errors.New("the zone of the domain itself, @, overlaps every other; it stands alone")
-	case len(p.Addresses) == 0 && (slices.Contains(p.Each, autoconfigLabel) || slices.Contains(p.Each, autodiscoverLabel)):
-		return errors.New("the zones autoconfig and autodiscover need the service's addresses: a CNAME cannot stand at the top of a zone (RFC 1034 §3.6.2)")
-	case len(p.NameServers) == 0 && len(p.Each)+len(p.Zones) > 0 &&
-		(len(p.Addresses) == 0 || !slices.Contains(p.Each, Apex) && !slices.Contains(p.Each, autoconfigLabel)):
-		return errors.New("no name server is set; only domains with the zone autoconfig, and a service with addresses, have one of their own")
-	}
-	return nil
 }
 
 // domains yields the domains of the given providers.
@@ -204,8 +195,9 @@ func (s *Set) domainOf(name string) (address.Domain, bool) {
 			continue
 		}
 		ascii := strings.TrimSuffix(rest, ".")
-		if p, named := s.plan.Catalogue.Named(address.Domain{ASCII: ascii}); named && s.given[p] {
-			return address.Domain{ASCII: ascii, Unicode: ascii}, true
+		d := address.Domain{ASCII: ascii, Unicode: ascii}
+		if p, named := s.plan.Catalogue.Named(d); named && s.given[p] && s.fits(label, d) {
+			return d, true
 		}
 	}
 	return address.Domain{}, false
@@ -243,7 +235,7 @@ func (s *Set) Find(name string) *Zone {
 	if z == nil {
 		var err error
 		if z, err = s.make(origin, d); err != nil {
-			return nil // a name too long to have a zone below it
+			return nil // checkNameServers and checkSamples leave nothing that fails
 		}
 		s.mu.Lock()
 		if len(s.built) >= maxBuilt {
@@ -274,16 +266,31 @@ func (s *Set) Names() iter.Seq[string] {
 		}
 		for d := range s.domains() {
 			for _, label := range s.plan.Each {
-				name := dns.Fqdn(d.ASCII)
-				if label != Apex {
-					name = label + "." + name
-				}
-				if _, inside := s.enclosing(name); !inside && len(name) <= maxName && !yield(name) {
+				name := eachName(label, d)
+				if _, inside := s.enclosing(name); !inside && s.fits(label, d) && !yield(name) {
 					return
 				}
 			}
 		}
 	}
+}
+
+// eachName is the name of a domain's zone by Each.
+func eachName(label string, d address.Domain) string {
+	if label == Apex {
+		return dns.Fqdn(d.ASCII)
+	}
+	return label + "." + dns.Fqdn(d.ASCII)
+}
+
+// fits tells whether a domain is short enough for a zone below it, and for a name
+// server of its own.
+func (s *Set) fits(label string, d address.Domain) bool {
+	longest := len(eachName(label, d))
+	for _, ns := range s.nameServers(d) {
+		longest = max(longest, len(ns.Name))
+	}
+	return longest <= maxName
 }
 
 // Changed yields the absolute name of every zone that was not in the set before
@@ -294,20 +301,33 @@ func (s *Set) Changed(before *Set) iter.Seq[string] {
 	}
 	return func(yield func(string) bool) {
 		for name := range s.Names() {
-			z := s.Find(name)
-			old := before.Find(name)
-			if z != nil && (old == nil || old.origin != z.origin || old.Serial() != z.Serial()) && !yield(name) {
+			if old, ok := before.serial(name); (!ok || old != s.mustSerial(name)) && !yield(name) {
 				return
 			}
 		}
 	}
 }
 
-// make makes a zone that a domain has by Each, or a wanted one again.
-func (s *Set) make(origin string, d address.Domain) (*Zone, error) {
-	if z := s.wanted[origin]; z != nil {
-		return z, nil
+// serial returns the serial of the zone of that name, without making it.
+func (s *Set) serial(name string) (uint32, bool) {
+	origin, d, ok := s.origin(name)
+	if !ok || origin != name {
+		return 0, false
 	}
+	if z := s.wanted[origin]; z != nil {
+		return z.Serial(), true
+	}
+	p, _ := s.plan.Catalogue.Named(d)
+	return s.serials.of(d, p), true
+}
+
+func (s *Set) mustSerial(name string) uint32 {
+	serial, _ := s.serial(name)
+	return serial
+}
+
+// make makes a zone that a domain has by Each.
+func (s *Set) make(origin string, d address.Domain) (*Zone, error) {
 	p, _ := s.plan.Catalogue.Named(d)
 	rrs := append(Records(p, d, s.plan.Options), s.nameServerAddresses(d)...)
 	return New(origin, s.authority(d, s.serials.of(d, p)), within(origin, rrs))
@@ -337,7 +357,9 @@ func (s *Set) nameServers(d address.Domain) []NameServer {
 func (s *Set) authority(d address.Domain, serial uint32) Authority {
 	a := Authority{Mailbox: s.plan.Mailbox, Serial: serial, TTL: s.plan.TTL, NegativeTTL: s.plan.NegativeTTL}
 	if a.Mailbox == "" {
-		a.Mailbox = "hostmaster." + dns.Fqdn(d.ASCII)
+		if a.Mailbox = "hostmaster." + dns.Fqdn(d.ASCII); len(a.Mailbox) > maxName {
+			a.Mailbox = "." // none
+		}
 	}
 	for _, ns := range s.nameServers(d) {
 		a.NameServers = append(a.NameServers, dns.CanonicalName(ns.Name))

@@ -3,6 +3,7 @@ package zone
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/miekg/dns"
@@ -12,7 +13,7 @@ import (
 )
 
 // makeWanted makes a zone that was asked for by name, of every domain in it.
-func (s *Set) makeWanted(origin string, others []dns.RR, members []address.Domain, before *Set, now uint32) (*Zone, error) {
+func (s *Set) makeWanted(origin string, others []dns.RR, members []address.Domain, before *Set) (*Zone, error) {
 	own, p := s.ownDomain(origin)
 	var rrs []dns.RR
 	if p != nil {
@@ -28,7 +29,7 @@ func (s *Set) makeWanted(origin string, others []dns.RR, members []address.Domai
 	if rrs = within(origin, rrs); len(rrs) == 0 {
 		return nil, fmt.Errorf("the catalogue has nothing for the zone %s: no provider is known for a domain in it", strings.TrimSuffix(origin, "."))
 	}
-	clash := disjoint(rrs, others)
+	clash := disjoint(origin, rrs, others)
 	for _, ns := range s.nameServers(own) {
 		if _, _, ok := s.origin(ns.Name); !ok && len(s.plan.NameServers) == 0 {
 			return nil, errors.New("no name server is set for the zone")
@@ -36,16 +37,19 @@ func (s *Set) makeWanted(origin string, others []dns.RR, members []address.Domai
 	}
 	rrs = append(rrs, within(origin, s.nameServerAddresses(own))...)
 	z, err := New(origin, s.authority(own, 0), append(rrs, others...))
+	if err == nil {
+		err = z.checkTargets()
+	}
 	if err != nil || clash != nil {
 		return nil, errors.Join(err, clash)
 	}
-	z.soa.Serial = wantedSerial(z, before, now)
+	z.soa.Serial = s.wantedSerial(z, before)
 	return z, nil
 }
 
-// disjoint refuses records of the same name and type as those of the catalogue:
-// DNS and HTTP would no longer say the same.
-func disjoint(made, others []dns.RR) error {
+// disjoint refuses records of the same name and type as those of the catalogue, and
+// delegations that hide these: DNS and HTTP would no longer say the same.
+func disjoint(origin string, made, others []dns.RR) error {
 	type key struct {
 		name   string
 		rrtype uint16
@@ -60,6 +64,11 @@ func disjoint(made, others []dns.RR) error {
 		if taken[k] {
 			errs = append(errs, fmt.Errorf("%s %s: is made from the catalogue already", k.name, dns.Type(k.rrtype)))
 			delete(taken, k) // said once
+		}
+		if k.rrtype == dns.TypeNS && k.name != origin {
+			if i := slices.IndexFunc(made, func(m dns.RR) bool { return dns.IsSubDomain(k.name, m.Header().Name) }); i >= 0 {
+				errs = append(errs, fmt.Errorf("%s NS: hides %s, which is made from the catalogue", k.name, made[i].Header().Name))
+			}
 		}
 	}
 	return errors.Join(errs...)
@@ -89,18 +98,14 @@ func (s *Set) ownDomain(origin string) (address.Domain, *settings.Provider) {
 	}
 }
 
-// checkOverlap refuses a zone inside or above another one.
-func (s *Set) checkOverlap(name string) error {
-	for above := name; above != "."; {
-		above = parent(above)
+// enclosing returns the wanted zone in which a name lies.
+func (s *Set) enclosing(name string) (string, bool) {
+	for above := name; above != "."; above = parent(above) {
 		if _, ok := s.wanted[above]; ok {
-			return fmt.Errorf("lies in the zone %s, which is set too; zones may not overlap", strings.TrimSuffix(above, "."))
-		}
-		if _, ok := s.domainOf(above); ok {
-			return fmt.Errorf("lies in the zone %s, which every domain has; zones may not overlap", strings.TrimSuffix(above, "."))
+			return above, true
 		}
 	}
-	return nil
+	return "", false
 }
 
 // members returns the domains of the given providers by the wanted zone in which
@@ -116,26 +121,4 @@ func (s *Set) members() map[string][]address.Domain {
 		}
 	}
 	return members
-}
-
-// enclosing returns the wanted zone in which a name lies.
-func (s *Set) enclosing(name string) (string, bool) {
-	for above := name; above != "."; above = parent(above) {
-		if _, ok := s.wanted[above]; ok {
-			return above, true
-		}
-	}
-	return "", false
-}
-
-// hasAddress tells whether one of the zones' own records is an address of a name.
-func (p *Plan) hasAddress(name string) bool {
-	for _, w := range p.Zones {
-		for _, rr := range w.Records {
-			if t := rr.Header().Rrtype; (t == dns.TypeA || t == dns.TypeAAAA) && dns.CanonicalName(rr.Header().Name) == name {
-				return true
-			}
-		}
-	}
-	return false
 }

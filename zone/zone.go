@@ -41,7 +41,8 @@ type Zone struct {
 	origin  string
 	soa     *dns.SOA
 	nodes   map[string]node
-	records []dns.RR // as they are transferred, the SOA first
+	records []dns.RR        // as they are transferred, the SOA first
+	seen    map[string]bool // while it is made
 }
 
 // node has what exists at one name. A node without record sets is an empty
@@ -53,7 +54,7 @@ type node map[uint16][]dns.RR
 // zone, what stands beside a CNAME, name servers in the zone that have no address,
 // and types that need what this server does not do.
 func New(origin string, a Authority, rrs []dns.RR) (*Zone, error) {
-	z := &Zone{origin: dns.CanonicalName(origin), nodes: make(map[string]node)}
+	z := &Zone{origin: dns.CanonicalName(origin), nodes: make(map[string]node), seen: make(map[string]bool)}
 	ttl := a.TTL
 	if ttl == 0 {
 		ttl = DefaultTTL
@@ -98,6 +99,7 @@ func New(origin string, a Authority, rrs []dns.RR) (*Zone, error) {
 		return nil, errors.Join(errs...)
 	}
 	z.sort()
+	z.seen = nil
 	return z, nil
 }
 
@@ -113,6 +115,10 @@ func (z *Zone) SOA() dns.RR { return z.soa }
 // Records returns every record, the SOA first and only once. The slice must not
 // be changed.
 func (z *Zone) Records() []dns.RR { return z.records }
+
+// maxSet is how many octets the records of one name and type may have: what a
+// message holds (RFC 1035 §4.2.2), less the question, OPT and a signature.
+const maxSet = dns.MaxMsgSize - 1024
 
 // refused are the types that a zone cannot hold, with the reason.
 var refused = map[uint16]string{
@@ -163,12 +169,14 @@ func (z *Zone) insert(rr dns.RR) {
 	}
 	t := rr.Header().Rrtype
 	set := z.nodes[name][t]
-	if slices.ContainsFunc(set, func(other dns.RR) bool { return dns.IsDuplicate(rr, other) }) {
-		return
-	}
 	if len(set) > 0 {
 		rr.Header().Ttl = set[0].Header().Ttl // one TTL a record set (RFC 2181 §5.2)
 	}
+	text := rr.String()
+	if z.seen[text] {
+		return
+	}
+	z.seen[text] = true
 	z.nodes[name][t] = append(set, rr)
 }
 
@@ -186,6 +194,15 @@ func (z *Zone) checkNodes() []error {
 	var errs []error
 	for _, name := range z.names() {
 		n := z.nodes[name]
+		for t, set := range n {
+			size := 0
+			for _, rr := range set {
+				size += dns.Len(rr) - len(name) + 1 // but for the first, the name is a pointer
+			}
+			if size > maxSet {
+				errs = append(errs, fmt.Errorf("%s %s: the %d records have %d octets; at most %d fit into an answer", name, dns.Type(t), len(set), size, maxSet))
+			}
+		}
 		switch cname := n[dns.TypeCNAME]; {
 		case len(cname) > 1:
 			errs = append(errs, fmt.Errorf("%s CNAME: there are %d; a name has one (RFC 2181 §10.1)", name, len(cname)))

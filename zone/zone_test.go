@@ -87,7 +87,7 @@ func (p page) play(t *testing.T) map[string]string {
 	if err != nil {
 		var b strings.Builder
 		for _, e := range zone.PlanErrors(err) {
-			fmt.Fprintf(&b, "%s: %s\n", e.Zone+e.NameServer, e)
+			fmt.Fprintln(&b, strings.TrimSpace(string(e.Part)+" "+e.Name)+":", e)
 		}
 		got["mistakes"] = b.String()
 		return got

@@ -10,7 +10,7 @@ import (
 func TestDNSManual(t *testing.T) {
 	configs, secondaries, commands := blocks(t, "toml"), blocks(t, "toml secondaries")[0], strings.Join(blocks(t, "sh"), "")
 	work := directory(t, map[string]string{
-		"example.com.zone": "@ MX 10 mail\nmail A 192.0.2.25\n",
+		"example.com.zone": "@ MX 10 mail\nmail A 192.0.2.25\ndav A 192.0.2.26\n",
 		"tcp.zone":         "_xmpp-client SRV 0 0 5222 xmpp.example.com.\n",
 	})
 	t.Chdir(work)
@@ -54,9 +54,14 @@ func TestBadPlans(t *testing.T) {
 		{"a name server without an address", "[service]\naddresses = [\"192.0.2.1\"]\n" + ns + "[[dns.name_server]]\nname = \"ns2.autoconfig.example.com\"\n",
 			"milepost.toml:6: dns.name_server[2].name: lies in the zone autoconfig.example.com and has no address; nobody could find it\n"},
 		{"a service without an address", ns + "[service]\nhost = \"mail.example.net\"\n",
-			"milepost.toml:1: dns: the zones autoconfig and autodiscover need the service's addresses: a CNAME cannot stand at the top of a zone (RFC 1034 §3.6.2)\n"},
+			"milepost.toml:3: service.addresses: the service's addresses are missing: autoconfig and autodiscover are zones of their own, and no CNAME can stand at the top of one (RFC 1034 §3.6.2)\n"},
+		{"zones that hold nothing", ns + "[dns]\ndomain_zones = [\"_tpc\"]\n",
+			`milepost.toml:4: dns.domain_zones: "_tpc" holds nothing that is made of a provider; @, _tcp, autoconfig, autodiscover and single labels, as _imaps._tcp, are allowed` + "\n"},
+		{"a whole domain without its hosts", ns + "[dns]\ndomain_zones = []\n[[dns.zone]]\nname = \"example.com\"\n[service]\nhost = \"mail.example.net\"\n",
+			"milepost.toml:6: dns.zone[1].name: the server dav.example.com lies in the zone example.com and has no address there; the records of a zone that is set by name can give it one\n" +
+				"milepost.toml:6: dns.zone[1].name: the server mail.example.com lies in the zone example.com and has no address there; the records of a zone that is set by name can give it one\n"},
 		{"no name server", "[service]\naddresses = [\"192.0.2.1\"]\n[dns]\ndomain_zones = [\"_tcp\"]\n",
-			"milepost.toml:3: dns: no name server is set; only domains with the zone autoconfig, and a service with addresses, have one of their own\n"},
+			"milepost.toml:3: dns.name_server: no name server is set; only domains whose autoconfig is in a zone, and a service with addresses, have one of their own\n"},
 		{"a domain without provider", ns + "[dns]\ndomain_zones = []\n[[dns.zone]]\nname = \"example.org\"\n",
 			"milepost.toml:6: dns.zone[1].name: the catalogue has nothing for the zone example.org: no provider is known for a domain in it\n"},
 	} {
@@ -67,7 +72,8 @@ func TestBadPlans(t *testing.T) {
 				{"serve", "-http", "127.0.0.1:0", "-dns", "127.0.0.1:0", "-config", "milepost.toml", "-providers", providers},
 			} {
 				code, stdout, stderr := milepost(t, args...)
-				if want := tc.want + "milepost: 1 mistake in the configuration; docs/dns.md lists what is allowed\n"; code != 1 || stdout != "" || stderr != want {
+				mistakes := count(strings.Count(tc.want, "\n"), "mistake")
+				if want := tc.want + "milepost: " + mistakes + " in the configuration; docs/dns.md lists what is allowed\n"; code != 1 || stdout != "" || stderr != want {
 					t.Errorf("%s: exit code %d\n%s\nwant\n%s", args[0], code, stderr, want)
 				}
 			}

@@ -23,10 +23,11 @@ func (p *publicURL) register(flags *flag.FlagSet) {
 
 // parsePublicURL reads https://HOST[:PORT], with or without a slash at the end.
 func parsePublicURL(s string) (string, error) {
-	if _, err := settings.ParseURL(s, "https"); err != nil {
+	parsed, err := settings.ParseURL(s, "https") // its host is ASCII and in lower case
+	if err != nil {
 		return "", err
 	}
-	u, err := url.Parse(s)
+	u, err := url.Parse(string(parsed))
 	if err != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
 		return "", fmt.Errorf("%q has more than a host; https://mail.example.com, say, is allowed", s)
 	}

@@ -19,6 +19,7 @@ import (
 	"milepost/catalogue"
 	"milepost/internal/config"
 	"milepost/internal/httpd"
+	"milepost/internal/nameserver"
 	"milepost/settings"
 )
 
@@ -45,6 +46,9 @@ func serve(args []string, stdout, stderr io.Writer) int {
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP) // before a long start, in which it would end the process
+	defer signal.Stop(hangup)
 	log := slog.New(slog.NewTextHandler(stderr, nil))
 
 	from.publicHost = publicHost(public)
@@ -64,7 +68,7 @@ func serve(args []string, stdout, stderr io.Writer) int {
 	}
 	var current atomic.Pointer[catalogue.Catalogue]
 	current.Store(loaded.catalogue)
-	reloadOnHangup(ctx, from, &current, &dns, log, stderr)
+	reloadOnHangup(ctx, hangup, from, &current, &dns, log, stderr)
 
 	listener, err := net.Listen("tcp", *httpAddr)
 	if err != nil {
@@ -173,20 +177,18 @@ func example(c *catalogue.Catalogue) string {
 
 // reloadOnHangup reads the files again at every SIGHUP. A mistake in them changes
 // nothing.
-func reloadOnHangup(ctx context.Context, from files, current *atomic.Pointer[catalogue.Catalogue], dns *dnsServer, log *slog.Logger, stderr io.Writer) {
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP)
+func reloadOnHangup(ctx context.Context, hangup chan os.Signal, from files, current *atomic.Pointer[catalogue.Catalogue], dns *dnsServer, log *slog.Logger, stderr io.Writer) {
 	go func() {
 		for {
 			select {
 			case <-ctx.Done():
-				signal.Stop(hangup)
 				return
 			case <-hangup:
 			}
+			var zones *nameserver.Config
 			loaded, err := from.load()
 			if err == nil {
-				err = dns.reload(ctx, loaded)
+				zones, err = dns.prepare(loaded)
 			}
 			if err != nil {
 				complainLoad(stderr, err)
@@ -195,6 +197,9 @@ func reloadOnHangup(ctx context.Context, from files, current *atomic.Pointer[cat
 			}
 			c := loaded.catalogue
 			current.Store(c)
+			if zones != nil {
+				dns.server.Update(ctx, *zones)
+			}
 			log.Info("reloaded", "providers", len(c.Providers()), "domains", c.Domains())
 		}
 	}()

@@ -29,6 +29,7 @@ type Config struct {
 
 // Service says where the server is reached.
 type Service struct {
+	Line      int               // where the table starts; 0: there is none
 	Host      settings.Hostname // empty: not set
 	Addresses []netip.Addr
 }
@@ -43,6 +44,7 @@ func Load(name string) (*Config, error) {
 	t := tomlfile.Parse(name, data)
 	c := &Config{File: name}
 	if s := t.Table("service"); s != nil {
+		c.Service.Line = s.Line("")
 		c.Service.Host = tomlfile.Optional(s, "host", hostname)
 		c.Service.Addresses, _ = tomlfile.Each(s, "addresses", ipAddress)
 		s.Done()

@@ -126,9 +126,9 @@ _sip SRV 0 0 5060 sip.example.com.
 	}
 	want := &config.Config{
 		File:    "ok.toml",
-		Service: config.Service{Host: "mail.xn--bcher-kva.example", Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")}},
+		Service: config.Service{Line: 1, Host: "mail.xn--bcher-kva.example", Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")}},
 		DNS: config.DNS{
-			Line: 4, DomainZones: []string{"_imaps._tcp", "autoconfig"}, Mailbox: `host\.master.example.net.`, TTL: 60, NegativeTTL: 30,
+			Line: 4, EachLine: 5, DomainZones: []string{"_imaps._tcp", "autoconfig"}, Mailbox: `host\.master.example.net.`, TTL: 60, NegativeTTL: 30,
 			NameServers: []config.NameServer{{Line: 20, Name: "ns1.example.net.", Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.1")}}},
 			Zones:       []config.Zone{{Line: 23, Name: "_tcp.example.com."}},
 			Secondaries: []config.Secondary{

@@ -20,6 +20,7 @@ import (
 // DNS says what the server is authoritative for and who may copy it.
 type DNS struct {
 	Line        int      // where the table starts; 0: there is none
+	EachLine    int      // of DomainZones
 	DomainZones []string // of every domain that came with -providers: names below it, or "@"
 	Mailbox     string   // of the SOA: an absolute name; empty: hostmaster of each domain
 	TTL         uint32   // seconds
@@ -75,7 +76,7 @@ func defaultDNS() DNS {
 // read reads the table. The mistakes in zone files are returned, those in the
 // table are the table's.
 func (d *DNS) read(t *tomlfile.Table, dir string) tomlfile.Errors {
-	d.Line = t.Line("")
+	d.Line, d.EachLine = t.Line(""), t.Line("domain_zones")
 	if labels, ok := tomlfile.Each(t, "domain_zones", domainZone); ok {
 		d.DomainZones = labels
 		for i, label := range labels {

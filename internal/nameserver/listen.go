@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -101,75 +102,96 @@ func source(a *net.TCPAddr) netip.Addr {
 	return ip
 }
 
-// listener accepts connections up to a number; more are closed at once.
+// listener accepts connections up to a number. One more ends the one that has been
+// idle for the longest, so that nobody can hold all the places (RFC 7766 §6.2.3).
 type listener struct {
 	net.Listener
 	limit *connLimit
 }
 
 func (l *listener) Accept() (net.Conn, error) {
-	for {
-		c, err := l.Listener.Accept()
-		if err != nil {
-			return nil, err
-		}
-		network := networkOf(c.RemoteAddr().(*net.TCPAddr).AddrPort().Addr())
-		if l.limit.enter(network) {
-			return &conn{Conn: c, leave: sync.OnceFunc(func() { l.limit.leave(network) })}, nil
-		}
-		c.Close()
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
 	}
+	t := &conn{Conn: c, limit: l.limit, network: networkOf(c.RemoteAddr().(*net.TCPAddr).AddrPort().Addr())}
+	l.limit.enter(t)
+	return t, nil
 }
 
 // conn is a TCP connection. A client that does not read is let go.
 type conn struct {
 	net.Conn
-	leave func()
+	limit   *connLimit
+	network netip.Prefix
+	used    atomic.Int64 // when something was last read or written, in nanoseconds
+}
+
+func (c *conn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if n > 0 {
+		c.used.Store(time.Now().UnixNano())
+	}
+	return n, err
 }
 
 func (c *conn) Write(b []byte) (int, error) {
 	if err := c.SetWriteDeadline(time.Now().Add(tcpWrite)); err != nil {
 		return 0, err
 	}
-	return c.Conn.Write(b)
+	n, err := c.Conn.Write(b)
+	c.used.Store(time.Now().UnixNano())
+	return n, err
 }
 
 func (c *conn) Close() error {
-	c.leave()
+	c.limit.leave(c)
 	return c.Conn.Close()
 }
 
-// connLimit counts connections, of all and of each network.
+// connLimit bounds the connections, of all and of each network.
 type connLimit struct {
 	total, each int
 
-	mu       sync.Mutex
-	open     int
-	networks map[netip.Prefix]int
+	mu   sync.Mutex
+	open map[*conn]bool
 }
 
-func newConnLimit(total, each int) *connLimit {
-	return &connLimit{total: total, each: each, networks: make(map[netip.Prefix]int)}
+// enter takes a connection in, and ends another one if there are too many: of the
+// same network, if that has too many.
+func (l *connLimit) enter(c *conn) {
+	c.used.Store(time.Now().UnixNano())
+	l.mu.Lock()
+	l.open[c] = true
+	same := 0
+	var idlest, idlestSame *conn
+	for other := range l.open {
+		if idlest == nil || other.used.Load() < idlest.used.Load() {
+			idlest = other
+		}
+		if other.network == c.network {
+			if same++; idlestSame == nil || other.used.Load() < idlestSame.used.Load() {
+				idlestSame = other
+			}
+		}
+	}
+	var last *conn
+	switch {
+	case same > l.each:
+		last = idlestSame
+	case len(l.open) > l.total:
+		last = idlest
+	}
+	l.mu.Unlock()
+	if last != nil {
+		last.Close()
+	}
 }
 
-func (l *connLimit) enter(network netip.Prefix) bool {
+func (l *connLimit) leave(c *conn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.open >= l.total || l.networks[network] >= l.each {
-		return false
-	}
-	l.open++
-	l.networks[network]++
-	return true
-}
-
-func (l *connLimit) leave(network netip.Prefix) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.open--
-	if l.networks[network]--; l.networks[network] == 0 {
-		delete(l.networks, network)
-	}
+	delete(l.open, c)
 }
 
 // networkOf returns the network that counts as one client: who has an address has

@@ -47,11 +47,11 @@ type Secondary struct {
 
 // Limits of TCP (RFC 7766 §6.1, §6.2.3).
 const (
-	tcpFirst   = 5 * time.Second // for the first query of a connection
-	tcpIdle    = 10 * time.Second
-	tcpWrite   = 10 * time.Second
-	maxConns   = 1024
-	maxClients = 64 // connections of one network
+	tcpFirst = 5 * time.Second // for the first query of a connection
+	tcpIdle  = 10 * time.Second
+	tcpWrite = 10 * time.Second
+	maxConns = 1024
+	maxEach  = 64 // connections of one network
 )
 
 // Server answers on one port. Make one with [Listen].
@@ -63,7 +63,9 @@ type Server struct {
 	udp      []*net.UDPConn
 	tcp      []net.Listener
 	servers  []*dns.Server
-	refusals throttle
+	refusals throttle // of transfers
+	rejected throttle // NOTIFY
+	broken   throttle // transfers
 	notifier notifier
 }
 
@@ -136,7 +138,7 @@ func (s *Server) Serve(ctx context.Context) error {
 		}
 		s.servers = append(s.servers, s.server(&dns.Server{PacketConn: u}))
 	}
-	limit := newConnLimit(maxConns, maxClients)
+	limit := &connLimit{total: maxConns, each: maxEach, open: make(map[*conn]bool)}
 	for _, l := range s.tcp {
 		s.servers = append(s.servers, s.server(&dns.Server{Listener: &listener{l, limit}}))
 	}
@@ -168,7 +170,7 @@ func (s *Server) server(d *dns.Server) *dns.Server {
 	d.Handler = s
 	d.TsigProvider = tsig{s}
 	d.MsgAcceptFunc = accept
-	d.UDPSize = dns.MaxMsgSize // a query is short, but a cut one would be malformed
+	d.UDPSize = maxPacket
 	d.ReadTimeout = tcpFirst
 	d.IdleTimeout = func() time.Duration { return tcpIdle }
 	d.MaxTCPQueries = -1

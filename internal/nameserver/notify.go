@@ -3,6 +3,7 @@ package nameserver
 import (
 	"context"
 	"errors"
+	"iter"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -28,12 +29,13 @@ type notifier struct {
 
 	mu      sync.Mutex
 	cancel  context.CancelFunc
-	pending map[string]bool // zones that not all secondaries have been told of
+	busy    bool      // the last round has not come to its end
+	since   *zone.Set // what secondaries were told of before that round; nil: nothing
 	running sync.WaitGroup
 }
 
-// notify tells all secondaries of the zones that differ from those before; nil:
-// of all zones.
+// notify starts to tell all secondaries of the zones that differ from those before;
+// nil: of all zones.
 func (s *Server) notify(ctx context.Context, before *zone.Set) {
 	st := s.current.Load()
 	n := &s.notifier
@@ -42,39 +44,25 @@ func (s *Server) notify(ctx context.Context, before *zone.Set) {
 	if n.cancel != nil {
 		n.cancel()
 	}
-	if len(st.Secondaries) == 0 {
-		n.pending = nil
+	if !n.busy {
+		n.since = before
+	}
+	n.busy = len(st.Secondaries) > 0
+	if !n.busy {
 		return
 	}
-	if n.pending == nil {
-		n.pending = make(map[string]bool)
-	}
-	for name := range st.Zones.Changed(before) {
-		n.pending[name] = true
-	}
-	for name := range n.pending {
-		if z := st.Zones.Find(name); z == nil || dns.Fqdn(z.Name()) != name {
-			delete(n.pending, name)
-		}
-	}
-	if len(n.pending) == 0 {
-		return
-	}
-	names := make([]string, 0, len(n.pending))
-	for name := range n.pending {
-		names = append(names, name)
-	}
+	since := n.since
 	ctx, n.cancel = context.WithCancel(ctx)
 	n.running.Go(func() {
 		var all sync.WaitGroup
 		for _, secondary := range st.Secondaries {
-			all.Go(func() { s.tell(ctx, st, secondary, names) })
+			all.Go(func() { s.tell(ctx, st, secondary, st.Zones.Changed(since)) })
 		}
 		all.Wait()
 		n.mu.Lock()
 		defer n.mu.Unlock()
 		if ctx.Err() == nil {
-			n.pending = nil
+			n.busy, n.since = false, nil
 		}
 	})
 }
@@ -90,12 +78,12 @@ func (n *notifier) wait() {
 
 // tell tells one secondary of zones. One that does not answer is given up; it
 // looks by itself when the SOA's refresh time is over.
-func (s *Server) tell(ctx context.Context, st *state, to Secondary, names []string) {
+func (s *Server) tell(ctx context.Context, st *state, to Secondary, names iter.Seq[string]) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	next := make(chan string)
 	var workers sync.WaitGroup
-	for range min(notifyAtOnce, len(names)) {
+	for range notifyAtOnce {
 		workers.Go(func() {
 			for name := range next {
 				if err := s.tellOne(ctx, st, to, name); err != nil {
@@ -104,26 +92,28 @@ func (s *Server) tell(ctx context.Context, st *state, to Secondary, names []stri
 			}
 		})
 	}
-	for _, name := range names {
+	zones := 0
+feed:
+	for name := range names {
 		select {
 		case next <- name:
-			continue
+			zones++
 		case <-ctx.Done():
+			break feed
 		}
-		break
 	}
 	close(next)
 	workers.Wait()
 	switch err := context.Cause(ctx); {
-	case err == nil:
-		s.log.Info("notified", "secondary", to.Address.String(), "zones", len(names))
-	case !errors.Is(err, context.Canceled):
+	case err == nil && zones > 0:
+		s.log.Info("notified", "secondary", to.Address.String(), "zones", zones)
+	case err != nil && !errors.Is(err, context.Canceled):
 		s.log.Warn("a secondary does not answer NOTIFY; it will look by itself within the hour", "secondary", to.Address.String(), "err", err)
 	}
 }
 
-// tellOne sends a NOTIFY until there is an answer, whatever that says. The error
-// is that of the last try.
+// tellOne sends a NOTIFY until there is an answer. The error is that of the last
+// try.
 func (s *Server) tellOne(ctx context.Context, st *state, to Secondary, name string) error {
 	z := st.Zones.Find(name)
 	if z == nil {
@@ -143,9 +133,12 @@ func (s *Server) tellOne(ctx context.Context, st *state, to Secondary, name stri
 		try, cancel := context.WithTimeout(ctx, wait)
 		var reply *dns.Msg
 		reply, _, err = client.ExchangeContext(try, m, to.Address.String())
+		if err == nil && m.IsTsig() != nil && reply.IsTsig() == nil {
+			err = errors.New("its answer is not signed")
+		}
 		<-tryAgain(try, err)
 		cancel()
-		if reply != nil {
+		if err == nil {
 			if reply.Rcode != dns.RcodeSuccess {
 				s.refused(to, name, reply.Rcode)
 			}
@@ -170,7 +163,7 @@ func tryAgain(try context.Context, err error) <-chan struct{} {
 
 // refused logs that a secondary does not want a zone: mostly it does not know it.
 func (s *Server) refused(to Secondary, name string, rcode int) {
-	if s.refusals.pass(s.now()) {
+	if s.rejected.pass(s.now()) {
 		s.log.LogAttrs(context.Background(), slog.LevelWarn, "a secondary refused NOTIFY; is the zone configured there?",
 			slog.String("secondary", to.Address.String()), slog.String("zone", strings.TrimSuffix(name, ".")), slog.String("rcode", dns.RcodeToString[rcode]))
 	}

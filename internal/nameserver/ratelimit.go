@@ -27,8 +27,9 @@ type bucket struct {
 }
 
 const (
-	buckets = 1 << 16
-	slip    = 2 // every second response over the limit is sent truncated
+	buckets  = 1 << 16
+	slip     = 2  // every second response over the limit is sent truncated
+	allKinds = 20 // how many times the rate of one kind all kinds together may have
 )
 
 func newLimiter(rate int) *limiter {
@@ -42,7 +43,7 @@ func newLimiter(rate int) *limiter {
 // kind says what a response is: its code, and the name, or the zone of a name that
 // does not exist.
 func (l *limiter) kind(rcode int, name string) uint64 {
-	return maphash.String(l.seed, name) + uint64(rcode)
+	return maphash.String(l.seed, name) + uint64(rcode) + 1
 }
 
 type verdict int
@@ -59,17 +60,26 @@ func (l *limiter) allow(client netip.Addr, kind uint64, now time.Time) verdict {
 	if l.rate == 0 || client.IsLoopback() { // a kernel lets nobody claim loopback; a proxy on this machine speaks for many
 		return pass
 	}
+	network := networkOf(client)
+	if v := l.take(network, kind, float64(l.rate), now); v != pass {
+		return v
+	}
+	return l.take(network, 0, float64(l.rate*allKinds), now)
+}
+
+// take takes a response out of a bucket that gets rate of them a second.
+func (l *limiter) take(network netip.Prefix, kind uint64, rate float64, now time.Time) verdict {
 	key := maphash.Comparable(l.seed, struct {
 		netip.Prefix
 		kind uint64
-	}{networkOf(client), kind})
+	}{network, kind})
 	b := &l.buckets[key%buckets]
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.key != key {
-		b.key, b.filled, b.tokens, b.over = key, now, float64(l.rate), 0
+		b.key, b.filled, b.tokens, b.over = key, now, rate, 0
 	}
-	b.tokens = min(float64(l.rate), b.tokens+max(0, now.Sub(b.filled).Seconds())*float64(l.rate))
+	b.tokens = min(rate, b.tokens+max(0, now.Sub(b.filled).Seconds())*rate)
 	b.filled = now
 	if b.tokens >= 1 {
 		b.tokens--

@@ -24,11 +24,13 @@ type request struct {
 	name         []byte // as on the wire, letter case kept
 	qtype, class uint16
 
+	signature int // octets that the signature of the response will have
+
 	edns    bool
 	version uint8
 	do      bool
-	size    int      // what the client takes over UDP; 0: it did not say
-	cookies [][]byte // the content of each COOKIE option
+	size    int    // what the client takes over UDP; 0: it did not say
+	cookie  []byte // of the first COOKIE option (RFC 7873 §5.2); nil: there is none
 }
 
 // parse reads a plain query: one uncompressed question and at most an OPT record.
@@ -54,12 +56,11 @@ func (r *request) parse(m []byte) bool {
 	}
 	off++
 	*r = request{
-		id:      binary.BigEndian.Uint16(m),
-		flags:   flags & (bitRD | bitCD),
-		name:    m[headerSize:off],
-		qtype:   binary.BigEndian.Uint16(m[off:]),
-		class:   binary.BigEndian.Uint16(m[off+2:]),
-		cookies: r.cookies[:0],
+		id:    binary.BigEndian.Uint16(m),
+		flags: flags & (bitRD | bitCD),
+		name:  m[headerSize:off],
+		qtype: binary.BigEndian.Uint16(m[off:]),
+		class: binary.BigEndian.Uint16(m[off+2:]),
 	}
 	if r.qtype == dns.TypeAXFR || r.qtype == dns.TypeIXFR {
 		return false
@@ -89,8 +90,8 @@ func (r *request) parseOPT(m []byte) bool {
 		if len(m) < 4+n {
 			return false
 		}
-		if code == dns.EDNS0COOKIE {
-			r.cookies = append(r.cookies, m[4:4+n])
+		if code == dns.EDNS0COOKIE && r.cookie == nil {
+			r.cookie = m[4 : 4+n]
 		}
 		m = m[4+n:]
 	}
@@ -112,6 +113,9 @@ func (r *request) fromMsg(m *dns.Msg) bool {
 	if m.CheckingDisabled {
 		r.flags |= bitCD
 	}
+	if t := m.IsTsig(); t != nil {
+		r.signature = dns.Len(t)
+	}
 	buf := make([]byte, 256)
 	n, err := dns.PackDomainName(q.Name, buf, 0, nil, false)
 	if err != nil {
@@ -128,8 +132,8 @@ func (r *request) fromMsg(m *dns.Msg) bool {
 		}
 		r.edns, r.version, r.do, r.size = true, opt.Version(), opt.Do(), int(opt.UDPSize())
 		for _, o := range opt.Option {
-			if c, ok := o.(*dns.EDNS0_COOKIE); ok {
-				r.cookies = append(r.cookies, fromHex(c.Cookie))
+			if c, ok := o.(*dns.EDNS0_COOKIE); ok && r.cookie == nil {
+				r.cookie = fromHex(c.Cookie)
 			}
 		}
 	}

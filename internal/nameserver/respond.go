@@ -24,6 +24,7 @@ func (s *state) respond(dst []byte, r *request, udp bool, client netip.Addr, now
 			limit = min(max(dns.MinMsgSize, r.size), udpSize)
 		}
 	}
+	limit -= r.signature // RFC 8945 §5.3
 	opt, rcode, known := s.opt(r, client, now)
 	start := len(dst)
 	switch {
@@ -44,12 +45,27 @@ func (s *state) respond(dst []byte, r *request, udp bool, client netip.Addr, now
 			dst = a.shorten(dst, start, limit-len(opt), r)
 		}
 	}
+	return appendOPT(dst, start, opt), kind, known
+}
+
+// truncated appends the response that sends a client to TCP: the question, and OPT
+// with the cookie that lifts the rate limit.
+func (s *state) truncated(dst []byte, r *request, client netip.Addr, now time.Time) []byte {
+	start := len(dst)
+	dst = r.bare(dst, dns.RcodeSuccess)
+	dst[start+2] |= bitTC >> 8
+	opt, _, _ := s.opt(r, client, now)
+	return appendOPT(dst, start, opt)
+}
+
+// appendOPT puts the OPT record behind the message that begins at start.
+func appendOPT(dst []byte, start int, opt []byte) []byte {
 	if len(opt) > 0 {
 		dst = append(dst, opt...)
 		count := dst[start+10 : start+12]
 		binary.BigEndian.PutUint16(count, binary.BigEndian.Uint16(count)+1)
 	}
-	return dst, kind, known
+	return dst
 }
 
 // bare appends a response that is a header and the question.
@@ -78,29 +94,30 @@ func (s *state) opt(r *request, client netip.Addr, now time.Time) (opt []byte, r
 		opt[5] = dns.RcodeBadVers >> 4
 		return opt, dns.RcodeBadVers, false
 	}
-	if len(r.cookies) == 0 {
+	if r.cookie == nil {
 		return opt, dns.RcodeSuccess, false
 	}
-	if len(r.cookies) > 1 || !wellFormed(r.cookies[0]) {
+	if !wellFormed(r.cookie) {
 		return opt, dns.RcodeFormatError, false // RFC 7873 §5.2.2
 	}
-	known = s.cookies.valid(r.cookies[0], client, now)
+	known = s.cookies.valid(r.cookie, client, now)
 	opt[10] = 4 + cookieSize
 	opt = append(opt, 0, dns.EDNS0COOKIE, 0, cookieSize)
-	return s.cookies.appendTo(opt, r.cookies[0][:clientCookieSize], client, now), dns.RcodeSuccess, known
+	return s.cookies.appendTo(opt, r.cookie[:clientCookieSize], client, now), dns.RcodeSuccess, known
 }
 
 // answer is a response that lacks id, RD, CD and the client's letter case.
 type answer struct {
 	wire       []byte
 	additional int    // where the additional section starts
+	glue       bool   // that section is needed (RFC 9471 §3)
 	kind       uint64 // for the rate limit
 }
 
-// shorten makes a response fit: without the additional section, of which nothing
-// is required (RFC 2181 §9), else without all but the question, and TC set.
+// shorten makes a response fit: without the additional section, unless that is
+// glue (RFC 2181 §9), else without all but the question, and TC set.
 func (a *answer) shorten(dst []byte, start, limit int, r *request) []byte {
-	if a.additional <= limit {
+	if a.additional <= limit && !a.glue {
 		dst = dst[:start+a.additional]
 		binary.BigEndian.PutUint16(dst[start+10:], 0)
 		return dst
@@ -112,7 +129,7 @@ func (a *answer) shorten(dst []byte, start, limit int, r *request) []byte {
 }
 
 // maxAnswers is how many octets of answers are kept. What a stranger may vary at
-// will, names that do not exist and names under a wildcard, is not kept.
+// will is not kept.
 const maxAnswers = 32 << 20
 
 // answer finds or makes the answer to a question of class IN.
@@ -171,22 +188,26 @@ func (s *state) make(name []byte, qtype uint16) (a *answer, keep bool) {
 		a.wire, err = m.Pack()
 	}
 	if err != nil {
-		s.log.Error("an answer cannot be sent", "zone", z.Name(), "type", dns.Type(qtype).String(), "err", err)
+		// Not by what New lets into a zone.
+		s.log.Error("an answer cannot be sent", "zone", z.Name(), "err", err)
 		return s.failure(name, qtype, dns.RcodeServerFailure), false
 	}
-	keep = found.Rcode == dns.RcodeSuccess && !found.Wildcard
-	if keep {
+	// A stranger can ask for names without number below a delegation or a wildcard,
+	// and for 65,000 types at any name.
+	named := found.Rcode == dns.RcodeSuccess && !found.Wildcard && !found.Referral
+	a.glue = found.Referral && len(found.Additional) > 0
+	if named {
 		a.kind = s.limiter.kind(found.Rcode, text)
 	} else {
 		a.kind = s.limiter.kind(found.Rcode, z.Name())
 	}
-	return a, keep
+	return a, named && len(found.Answer) > 0
 }
 
 // failure is an answer without records.
 func (s *state) failure(name []byte, qtype uint16, rcode int) *answer {
 	wire := (&request{name: name, qtype: qtype, class: dns.ClassINET}).bare(nil, rcode)
-	return &answer{wire, len(wire), s.limiter.kind(rcode, "")}
+	return &answer{wire: wire, additional: len(wire), kind: s.limiter.kind(rcode, "")}
 }
 
 func fromHex(s string) []byte {

@@ -35,7 +35,9 @@ func (s *Server) transfer(w dns.ResponseWriter, m *dns.Msg, st *state, client ne
 	}
 	soaOnly := udp || q.Qtype == dns.TypeIXFR && upToDate(m, z.Serial())
 	if err := send(w, m, z, soaOnly); err != nil {
-		s.log.Warn("transfer broken off", "zone", z.Name(), "to", client, "err", err)
+		if s.broken.pass(s.now()) {
+			s.log.Warn("transfer broken off", "zone", z.Name(), "to", client, "err", err)
+		}
 		return
 	}
 	if !soaOnly {

@@ -9,6 +9,10 @@ import (
 	"golang.org/x/net/ipv6"
 )
 
+// maxPacket is how many octets of a packet are read: no query has as many, and what
+// is cut is malformed.
+const maxPacket = 4096
+
 // batch is how many packets are taken from, or given to, the kernel at once.
 const batch = 64
 
@@ -55,8 +59,7 @@ func wrap(c net.PacketConn, packets packetConn, s *Server, from func([]byte) []b
 	u := &udpConn{PacketConn: c, server: s, packets: packets, from: from,
 		in: make([]ipv4.Message, batch), out: make([]ipv4.Message, batch), buffers: make([][]byte, batch)}
 	for i := range batch {
-		// A longer packet is cut, and no query then.
-		u.in[i].Buffers = [][]byte{make([]byte, 4096)}
+		u.in[i].Buffers = [][]byte{make([]byte, maxPacket)}
 		if from != nil {
 			u.in[i].OOB = make([]byte, 64)
 		}
@@ -138,17 +141,17 @@ func (u *udpConn) answer(s *state, m *ipv4.Message, packet []byte, client netip.
 
 // reply makes the response over UDP, or nil: the rate limit has none.
 func (s *state) reply(dst []byte, r *request, client netip.Addr, now time.Time) []byte {
-	dst, kind, known := s.respond(dst, r, true, client, now)
+	response, kind, known := s.respond(dst, r, true, client, now)
 	if known || s.trusted(client) {
-		return dst
+		return response
 	}
 	switch s.limiter.allow(client, kind, now) {
 	case truncate:
-		return truncated(dst)
+		return s.truncated(dst, r, client, now)
 	case drop:
 		return nil
 	}
-	return dst
+	return response
 }
 
 // trusted tells whether a client is a secondary by its address.
@@ -159,21 +162,6 @@ func (s *state) trusted(client netip.Addr) bool {
 		}
 	}
 	return false
-}
-
-// truncated makes a response an empty one with TC, however it was counted.
-func truncated(m []byte) []byte {
-	end := headerSize
-	for end < len(m) && m[end] != 0 && m[end] <= 63 {
-		end += 1 + int(m[end])
-	}
-	if end += 5; end > len(m) || m[4] != 0 || m[5] != 1 {
-		return nil
-	}
-	m = m[:end]
-	clear(m[6:headerSize])
-	m[2] |= bitTC >> 8
-	return m
 }
 
 // flush sends what is queued. What the kernel refuses is lost, as UDP may be.
@@ -195,12 +183,7 @@ func (u *udpConn) WriteTo(b []byte, addr net.Addr) (int, error) {
 	client := p.AddrPort().Addr()
 	s := u.server.current.Load()
 	if !p.signed && !s.trusted(client) && len(b) >= headerSize {
-		switch s.limiter.allow(client, s.limiter.kind(int(b[3]&0xf), ""), u.server.now()) {
-		case truncate:
-			if cut := truncated(b); cut != nil {
-				b = cut
-			}
-		case drop:
+		if s.limiter.allow(client, s.limiter.kind(int(b[3]&0xf), ""), u.server.now()) != pass {
 			return len(b), nil
 		}
 	}
