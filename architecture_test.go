@@ -71,6 +71,7 @@ func TestArchitecture(t *testing.T) {
 	allow("milepost/data")
 	allow("milepost/internal/tomlfile")
 	allow("milepost/internal/xmlwriter")
+	allow("milepost/internal/pages", "milepost/address", "milepost/settings", "milepost/internal/tomlfile")
 	for _, f := range formats {
 		allow(f, "milepost/address", "milepost/settings", "milepost/internal/xmlwriter")
 		for _, shell := range []string{"os", "time", "log", "log/slog", "net", "net/http", echoPath} {
@@ -93,8 +94,13 @@ func TestArchitecture(t *testing.T) {
 	}
 	allow("milepost/internal/config", "milepost/address", "milepost/settings", "milepost/internal/tomlfile")
 	allow("milepost/internal/nameserver", "milepost/address", "milepost/settings", "milepost/zone")
+	for _, shell := range []string{"net", "net/http", "time", "log/slog", echoPath} {
+		if slices.Contains(all["milepost/internal/pages"].Imports, shell) {
+			t.Errorf("milepost/internal/pages imports %s: a page is made of its model alone", shell)
+		}
+	}
 	for name, p := range all {
-		if slices.Contains(p.Imports, echoPath) && name != "milepost/internal/httpd" && name != "milepost/internal/pages" {
+		if slices.Contains(p.Imports, echoPath) && name != "milepost/internal/httpd" {
 			t.Errorf("%s imports Echo", name)
 		}
 		if slices.Contains(p.Imports, tomlPath) && name != "milepost/internal/tomlfile" {

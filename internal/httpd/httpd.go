@@ -20,6 +20,7 @@ import (
 
 	"milepost/address"
 	"milepost/catalogue"
+	"milepost/internal/pages"
 )
 
 // Limits of one connection. A request whose address has 10 kB still gets an
@@ -52,20 +53,27 @@ type Options struct {
 	PublicURL string
 	// Sign signs profiles; nil: they stay unsigned.
 	Sign func(profile []byte) ([]byte, error)
+	// Branding gives the pages for people a service's name and looks.
+	Branding pages.Branding
 }
 
 // Handler answers every request.
 func Handler(o Options) http.Handler {
+	site, err := pages.New(o.Branding, o.PublicURL)
+	if err != nil {
+		panic(err) // it is made of embedded files alone, and a test makes it
+	}
+	s := &server{current: o.Catalogue, publicURL: o.PublicURL, sign: o.Sign, pages: site, forPeople: make(map[string]bool)}
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
 	e.IPExtractor = echo.ExtractIPDirect() // else anybody names the address that is logged
-	e.HTTPErrorHandler = answerError
+	e.HTTPErrorHandler = s.answerError
 	e.Pre(oneLeadingSlash, anyCase)
 	e.Use(logged(o.Log), recovered(o.Log))
-	s := &server{current: o.Catalogue, publicURL: o.PublicURL, sign: o.Sign}
 	s.autoconfigRoutes(e)
 	s.autodiscoverRoutes(e)
 	s.mobileconfigRoutes(e)
+	s.pagesRoutes(e)
 	return e
 }
 
@@ -74,6 +82,9 @@ type server struct {
 	publicURL   string
 	sign        func([]byte) ([]byte, error)
 	autoconfigs documents
+	pages       *pages.Site
+	lists       lists
+	forPeople   map[string]bool // the routes whose errors are pages
 }
 
 // get routes GET and HEAD, which Echo keeps apart.
@@ -114,8 +125,7 @@ func document(c echo.Context, contentType, cache string, doc rendered) error {
 	h.Set(echo.HeaderCacheControl, cache)
 	h.Set("Etag", doc.etag)
 	r := c.Request()
-	// No tag of ours is part of another, so looking for it does (RFC 9110 §13.1.2).
-	if seen := strings.Join(r.Header["If-None-Match"], ","); seen == "*" || strings.Contains(seen, doc.etag) {
+	if seenBefore(r, doc.etag) {
 		h.Del(echo.HeaderContentType)
 		return c.NoContent(http.StatusNotModified)
 	}
@@ -126,6 +136,13 @@ func document(c echo.Context, contentType, cache string, doc rendered) error {
 	}
 	_, err := c.Response().Write(doc.body)
 	return err
+}
+
+// seenBefore tells whether the client has what a tag stands for. No tag of ours
+// is part of another, so looking for it does (RFC 9110 §13.1.2).
+func seenBefore(r *http.Request, etag string) bool {
+	seen := strings.Join(r.Header["If-None-Match"], ",")
+	return seen == "*" || strings.Contains(seen, etag)
 }
 
 // transient sends an answer that nobody may keep.
@@ -143,9 +160,10 @@ func entityTag(body []byte) string {
 	return `"` + base64.RawURLEncoding.EncodeToString(sum[:16]) + `"`
 }
 
-// answerError writes every error of every handler: one line of plain text, so
-// that no client takes it for a document.
-func answerError(err error, c echo.Context) {
+// answerError writes every error of every handler: a page where people ask, JSON
+// where its programs do, else one line of plain text, so that no client takes it
+// for a document.
+func (s *server) answerError(err error, c echo.Context) {
 	if c.Response().Committed {
 		return
 	}
@@ -162,6 +180,14 @@ func answerError(err error, c echo.Context) {
 			allow = strings.TrimPrefix(allow, "OPTIONS, ")
 			c.Response().Header().Set(echo.HeaderAllow, allow)
 			message = "this address answers " + allow
+		}
+	}
+	if s.answerPeople(c, status) {
+		return
+	}
+	if c.Path() == apiPath {
+		if body, err := pages.JSONError(message); err == nil && transient(c, status, echo.MIMEApplicationJSON, body) == nil {
+			return
 		}
 	}
 	h := c.Response().Header()

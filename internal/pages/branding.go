@@ -1,0 +1,178 @@
+package pages
+
+import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"image/png"
+	"io"
+	"os"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"milepost/settings"
+)
+
+// Branding makes the pages those of one service. Each part may be zero.
+type Branding struct {
+	Name       string // of the service; empty: milepost
+	Logo       Logo
+	Colour     Colour
+	SupportURL string // https: or mailto:
+}
+
+func (b Branding) withDefaults() Branding {
+	if b.Name == "" {
+		b.Name = "milepost"
+	}
+	if b.Colour == (Colour{}) {
+		b.Colour = defaultColour
+	}
+	return b
+}
+
+// Logo is an image that stands beside the service's name.
+type Logo struct {
+	ContentType string // empty: no logo
+	Body        []byte
+}
+
+func (l Logo) extension() string {
+	if l.ContentType == "image/png" {
+		return ".png"
+	}
+	return ".svg"
+}
+
+const (
+	maxName   = 40       // characters that fit beside the menu
+	maxLogo   = 32 << 10 // octets; the first page stays small with it
+	maxPixels = 2048     // of a logo's width and height
+)
+
+// NewBranding makes a Branding of what is written in a configuration; what is
+// empty has its default. LogoFile is a PNG or an SVG. The errors name the key,
+// all at once.
+func NewBranding(name, logoFile, colour, supportURL string) (Branding, error) {
+	var b Branding
+	var errs []error
+	take := func(key, value string, parse func(string) error) {
+		if value == "" {
+			return
+		}
+		if err := parse(value); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", key, err))
+		}
+	}
+	take("name", name, func(s string) (err error) { b.Name, err = ParseName(s); return err })
+	take("logo", logoFile, func(s string) (err error) { b.Logo, err = ReadLogo(s); return err })
+	take("colour", colour, func(s string) (err error) { b.Colour, err = ParseColour(s); return err })
+	take("support_url", supportURL, func(s string) (err error) { b.SupportURL, err = ParseSupportURL(s); return err })
+	return b, errors.Join(errs...)
+}
+
+// ParseName reads a service's name.
+func ParseName(s string) (string, error) {
+	switch n := utf8.RuneCountInString(s); {
+	case strings.TrimSpace(s) == "":
+		return "", fmt.Errorf("is empty; 1 to %d characters are allowed", maxName)
+	case n > maxName:
+		return "", fmt.Errorf("has %d characters; at most %d are allowed", n, maxName)
+	case !utf8.ValidString(s) || strings.ContainsFunc(s, unicode.IsControl) || s != strings.TrimSpace(s):
+		return "", fmt.Errorf("%q has control characters, or space at its ends; neither is allowed", s)
+	}
+	return s, nil
+}
+
+// ParseSupportURL reads where people get help: an https: or a mailto: URL.
+func ParseSupportURL(s string) (string, error) {
+	if to, ok := strings.CutPrefix(s, "mailto:"); ok {
+		if !strings.Contains(to, "@") || strings.ContainsFunc(to, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
+			return "", fmt.Errorf("%q has no mail address; \"mailto:help@example.com\", say, is allowed", s)
+		}
+		return s, nil
+	}
+	u, err := settings.ParseURL(s, "https")
+	if err == nil && !u.Filled() {
+		err = fmt.Errorf("%q has a placeholder; none is allowed here", s)
+	}
+	if err != nil {
+		return "", fmt.Errorf("%w; \"https://…\" and \"mailto:…\" are allowed", err)
+	}
+	return string(u), nil
+}
+
+// ReadLogo reads a logo's file.
+func ReadLogo(file string) (Logo, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return Logo{}, err
+	}
+	defer f.Close()
+	if stat, err := f.Stat(); err != nil || !stat.Mode().IsRegular() {
+		return Logo{}, fmt.Errorf("%s is not a regular file", file) // a pipe would wait for ever
+	}
+	body, err := io.ReadAll(io.LimitReader(f, maxLogo+1))
+	if err != nil {
+		return Logo{}, err
+	}
+	logo, err := ParseLogo(body)
+	if err != nil {
+		return Logo{}, fmt.Errorf("%s: %w", file, err)
+	}
+	return logo, nil
+}
+
+// ParseLogo tells what kind of image a file is, and refuses what is none.
+func ParseLogo(body []byte) (Logo, error) {
+	if len(body) > maxLogo {
+		return Logo{}, fmt.Errorf("is larger than %d kB; that is the most", maxLogo>>10)
+	}
+	if bytes.HasPrefix(body, []byte("\x89PNG")) {
+		config, err := png.DecodeConfig(bytes.NewReader(body))
+		if err == nil && (config.Width > maxPixels || config.Height > maxPixels) {
+			return Logo{}, fmt.Errorf("has %d by %d pixels; at most %d by %d are allowed", config.Width, config.Height, maxPixels, maxPixels)
+		}
+		if err == nil {
+			_, err = png.Decode(bytes.NewReader(body))
+		}
+		if err != nil {
+			return Logo{}, fmt.Errorf("is a broken PNG: %w", err)
+		}
+		return Logo{"image/png", body}, nil
+	}
+	if err := checkSVG(body); err != nil {
+		return Logo{}, err
+	}
+	return Logo{"image/svg+xml", body}, nil
+}
+
+// checkSVG takes well-formed SVG. Script in it would not run, shown as an image
+// or opened by itself under its own policy, but has no place in a logo.
+func checkSVG(body []byte) error {
+	d := xml.NewDecoder(bytes.NewReader(body))
+	root := true
+	for {
+		token, err := d.Token()
+		if err == io.EOF && !root {
+			return nil
+		}
+		if err != nil {
+			return errors.New("is neither a PNG nor a well-formed SVG; these two are allowed")
+		}
+		switch token := token.(type) {
+		case xml.StartElement:
+			if root && (token.Name.Local != "svg" || token.Name.Space != "http://www.w3.org/2000/svg") {
+				return fmt.Errorf("is XML, but its root is %q and not an svg element", token.Name.Local)
+			}
+			root = false
+			if strings.EqualFold(token.Name.Local, "script") || strings.EqualFold(token.Name.Local, "foreignObject") {
+				return fmt.Errorf("has a %s element; that is not allowed in a logo", token.Name.Local)
+			}
+		case xml.Directive:
+			return errors.New("has a document type; remove that line")
+		}
+	}
+}

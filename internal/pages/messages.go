@@ -1,0 +1,180 @@
+package pages
+
+import (
+	"embed"
+	"fmt"
+	"html/template"
+	"strings"
+
+	"milepost/internal/tomlfile"
+)
+
+//go:embed messages/*.toml
+var messageFiles embed.FS
+
+// messages are all texts of one language, by key.
+type messages map[string]*message
+
+// message is a text in pieces. In its file a placeholder is {name}, what a
+// person sees on a screen *stands between asterisks*, and a term is linked to
+// its explanation as [term](#anchor), or to a page as [words](/path).
+type message struct {
+	pieces []piece
+}
+
+// piece is one of: words, a placeholder, or markup around pieces.
+type piece struct {
+	kind   pieceKind
+	text   string
+	inside []piece
+}
+
+type pieceKind byte
+
+const (
+	words       pieceKind = iota
+	placeholder           // text is its name
+	onScreen              // inside is what stands on the screen
+	link                  // text is where it leads
+)
+
+func loadMessages() (map[string]messages, error) {
+	out := make(map[string]messages)
+	for _, l := range languages {
+		name := "messages/" + l.code + ".toml"
+		text, err := messageFiles.ReadFile(name)
+		if err != nil {
+			return nil, err
+		}
+		t := tomlfile.Parse(name, text)
+		m := make(messages)
+		for _, key := range t.Keys() {
+			value, _ := t.String(key)
+			if m[key], err = parseMessage(value); err != nil {
+				t.Errorf(key, "%w", err)
+			}
+		}
+		if errs := t.Errors(); len(errs) > 0 {
+			return nil, errs
+		}
+		out[l.code] = m
+	}
+	return out, nil
+}
+
+// get returns a message. A test holds that none is missing; if one were, its
+// key would stand in the page.
+func (m messages) get(key string) *message {
+	if found := m[key]; found != nil {
+		return found
+	}
+	return &message{[]piece{{kind: words, text: key}}}
+}
+
+func parseMessage(s string) (*message, error) {
+	pieces, err := parsePieces(s)
+	return &message{pieces}, err
+}
+
+func parsePieces(s string) ([]piece, error) {
+	var out []piece
+	for s != "" {
+		i := strings.IndexAny(s, "{*[")
+		if i < 0 {
+			return append(out, piece{kind: words, text: s}), nil
+		}
+		if i > 0 {
+			out = append(out, piece{kind: words, text: s[:i]})
+		}
+		mark := s[i]
+		closing := map[byte]string{'{': "}", '*': "*", '[': "]("}[mark]
+		inner, rest, ok := strings.Cut(s[i+1:], closing)
+		if !ok {
+			return nil, fmt.Errorf("%q has a %c that nothing closes", s, mark)
+		}
+		switch mark {
+		case '{':
+			out = append(out, piece{kind: placeholder, text: inner})
+		case '*':
+			inside, err := parsePieces(inner)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, piece{kind: onScreen, inside: inside})
+		case '[':
+			target, after, ok := strings.Cut(rest, ")")
+			if !ok || !strings.HasPrefix(target, "#") && !strings.HasPrefix(target, "/") {
+				return nil, fmt.Errorf("%q has a link that leads nowhere; [term](#anchor) and [words](/path) are allowed", s)
+			}
+			inside, err := parsePieces(inner)
+			if err != nil {
+				return nil, err
+			}
+			if strings.HasPrefix(target, "#") {
+				target = "/help" + target
+			}
+			out, rest = append(out, piece{kind: link, text: target, inside: inside}), after
+		}
+		s = rest
+	}
+	return out, nil
+}
+
+// text is the message without markup. Args are names and values in turn.
+func (m *message) text(args []any) string {
+	if len(m.pieces) == 1 && m.pieces[0].kind == words { // mostly
+		return m.pieces[0].text
+	}
+	var b strings.Builder
+	writeText(&b, m.pieces, args)
+	return b.String()
+}
+
+func writeText(b *strings.Builder, pieces []piece, args []any) {
+	for _, p := range pieces {
+		switch p.kind {
+		case words:
+			b.WriteString(p.text)
+		case placeholder:
+			b.WriteString(argument(p.text, args))
+		default:
+			writeText(b, p.inside, args)
+		}
+	}
+}
+
+// html is the message with its markup; where makes a path into a link.
+func (m *message) html(where func(path string) string, args []any) template.HTML {
+	var b strings.Builder
+	writeHTML(&b, m.pieces, where, args)
+	return template.HTML(b.String())
+}
+
+func writeHTML(b *strings.Builder, pieces []piece, where func(string) string, args []any) {
+	for _, p := range pieces {
+		switch p.kind {
+		case words:
+			b.WriteString(template.HTMLEscapeString(p.text))
+		case placeholder:
+			// A name that is written from right to left must not turn the words around it.
+			b.WriteString("<bdi>" + template.HTMLEscapeString(argument(p.text, args)) + "</bdi>")
+		case onScreen:
+			b.WriteString("<b>")
+			writeHTML(b, p.inside, where, args)
+			b.WriteString("</b>")
+		case link:
+			b.WriteString(`<a href="` + template.HTMLEscapeString(where(p.text)) + `">`)
+			writeHTML(b, p.inside, where, args)
+			b.WriteString("</a>")
+		}
+	}
+}
+
+func argument(name string, args []any) string {
+	for i := 0; i+1 < len(args); i += 2 {
+		if args[i] == name {
+			return fmt.Sprint(args[i+1])
+		}
+	}
+	return "{" + name + "}"
+}

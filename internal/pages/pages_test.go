@@ -1,0 +1,295 @@
+package pages
+
+import (
+	"strings"
+	"testing"
+
+	"golang.org/x/net/html"
+
+	"milepost/settings"
+)
+
+func site(t testing.TB) *Site {
+	t.Helper()
+	s, err := New(Branding{}, "https://mail.example.com")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// everyPage renders one page of each kind.
+func everyPage(t testing.TB) map[string]func(Reader) ([]byte, error) {
+	c, s := shipped(t), site(t)
+	list := NewList(c.Providers())
+	gmx, outlook := answerTo(t, c, "emailaddress=fred@gmx.com"), answerTo(t, c, "emailaddress=fred@outlook.com")
+	gmx.Profile = "/mobileconfig?" + gmx.ProfileQuery("en")
+	gmail, _ := list.Provider("gmail.com")
+	unknown, err := ParseRequest("emailaddress=fred@unknown.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	domain := answerTo(t, c, "emailaddress=gmx.com")
+	return map[string]func(Reader) ([]byte, error){
+		"home":      func(r Reader) ([]byte, error) { return s.Home(r, list.Len()) },
+		"answer":    func(r Reader) ([]byte, error) { return s.Setup(r, gmx) },
+		"OAuth2":    func(r Reader) ([]byte, error) { return s.Setup(r, outlook) },
+		"domain":    func(r Reader) ([]byte, error) { return s.Setup(r, domain) },
+		"mistyped":  func(r Reader) ([]byte, error) { return s.Mistyped(r, "fred") },
+		"unknown":   func(r Reader) ([]byte, error) { return s.Unknown(r, unknown) },
+		"providers": func(r Reader) ([]byte, error) { return s.Providers(r, list, Filter{}) },
+		"filtered":  func(r Reader) ([]byte, error) { return s.Providers(r, list, Filter{Search: "mail", ByCountry: true}) },
+		"provider":  func(r Reader) ([]byte, error) { return s.Provider(r, gmail) },
+		"help":      s.Help,
+		"error":     func(r Reader) ([]byte, error) { return s.Problem(r, 404) },
+	}
+}
+
+// Every page in every language is well formed: no id twice, every reference to
+// an id met, a language, a title and one heading of the first rank; nothing from
+// another host, no inline script or style, no placeholder left.
+func TestEveryPage(t *testing.T) {
+	for name, render := range everyPage(t) {
+		for _, l := range languages {
+			for _, chosen := range []bool{false, true} {
+				page, err := render(Reader{l.code, chosen})
+				if err != nil {
+					t.Fatal(name, err)
+				}
+				checkPage(t, name+" in "+l.code, page, Reader{l.code, chosen})
+			}
+		}
+	}
+}
+
+func checkPage(t *testing.T, name string, page []byte, r Reader) {
+	t.Helper()
+	root, err := html.Parse(strings.NewReader(string(page)))
+	if err != nil {
+		t.Fatal(name, err)
+	}
+	ids, refs := make(map[string]bool), make(map[string]bool)
+	count := make(map[string]int)
+	for n := range root.Descendants() {
+		if n.Type == html.TextNode && strings.ContainsAny(n.Data, "{}") {
+			t.Errorf("%s: a placeholder is left in %q", name, n.Data)
+		}
+		if n.Type != html.ElementNode {
+			continue
+		}
+		count[n.Data]++
+		if n.Data == "style" || n.Data == "script" && n.FirstChild != nil || n.Data == "base" {
+			t.Errorf("%s: an inline %s", name, n.Data)
+		}
+		for _, a := range n.Attr {
+			switch {
+			case a.Key == "id" && ids[a.Val]:
+				t.Errorf("%s: id %s twice", name, a.Val)
+			case a.Key == "id":
+				ids[a.Val] = true
+			case a.Key == "style" || strings.HasPrefix(a.Key, "on"):
+				t.Errorf("%s: attribute %s", name, a.Key)
+			case a.Key == "for" || a.Key == "aria-labelledby" || a.Key == "aria-describedby":
+				for _, id := range strings.Fields(a.Val) {
+					refs[id] = true
+				}
+			case a.Key == "src" || n.Data == "link" || n.Data == "form" && a.Key == "action":
+				if strings.Contains(a.Val, "//") && !strings.HasPrefix(a.Val, "data:image/png;base64,") {
+					t.Errorf("%s: %s of another host: %s", name, n.Data, a.Val)
+				}
+			case n.Data == "a" && a.Key == "href":
+				checkLink(t, name, n, a.Val, r)
+			case n.Data == "html" && a.Key == "lang" && a.Val != r.Lang:
+				t.Errorf("%s: lang is %s", name, a.Val)
+			}
+		}
+	}
+	for id := range refs {
+		if !ids[id] {
+			t.Errorf("%s: no element has the id %s", name, id)
+		}
+	}
+	if count["h1"] != 1 || count["title"] != 1 || count["main"] != 1 {
+		t.Errorf("%s: %d h1, %d title, %d main", name, count["h1"], count["title"], count["main"])
+	}
+}
+
+// checkLink holds a link of ours to the chosen language, and one to the outside
+// to telling nobody where the reader comes from.
+func checkLink(t *testing.T, name string, n *html.Node, href string, r Reader) {
+	t.Helper()
+	attr := func(key string) string {
+		for _, a := range n.Attr {
+			if a.Key == key {
+				return a.Val
+			}
+		}
+		return ""
+	}
+	switch {
+	case strings.HasPrefix(href, "#"):
+	case strings.HasPrefix(href, "/"):
+		if attr("hreflang") == "" && !strings.HasPrefix(href, "/mobileconfig") && strings.Contains(href, "lang=") != r.Chosen {
+			t.Errorf("%s: the language in %s", name, href)
+		}
+	case strings.HasPrefix(href, "https://") || strings.HasPrefix(href, "http://"):
+		if !strings.Contains(attr("rel"), "noreferrer") {
+			t.Errorf("%s: %s is told of the reader", name, href)
+		}
+		if strings.Contains(href, "fred") && !strings.Contains(href, "mailto") {
+			t.Errorf("%s: %s is told the address", name, href)
+		}
+	default:
+		t.Errorf("%s: a link to %q", name, href)
+	}
+}
+
+// No address becomes markup, in any place where it stands.
+func TestEscaping(t *testing.T) {
+	c, s := shipped(t), site(t)
+	for _, local := range []string{`<script>alert(1)</script>`, `"onclick="x`, `'></code>`, `{{.}}`, "javascript:alert(1)", "&lt;b&gt;", "`${1}`"} {
+		for _, domain := range []string{"gmx.com", "unknown.example"} {
+			q := Request{Typed: local + "@" + domain}
+			q.Address.Local = local
+			q.Address.Domain.ASCII, q.Address.Domain.Unicode = domain, domain
+			var page []byte
+			var err error
+			if p, ok := c.Lookup(q.Address.Domain); ok {
+				a, failed := NewAnswer(p.For(q.Address), q)
+				if failed != nil {
+					t.Fatal(failed)
+				}
+				a.Profile = "/mobileconfig?" + a.ProfileQuery("en")
+				page, err = s.Setup(Reader{Lang: "en"}, a)
+			} else {
+				page, err = s.Unknown(Reader{Lang: "en"}, q)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			root, err := html.Parse(strings.NewReader(string(page)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			values := 0
+			for n := range root.Descendants() {
+				if n.Data == "script" && n.FirstChild != nil {
+					t.Errorf("%s: a script", local)
+				}
+				for _, a := range n.Attr {
+					if strings.HasPrefix(a.Key, "on") || a.Key == "href" && strings.HasPrefix(a.Val, "javascript:") {
+						t.Errorf("%s: %s=%s", local, a.Key, a.Val)
+					}
+					if (a.Key == "value" || a.Key == "data-copy") && strings.Contains(a.Val, local) {
+						values++
+					}
+				}
+			}
+			if values == 0 {
+				t.Errorf("%s: the address stands nowhere as it is", local)
+			}
+		}
+	}
+}
+
+func TestAnswer(t *testing.T) {
+	c := shipped(t)
+	for _, tc := range []struct {
+		name, query        string
+		incoming, outgoing settings.Hostname
+		choices, others    int
+		signIn             string
+	}{
+		{"IMAP by itself", "emailaddress=fred@gmx.com", "imap.gmx.com", "mail.gmx.com", 2, 4, "password"},
+		{"POP by choice", "emailaddress=fred@gmx.com&protocol=pop3", "pop.gmx.com", "mail.gmx.com", 2, 4, "password"},
+		{"POP that is not there", "emailaddress=fred@icloud.com&protocol=pop3", "imap.mail.me.com", "smtp.mail.me.com", 1, 0, "password"},
+		{"POP alone", "emailaddress=fred@dartybox.com", "pop.live.com", "smtp.live.com", 1, 0, "password"},
+		{"no password at all", "emailaddress=fred@outlook.com", "outlook.office365.com", "smtp.office365.com", 2, 2, "oauth2"},
+		{"both", "emailaddress=fred@gmail.com", "imap.gmail.com", "smtp.gmail.com", 2, 2, "both"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			a := answerTo(t, c, tc.query)
+			if a.Incoming.Hostname != tc.incoming || a.Outgoing.Hostname != tc.outgoing {
+				t.Errorf("%s, %s", a.Incoming.Hostname, a.Outgoing.Hostname)
+			}
+			if len(a.Choices) != tc.choices || len(a.Others) != tc.others || a.SignInAt() != tc.signIn {
+				t.Errorf("%d choices, %d others, %s", len(a.Choices), len(a.Others), a.SignInAt())
+			}
+		})
+	}
+}
+
+func TestFind(t *testing.T) {
+	c := shipped(t)
+	l := NewList(c.Providers())
+	for _, tc := range []struct {
+		name, first string
+		filter      Filter
+	}{
+		{"all", "1und1.de", Filter{}},
+		{"name", "orange.fr", Filter{Search: "ORANGE"}},
+		{"domain", "orange.fr", Filter{Search: "wanadoo.fr"}},
+		{"server", "gmail.com", Filter{Search: "imap.gmail.com"}},
+		{"country", "bluewin.ch", Filter{Country: "CH", Search: "swisscom"}},
+		{"nothing", "", Filter{Search: "no such thing"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			found := l.find(tc.filter, countryNames("en"))
+			first := ""
+			if len(found) > 0 {
+				first = l.providers[found[0]].ID
+			}
+			if first != tc.first {
+				t.Errorf("first of %d is %q", len(found), first)
+			}
+		})
+	}
+	byCountry := l.find(Filter{ByCountry: true}, countryNames("de"))
+	names := countryNames("de")
+	for i, at := range byCountry[1:] {
+		if names(l.providers[byCountry[i]].Country) > names(l.providers[at].Country) {
+			t.Fatal("not by country")
+		}
+	}
+}
+
+// A hoster's list of customers is on no page.
+func TestCustomersAreNotListed(t *testing.T) {
+	s := site(t)
+	p := *shipped(t).Providers()[0]
+	p.Domains = nil
+	for i := range maxDomainsShown + 1 {
+		d := settings.DomainPattern{}
+		d.Domain.ASCII = strings.Repeat("c", i+1) + ".customer.example"
+		d.Domain.Unicode = d.Domain.ASCII
+		p.Domains = append(p.Domains, d)
+	}
+	l := NewList([]*settings.Provider{&p})
+	page, err := s.Provider(Reader{Lang: "en"}, &p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(page), "customer.example") || !strings.Contains(string(page), "101 domains") {
+		t.Errorf("%s", page)
+	}
+	if got := l.find(Filter{Search: "customer.example"}, countryNames("en")); len(got) != 0 {
+		t.Error("a part of a customer's domain finds its provider")
+	}
+}
+
+// BenchmarkPages renders each page from its model.
+func BenchmarkPages(b *testing.B) {
+	for name, render := range everyPage(b) {
+		b.Run(name, func(b *testing.B) {
+			size := 0
+			for b.Loop() {
+				page, err := render(Reader{Lang: "de"})
+				if err != nil {
+					b.Fatal(err)
+				}
+				size = len(page)
+			}
+			b.ReportMetric(float64(size), "octets")
+		})
+	}
+}

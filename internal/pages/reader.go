@@ -1,0 +1,72 @@
+package pages
+
+import (
+	"net/url"
+	"strings"
+
+	"golang.org/x/text/language"
+)
+
+// languages are those that the pages are written in. The first is the one for
+// everybody else.
+var languages = []struct {
+	code, name string
+	tag        language.Tag
+}{
+	{"en", "English", language.English},
+	{"fr", "Français", language.French},
+	{"de", "Deutsch", language.German},
+	{"es", "Español", language.Spanish},
+	{"it", "Italiano", language.Italian},
+	{"nl", "Nederlands", language.Dutch},
+	{"pt", "Português", language.Portuguese},
+}
+
+var matcher = func() language.Matcher {
+	tags := make([]language.Tag, len(languages))
+	for i, l := range languages {
+		tags[i] = l.tag
+	}
+	return language.NewMatcher(tags)
+}()
+
+// maxAcceptLanguage bounds what is parsed of a header: a browser sends less.
+const maxAcceptLanguage = 200
+
+// Reader is the person before the page.
+type Reader struct {
+	Lang   string // one of languages
+	Chosen bool   // by the link, not by the browser's preference
+}
+
+// ParseReader finds the language: lang= in the query, else the one that suits
+// an Accept-Language header best (RFC 9110 §12.5.4).
+func ParseReader(rawQuery, acceptLanguage string) Reader {
+	for pair := range strings.SplitSeq(rawQuery, "&") {
+		value, ok := strings.CutPrefix(pair, "lang=")
+		if !ok {
+			continue
+		}
+		if value, err := url.QueryUnescape(value); err == nil {
+			if lang, ok := choose(value); ok {
+				return Reader{Lang: lang, Chosen: true}
+			}
+		}
+	}
+	lang, _ := choose(acceptLanguage)
+	return Reader{Lang: lang}
+}
+
+// choose finds the best language for a tag or a list of tags. False: none of
+// them is ours, and English has to do.
+func choose(preferred string) (string, bool) {
+	if len(preferred) > maxAcceptLanguage {
+		return languages[0].code, false
+	}
+	tags, _, err := language.ParseAcceptLanguage(preferred)
+	if err != nil || len(tags) == 0 {
+		return languages[0].code, false
+	}
+	_, i, confidence := matcher.Match(tags...)
+	return languages[i].code, confidence > language.No
+}

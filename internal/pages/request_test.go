@@ -1,0 +1,67 @@
+package pages
+
+import (
+	"strings"
+	"testing"
+
+	"milepost/settings"
+)
+
+func TestParseRequest(t *testing.T) {
+	for _, tc := range []struct {
+		name, query, address string // empty: refused
+		protocol             settings.Protocol
+	}{
+		{"form", "emailaddress=fred%40example.com", "fred@example.com", ""},
+		{"link by hand", "emailaddress=fred@example.com", "fred@example.com", ""},
+		{"space around it", "emailaddress=++fred%40example.com+", "fred@example.com", ""},
+		{"plus in a form", "emailaddress=fred%2Bnews%40example.com", "fred+news@example.com", ""},
+		{"plus in a link by hand", "emailaddress=fred+news@example.com", "fred+news@example.com", ""},
+		{"capitals in the domain", "emailaddress=Fred%40EXAMPLE.com", "Fred@example.com", ""},
+		{"umlaut", "emailaddress=fred%40b%C3%BCcher.example", "fred@xn--bcher-kva.example", ""},
+		{"domain alone", "emailaddress=example.com", "example.com", ""},
+		{"with a name", "emailaddress=Fred+%3Cfred%40example.com%3E", "fred@example.com", ""},
+		{"mailto", "emailaddress=mailto%3Afred%40example.com", "fred@example.com", ""},
+		{"POP", "emailaddress=fred%40example.com&protocol=pop3", "fred@example.com", settings.POP3},
+		{"IMAP", "protocol=imap&emailaddress=fred%40example.com", "fred@example.com", settings.IMAP},
+		{"unknown protocol", "emailaddress=fred%40example.com&protocol=x", "fred@example.com", ""},
+		{"nothing", "", "", ""},
+		{"empty", "emailaddress=", "", ""},
+		{"spaces", "emailaddress=++", "", ""},
+		{"a word", "emailaddress=fred", "", ""},
+		{"no domain", "emailaddress=fred%40", "", ""},
+		{"space inside", "emailaddress=fred+smith%40example.com", "", ""},
+		{"control character", "emailaddress=fr%0Aed%40example.com", "", ""},
+		{"not UTF-8", "emailaddress=%ff%40example.com", "", ""},
+		{"broken escape", "emailaddress=%4", "", ""},
+		{"too long", "emailaddress=" + strings.Repeat("a", 2000) + "%40example.com", "", ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			q, err := ParseRequest(tc.query)
+			switch {
+			case tc.address == "" && err == nil:
+				t.Errorf("%v is taken", q.Address)
+			case tc.address != "" && (err != nil || q.Address.String() != tc.address || q.Protocol != tc.protocol):
+				t.Errorf("%v %q, %v", q.Address, q.Protocol, err)
+			}
+		})
+	}
+}
+
+// What a request asks for, its own link asks for again.
+func FuzzParseRequest(f *testing.F) {
+	f.Add("emailaddress=fred%40example.com&protocol=pop3")
+	f.Add("emailaddress=%22fred+%26%20co%22%40b%C3%BCcher.example")
+	f.Add("emailaddress=example.com")
+	f.Add("emailaddress=fred+news@example.com;x")
+	f.Fuzz(func(t *testing.T, query string) {
+		q, err := ParseRequest(query)
+		if err != nil {
+			return
+		}
+		again, err := ParseRequest(q.query())
+		if err != nil || again.Address != q.Address || again.Protocol != q.Protocol {
+			t.Errorf("%q: %v, again %v, %v", query, q, again, err)
+		}
+	})
+}

@@ -1,0 +1,118 @@
+// Package pages makes the pages for people: type an address, get the settings
+// of your mail program. It is pure: a page model goes in, HTML or JSON comes
+// out. Routes, headers and status codes are internal/httpd's matter.
+//
+// Everything a page needs is in it or comes from this server: no outside
+// resource, no cookie, no inline script or style.
+package pages
+
+import (
+	"bytes"
+	"embed"
+	"fmt"
+	"html/template"
+)
+
+//go:embed templates/*.html
+var templateFiles embed.FS
+
+// Site makes every page, in one service's name and colour. It never changes,
+// so it may be shared freely.
+type Site struct {
+	branding  Branding
+	publicURL string
+	messages  map[string]messages // by language
+	assets    assets
+	templates map[string]*template.Template // by page
+}
+
+// The pages: each is a file under templates, shown inside layout.html.
+const (
+	pageHome      = "home"
+	pageAnswer    = "answer"
+	pageUnknown   = "unknown"
+	pageProviders = "providers"
+	pageProvider  = "provider"
+	pageHelp      = "help"
+	pageError     = "error"
+)
+
+// New prepares the pages of a service. PublicURL is the HTTPS address under
+// which it is reached, for codes that a phone reads; empty: none is known.
+func New(b Branding, publicURL string) (*Site, error) {
+	s := &Site{branding: b.withDefaults(), publicURL: publicURL, templates: make(map[string]*template.Template)}
+	var err error
+	if s.messages, err = loadMessages(); err != nil {
+		return nil, err
+	}
+	if s.assets, err = loadAssets(s.branding); err != nil {
+		return nil, err
+	}
+	for _, page := range []string{pageHome, pageAnswer, pageUnknown, pageProviders, pageProvider, pageHelp, pageError} {
+		t, err := template.New("layout.html").ParseFS(templateFiles, "templates/layout.html", "templates/parts.html", "templates/"+page+".html")
+		if err != nil {
+			return nil, fmt.Errorf("pages: %w", err)
+		}
+		s.templates[page] = t
+	}
+	return s, nil
+}
+
+// render makes a page whole before any of it is sent.
+func (s *Site) render(page string, v *view, data any) ([]byte, error) {
+	v.Data = data
+	var b bytes.Buffer
+	b.Grow(16 << 10)
+	if err := s.templates[page].Execute(&b, v); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
+}
+
+// Home is the page that asks for an address.
+func (s *Site) Home(r Reader, providers int) ([]byte, error) {
+	v := s.view(r, "/", "")
+	v.Heading = v.T("home-title")
+	return s.render(pageHome, v, providers)
+}
+
+// Help explains the words.
+func (s *Site) Help(r Reader) ([]byte, error) {
+	v := s.view(r, "/help", "")
+	v.Heading = v.T("help-title")
+	return s.render(pageHelp, v, helpSections)
+}
+
+// Mistyped is the home page again, saying what is wrong with the address. What
+// was typed stands in the field, to be corrected.
+func (s *Site) Mistyped(r Reader, typed string) ([]byte, error) {
+	v := s.view(r, "/", "")
+	v.Heading = v.T("home-title")
+	v.NoIndex = true
+	v.Typed = typed
+	v.Mistake = v.T("form-missing")
+	if typed != "" {
+		v.Mistake = v.T("form-invalid", "example", "name@example.com")
+	}
+	return s.render(pageHome, v, 0)
+}
+
+// Unknown says what to try when no provider is known for a domain.
+func (s *Site) Unknown(r Reader, q Request) ([]byte, error) {
+	v := s.view(r, "/setup", q.query())
+	v.Heading = v.T("unknown-title", "domain", q.Address.Domain.Unicode)
+	v.NoIndex = true
+	v.Typed = q.Typed
+	return s.render(pageUnknown, v, q.Address.Domain.Unicode)
+}
+
+// Problem is the page for everything that goes wrong.
+func (s *Site) Problem(r Reader, status int) ([]byte, error) {
+	v := s.view(r, "/", "")
+	v.NoIndex = true
+	v.Heading = v.T("error-title")
+	if status == 404 {
+		v.Heading = v.T("error-none-title")
+	}
+	return s.render(pageError, v, status)
+}

@@ -1,0 +1,319 @@
+package pages
+
+import (
+	"fmt"
+	"html/template"
+	"net/url"
+	"strings"
+
+	"milepost/settings"
+)
+
+// view is what every template is given: words in the reader's language, links
+// that keep it, and the page's own model as Data.
+type view struct {
+	Site    *Site
+	Reader  Reader
+	Heading string
+	Typed   string // stands in the address field
+	Mistake string // with what was typed; empty: none
+	NoIndex bool   // search engines stay out
+	Data    any
+
+	words messages
+	path  string
+	query string // what the page was asked with, less the language
+}
+
+func (s *Site) view(r Reader, path, query string) *view {
+	return &view{Site: s, Reader: r, words: s.messages[r.Lang], path: path, query: query}
+}
+
+// T is a message as plain text; its placeholders follow as names and values.
+func (v *view) T(key string, args ...any) string {
+	return v.words.get(key).text(args)
+}
+
+// H is a message as HTML, its terms linked to the help page; the values are
+// escaped.
+func (v *view) H(key string, args ...any) template.HTML {
+	return v.words.get(key).html(v.Link, args)
+}
+
+// Link is a path of ours in the language that the link which led here chose. A
+// language that the browser prefers needs no mention.
+func (v *view) Link(path string) string {
+	return withLang(path, v.Reader)
+}
+
+func withLang(path string, r Reader) string {
+	if !r.Chosen {
+		return path
+	}
+	path, fragment, found := strings.Cut(path, "#")
+	mark := "?"
+	if strings.Contains(path, "?") {
+		mark = "&"
+	}
+	path += mark + "lang=" + r.Lang
+	if found {
+		path += "#" + fragment
+	}
+	return path
+}
+
+// languageLink leads to the same page in another language.
+type languageLink struct {
+	Lang, Name, URL string
+	Current         bool
+}
+
+// Languages are the links of the language switch. They may hold the address,
+// and lead to this server alone.
+func (v *view) Languages() []languageLink {
+	out := make([]languageLink, len(languages))
+	for i, l := range languages {
+		query := v.query
+		if query != "" {
+			query += "&"
+		}
+		out[i] = languageLink{Lang: l.code, Name: l.name, URL: v.path + "?" + query + "lang=" + l.code, Current: l.code == v.Reader.Lang}
+	}
+	return out
+}
+
+// Language is the name of the page's language, in itself.
+func (v *view) Language() string {
+	for _, l := range languages {
+		if l.code == v.Reader.Lang {
+			return l.name
+		}
+	}
+	return v.Reader.Lang
+}
+
+// Current tells whether the page is the one that a link of the menu leads to.
+func (v *view) Current(path string) bool { return v.path == path }
+
+// Query is one parameter, ready to stand in a link.
+func (v *view) Query(name, value string) string { return name + "=" + url.QueryEscape(value) }
+
+// Asset is the path of an embedded file, which changes with its content.
+func (v *view) Asset(name string) string { return v.Site.assets.paths[name] }
+
+// Texts finds the text for the reader among several.
+func (v *view) Texts(texts []settings.Text) settings.Text { return inLanguage(texts, v.Reader.Lang) }
+
+// inLanguage returns the text in a language, or the English one, or the first.
+func inLanguage(texts []settings.Text, lang string) settings.Text {
+	for _, wanted := range []string{lang, "en"} {
+		for _, t := range texts {
+			if base, _, _ := strings.Cut(t.Lang, "-"); base == wanted {
+				return t
+			}
+		}
+	}
+	if len(texts) > 0 {
+		return texts[0]
+	}
+	return settings.Text{}
+}
+
+// Security names a socket type as mail programs do.
+func (v *view) Security(t settings.SocketType) string {
+	switch t {
+	case settings.SSL:
+		return "SSL/TLS"
+	case settings.STARTTLS:
+		return "STARTTLS"
+	}
+	return v.T("security-none")
+}
+
+// SecurityTerm is where the help page explains a socket type.
+func (v *view) SecurityTerm(t settings.SocketType) string { return v.Link(securityAnchor(t)) }
+
+func securityAnchor(t settings.SocketType) string {
+	switch t {
+	case settings.SSL:
+		return "/help#ssl-tls"
+	case settings.STARTTLS:
+		return "/help#starttls"
+	}
+	return "/help#unencrypted"
+}
+
+// SecurityAnchor is where the help page explains the server's socket type.
+func (c card) SecurityAnchor() string { return securityAnchor(c.Server.SocketType) }
+
+// ProtocolName names a protocol or a service as people know it.
+func (v *view) ProtocolName(p settings.Protocol) string {
+	switch p {
+	case settings.IMAP:
+		return "IMAP"
+	case settings.POP3:
+		return "POP"
+	case settings.SMTP:
+		return "SMTP"
+	case settings.ManageSieve:
+		return v.T("service-filters")
+	case settings.CalDAV:
+		return v.T("service-calendars")
+	case settings.CardDAV:
+		return v.T("service-contacts")
+	case settings.WebDAV:
+		return v.T("service-files")
+	case settings.JMAP:
+		return v.T("service-mail")
+	case settings.ActiveSync:
+		return "Exchange ActiveSync"
+	case settings.EWS:
+		return "Exchange Web Services"
+	}
+	return string(p)
+}
+
+// ProtocolTerm is where the help page explains a server's protocol.
+func (v *view) ProtocolTerm(p settings.Protocol) string {
+	switch p {
+	case settings.IMAP:
+		return v.Link("/help#imap")
+	case settings.POP3:
+		return v.Link("/help#pop")
+	}
+	return v.Link("/help#smtp")
+}
+
+// SignIn names the ways to log in, the provider's preference first.
+func (v *view) SignIn(methods []settings.Authentication) string {
+	words := make([]string, 0, len(methods))
+	for _, m := range methods {
+		switch m {
+		case settings.PasswordCleartext, settings.Basic:
+			words = append(words, v.T("signin-password"))
+		case settings.PasswordEncrypted, settings.Digest:
+			words = append(words, v.T("signin-encrypted"))
+		case settings.GSSAPI:
+			words = append(words, "Kerberos (GSSAPI)")
+		case settings.TLSClientCert:
+			words = append(words, v.T("signin-certificate"))
+		case settings.ClientIPAddress:
+			words = append(words, v.T("signin-network"))
+		case settings.None:
+			words = append(words, v.T("signin-none"))
+		default: // OAuth2, NTLM: the same in every language
+			words = append(words, string(m))
+		}
+	}
+	return strings.Join(words, ", ")
+}
+
+// Field is what the part for one value with its copy button is given.
+type Field struct {
+	*view
+	Label  string
+	Value  string
+	Term   string // where it is explained; empty: nowhere
+	Server string // whose value it is, for those who only hear the button
+	Copied bool   // it has a copy button
+}
+
+// Row makes a Field. A value that is a description is not worth copying.
+func (v *view) Row(label string, value any, term, server string) Field {
+	if term != "" {
+		term = v.Link(term)
+	}
+	return Field{view: v, Label: label, Value: fmt.Sprint(value), Term: term, Server: server, Copied: true}
+}
+
+// UsernameRow is the Field of a username: filled in if the address is known,
+// else described.
+func (v *view) UsernameRow(u settings.Username, a Asked, server string) Field {
+	f := v.Row(v.T("field-username"), "", "/help#username", server)
+	f.Value, f.Copied = v.usernameText(u, a)
+	return f
+}
+
+func (v *view) usernameText(u settings.Username, a Asked) (text string, filled bool) {
+	if a.Local() != "" {
+		return u.For(a.Address), true
+	}
+	switch u {
+	case settings.EmailAddress:
+		return v.T("username-address"), false
+	case settings.EmailLocalPart:
+		return v.T("username-local"), false
+	}
+	filledIn := u.For(a.Address)
+	// Words of the reader's instead of the placeholders that are left.
+	filledIn = strings.NewReplacer(settings.EmailAddress, v.T("placeholder-address"), settings.EmailLocalPart, v.T("placeholder-local"),
+		settings.EmailDomain, v.T("placeholder-domain")).Replace(filledIn)
+	return filledIn, filledIn == string(u)
+}
+
+// card is a recommended server on the page that answers.
+type card struct {
+	*view
+	Server settings.Server
+	Asked  Asked
+}
+
+// Card shows a server with all its values.
+func (v *view) Card(s settings.Server) card {
+	return card{v, s, v.Data.(answerPage).Asked}
+}
+
+// ID is the anchor of the card.
+func (c card) ID() string {
+	if c.Server.Protocol == settings.SMTP {
+		return "outgoing"
+	}
+	return "incoming"
+}
+
+// Title says which server it is, Does what for.
+func (c card) Title() string {
+	if c.Server.Protocol == settings.SMTP {
+		return c.T("outgoing")
+	}
+	return c.T("incoming")
+}
+
+// Does says what the server does.
+func (c card) Does() string {
+	if c.Server.Protocol == settings.SMTP {
+		return c.T("outgoing-does")
+	}
+	return c.T("incoming-does")
+}
+
+// table is several servers in rows.
+type table struct {
+	*view
+	Servers []settings.Server
+	Label   string
+	asked   Asked
+}
+
+// Table shows servers in rows, for the account of the page.
+func (v *view) Table(servers []settings.Server, label string) table {
+	t := table{view: v, Servers: servers, Label: label}
+	switch data := v.Data.(type) {
+	case answerPage:
+		t.asked = data.Asked
+	case providerPage:
+		t.asked = data.Asked
+	}
+	return t
+}
+
+// Login is a username in the table.
+func (t table) Login(u settings.Username) Field { return t.UsernameRow(u, t.asked, "") }
+
+// Typist is what a person types as an address: their own if it is known.
+func (v *view) Typist() string {
+	if a := v.Data.(answerPage).Asked; a.Local() != "" {
+		return a.Address.Unicode()
+	}
+	return v.T("your-address")
+}
