@@ -61,7 +61,7 @@ const makeTabs = box => {
     panel.setAttribute('role', 'tabpanel');
     panel.setAttribute('aria-labelledby', tab.id);
     panel.tabIndex = 0;
-    heading.hidden = true;
+    heading.classList.add('unseen'); // the tab shows it
     list.append(tab);
     return tab;
   });

@@ -1,0 +1,148 @@
+package pages_test
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+)
+
+// everyPath leads to each kind of page.
+var everyPath = []string{
+	"/",
+	"/help",
+	"/providers",
+	"/providers?q=mail&sort=country",
+	"/providers?q=no+such+thing",
+	"/providers/gmail.com",
+	"/providers/icloud.com",
+	"/providers/nobody.example",
+	"/setup?emailaddress=fred%40gmx.com",
+	"/setup?emailaddress=fred%40gmx.com&protocol=pop3",
+	"/setup?emailaddress=fred%40outlook.com",
+	"/setup?emailaddress=fred%40gmail.com",
+	"/setup?emailaddress=fred%40orange.fr",
+	"/setup?emailaddress=fred%40proton.me",
+	"/setup?emailaddress=posteo.de",
+	"/setup?emailaddress=fred%40unknown.example",
+	"/setup?emailaddress=fred",
+	"/setup?emailaddress=" + "a-very-long-name-that-has-no-place-to-break-in-it-anywhere-at-all" + "%40gmx.com",
+}
+
+// axe is the text of axe-core, which is no part of the project.
+func axe(t *testing.T) string {
+	t.Helper()
+	for _, file := range []string{os.Getenv("AXE_CORE"), "../../node_modules/axe-core/axe.min.js"} {
+		if text, err := os.ReadFile(file); err == nil {
+			return string(text)
+		}
+	}
+	t.Skip("axe-core is not here; npm install --no-save axe-core, or name its axe.min.js in AXE_CORE")
+	return ""
+}
+
+// axe-core finds nothing against WCAG 2.2 AA or its own best practices on any
+// page, in the light and in the dark, on a phone and on a desktop.
+func TestBrowserAxe(t *testing.T) {
+	source := axe(t)
+	w := open(t)
+	for _, scheme := range []string{"light", "dark"} {
+		for _, width := range []int64{320, 1280} {
+			w.do(t, look(scheme, "screen"), screen(width, 800, false))
+			for _, path := range everyPath {
+				w.visit(t, path)
+				eval[any](t, w, source+"; 0")
+				// Everything that can be opened is open.
+				eval[int](t, w, "document.querySelectorAll('details.others').forEach(d => { d.open = true; }); 0")
+				for _, tab := range []string{"thunderbird", "outlook", "apple", "android", "other"} {
+					if !eval[bool](t, w, fmt.Sprintf("document.getElementById('%s-tab')?.click() !== null", tab)) {
+						continue
+					}
+					found := eval[[]string](t, w, `axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']})
+						.then(r => { if (r.passes.length < 10) throw new Error('axe looked at nothing');
+							return r.violations.map(v => v.id + ': ' + v.nodes.map(n => n.html + ' ' + n.failureSummary).join('; ')); })`)
+					for _, violation := range found {
+						t.Errorf("%s, %s, %d px, %s: %s", path, scheme, width, tab, violation)
+					}
+					if !eval[bool](t, w, "!!document.querySelector('[role=tab]')") {
+						break // a page without tabs is looked at once
+					}
+				}
+			}
+		}
+	}
+	w.check(t)
+}
+
+// screen sets its size.
+func screen(width, height int64, phone bool) chromedp.Action[chromedp.Void] {
+	return call(emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: width, Height: height, DeviceScaleFactor: 1, Mobile: phone})
+}
+
+// look sets the colour scheme and the medium.
+func look(scheme, media string) chromedp.Action[chromedp.Void] {
+	return call(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+		Media: media, Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
+	})
+}
+
+// At 320 pixels, in no language anything stands out to the side.
+func TestBrowserNarrow(t *testing.T) {
+	w := open(t)
+	w.do(t, screen(320, 640, true))
+	for _, lang := range []string{"en", "fr", "de", "es", "it", "nl", "pt"} {
+		for _, path := range everyPath {
+			mark := "?"
+			if strings.Contains(path, "?") {
+				mark = "&"
+			}
+			w.visit(t, path+mark+"lang="+lang)
+			eval[int](t, w, "document.querySelectorAll('details').forEach(d => { d.open = true; }); 0")
+			wide := eval[[]string](t, w, `[...document.querySelectorAll('body *')].filter(e => {
+				const box = e.getBoundingClientRect();
+				return box.width && (box.right > 320.5 || box.left < -0.5) && !e.closest('.wide, .unseen, .skip, thead');
+			}).map(e => e.outerHTML.slice(0, 120))`)
+			if len(wide) > 0 || eval[int](t, w, "document.scrollingElement.scrollWidth") > 320 {
+				t.Errorf("%s in %s is wider than the screen: %s", path, lang, wide)
+			}
+		}
+	}
+	w.check(t)
+}
+
+// The dark scheme is dark; a code stays black on white, or no phone reads it.
+func TestBrowserDark(t *testing.T) {
+	w := open(t)
+	page := chromedp.Navigate(w.url + "/setup?emailaddress=fred%40gmx.com")
+	ground := func() string { return eval[string](t, w, "getComputedStyle(document.body).backgroundColor") }
+	w.do(t, look("light", "screen"), page)
+	light := ground()
+	w.do(t, look("dark", "screen"), page)
+	dark := ground()
+	if light != "rgb(246, 248, 250)" || dark != "rgb(20, 24, 28)" {
+		t.Errorf("light is %s, dark is %s", light, dark)
+	}
+	w.click(t, "#android-tab")
+	if got := w.readCode(t, "#android .code img"); !strings.HasPrefix(got, "[1,[1,1],") {
+		t.Error(got)
+	}
+}
+
+// On paper there are the servers, the notice and the chosen program's steps, and
+// nothing that one would press.
+func TestBrowserPrint(t *testing.T) {
+	w := open(t)
+	w.do(t, look("dark", "print"), chromedp.Navigate(w.url+"/setup?emailaddress=fred%40gmx.com"))
+	seen := eval[[]string](t, w, `['.notice', '#incoming', '#outgoing', '[role=tabpanel]:not([hidden]) h3', '.ask', '.copy', '.print', 'nav', '[role=tablist]', '.languages']
+		.filter(s => [...document.querySelectorAll(s)].some(e => e.checkVisibility() && e.offsetWidth > 1))`)
+	if want := []string{".notice", "#incoming", "#outgoing", "[role=tabpanel]:not([hidden]) h3"}; !slices.Equal(seen, want) {
+		t.Errorf("on paper: %q", seen)
+	}
+	if got := eval[string](t, w, "getComputedStyle(document.body).backgroundColor"); got != "rgb(255, 255, 255)" {
+		t.Errorf("the paper is %s", got)
+	}
+}
