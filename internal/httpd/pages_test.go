@@ -1,0 +1,159 @@
+package httpd_test
+
+import (
+	"io"
+	"log/slog"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+
+	"milepost/catalogue"
+	"milepost/internal/httpd"
+	"milepost/internal/pages"
+)
+
+// Nothing of a local part reaches the log from the pages' own routes, wherever
+// a person types the address.
+func TestPagesLogHoldsNoLocalPart(t *testing.T) {
+	var log logBuffer
+	addr := start(t, familyCatalogue(t), &log)
+	for _, target := range []string{
+		"/setup?emailaddress=secretname%40example.com",
+		"/setup?emailaddress=secretname%40unknown.example",
+		"/setup?emailaddress=secretname",
+		"/setup?emailaddress=%22secretname%0d%40example.com",
+		"/setup/secretname@example.com",
+		"/providers?q=secretname%40example.com",
+		"/providers/secretname@example.com",
+		"/help?lang=secretname",
+		"/assets/secretname@example.com",
+		"/api/v1/settings?emailaddress=secretname%40example.com",
+		"/api/v1/settings?emailaddress=secretname%40unknown.example",
+	} {
+		exchange(t, addr, "GET "+target+" HTTP/1.1\nHost: mail.example.com\nAccept: text/html\nReferer: http://x/secretname\n\n")
+	}
+	if strings.Contains(log.String(), "secret") {
+		t.Errorf("the log names a person:\n%s", log.String())
+	}
+	for _, want := range []string{"route=/setup domain=example.com status=200", "route=/setup domain=unknown.example status=404", "route=/api/v1/settings domain=example.com status=200"} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("the log lacks %s:\n%s", want, log.String())
+		}
+	}
+}
+
+// Two addresses of a domain get the same answer but for the address: nothing
+// says which of them has a mailbox.
+func TestPagesDoNotTellMailboxes(t *testing.T) {
+	addr := start(t, familyCatalogue(t), io.Discard)
+	for _, path := range []string{"/setup", "/api/v1/settings"} {
+		one := exchange(t, addr, "GET "+path+"?emailaddress=fredd%40example.com HTTP/1.1\nHost: x\n\n")
+		two := exchange(t, addr, "GET "+path+"?emailaddress=nobdy%40example.com HTTP/1.1\nHost: x\n\n")
+		if a, b := withoutCodes(strings.ReplaceAll(one, "fredd", "nobdy")), withoutCodes(two); a != b || !strings.HasPrefix(a, "HTTP/1.1 200 OK") {
+			t.Errorf("%s answers\n%s\nand\n%s", path, one, two)
+		}
+	}
+}
+
+// withoutCodes takes the QR codes out of an answer, and its length, which
+// depends on them.
+func withoutCodes(answer string) string {
+	return regexp.MustCompile(`data:image/png;base64,[^"]+|Content-Length: \d+`).ReplaceAllString(answer, "")
+}
+
+// A page that the browser has is not sent again, and every asset that a page
+// names is there, for ever.
+func TestPagesAreKept(t *testing.T) {
+	logo, err := pages.ParseLogo([]byte(`<svg xmlns="http://www.w3.org/2000/svg"/>`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := familyCatalogue(t)
+	log := slog.New(slog.DiscardHandler)
+	addr := startHandler(t, httpd.Handler(httpd.Options{
+		Catalogue: func() *catalogue.Catalogue { return c }, Log: log,
+		Branding: pages.Branding{Name: "Example & Co", Logo: logo, SupportURL: "https://example.com/help"},
+	}), log)
+	for _, path := range []string{"/", "/help", "/providers", "/providers/example.com"} {
+		first := exchange(t, addr, "GET "+path+" HTTP/1.1\nHost: x\n\n")
+		_, rest, ok := strings.Cut(first, "\nEtag: ")
+		etag, _, _ := strings.Cut(rest, "\n")
+		if !ok || !strings.Contains(first, "Example &amp; Co") || !strings.Contains(first, `href="https://example.com/help"`) {
+			t.Fatalf("%s", first)
+		}
+		if again := exchange(t, addr, "GET "+path+" HTTP/1.1\nHost: x\nIf-None-Match: "+etag+"\n\n"); !strings.HasPrefix(again, "HTTP/1.1 304 ") {
+			t.Errorf("%s is sent again", path)
+		}
+		if french := exchange(t, addr, "GET "+path+" HTTP/1.1\nHost: x\nAccept-Language: fr\nIf-None-Match: "+etag+"\n\n"); !strings.HasPrefix(french, "HTTP/1.1 200 ") {
+			t.Errorf("%s in French is not sent", path)
+		}
+	}
+	home := exchange(t, addr, "GET / HTTP/1.1\nHost: x\n\n")
+	assets := 0
+	for _, part := range strings.Split(home, `"`+pages.AssetPath)[1:] {
+		name, _, _ := strings.Cut(part, `"`)
+		assets++
+		got := exchange(t, addr, "GET "+pages.AssetPath+name+" HTTP/1.1\nHost: x\n\n")
+		for _, want := range []string{"HTTP/1.1 200 OK\n", "\nCache-Control: public, max-age=31536000, immutable\n", "\nContent-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; sandbox;"} {
+			if !strings.Contains(got, want) {
+				t.Errorf("%s lacks %s", name, want)
+			}
+		}
+	}
+	if assets != 4 { // icon, style, script, logo
+		t.Errorf("%d assets", assets)
+	}
+}
+
+// A mistake of ours is a page for people too, and an error in JSON for programs.
+func TestPagesPanic(t *testing.T) {
+	log := slog.New(slog.DiscardHandler)
+	addr := startHandler(t, httpd.Handler(httpd.Options{Catalogue: func() *catalogue.Catalogue { panic("fred") }, Log: log}), log)
+	got := exchange(t, addr, "GET /setup?emailaddress=fred%40example.com HTTP/1.1\nHost: x\nAccept-Language: de\n\n")
+	if !strings.HasPrefix(got, "HTTP/1.1 500 ") || !strings.Contains(got, "Der Fehler liegt bei uns.") || strings.Contains(got, "fred") {
+		t.Error(got)
+	}
+	got = exchange(t, addr, "GET /api/v1/settings?emailaddress=fred%40example.com HTTP/1.1\nHost: x\n\n")
+	if !strings.HasPrefix(got, "HTTP/1.1 500 ") || !strings.Contains(got, `"error": "the server made a mistake"`) {
+		t.Error(got)
+	}
+}
+
+// Only a public URL puts a code for the profile on the page: what a request calls
+// the server is in no code and no link.
+func TestPagesDoNotBelieveTheHost(t *testing.T) {
+	c := familyCatalogue(t)
+	log := slog.New(slog.DiscardHandler)
+	for _, public := range []string{"", "https://mail.example.net"} {
+		addr := startHandler(t, httpd.Handler(httpd.Options{Catalogue: func() *catalogue.Catalogue { return c }, Log: log, PublicURL: public}), log)
+		got := exchange(t, addr, "GET /setup?emailaddress=fred%40example.com HTTP/1.1\nHost: evil.example\n\n")
+		codes := strings.Count(got, "data:image/png")
+		if strings.Contains(got, "evil.example") || (public == "" && codes != 1) || (public != "" && codes != 2) {
+			t.Errorf("%q: %d codes", public, codes)
+		}
+		if !strings.Contains(got, `href="/mobileconfig?emailaddress=fred%40example.com&amp;lang=en"`) {
+			t.Error("no link to the profile")
+		}
+	}
+}
+
+// BenchmarkPages asks for pages over loopback, through the whole stack.
+func BenchmarkPages(b *testing.B) {
+	addr := startShipped(b)
+	for _, bm := range []struct{ name, path string }{
+		{"home", "/"},
+		{"answer", "/setup?emailaddress=fred%40gmx.com"},
+		{"providers", "/providers"},
+		{"api", "/api/v1/settings?emailaddress=fred%40gmx.com"},
+	} {
+		b.Run(bm.name, func(b *testing.B) {
+			c := dial(b, addr, "GET "+bm.path+" HTTP/1.1\r\nHost: mail.example.com\r\n\r\n")
+			for b.Loop() {
+				if header, _ := c.exchange(b); header.Get("Content-Type") == "" {
+					b.Fatal(http.StatusText(http.StatusNoContent))
+				}
+			}
+		})
+	}
+}
