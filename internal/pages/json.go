@@ -61,6 +61,7 @@ func JSONError(message string) ([]byte, error) {
 func encode(v any) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false) // nobody takes it for HTML: its type is said, and not to be guessed
 	e.SetIndent("", "  ")
 	err := e.Encode(v)
 	return b.Bytes(), err
