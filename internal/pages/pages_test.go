@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 
@@ -250,6 +251,68 @@ func TestFind(t *testing.T) {
 		if names(l.providers[byCountry[i]].Country) > names(l.providers[at].Country) {
 			t.Fatal("not by country")
 		}
+	}
+}
+
+// Without an address, people read words and not placeholders, and copy no word.
+func TestPlaceholders(t *testing.T) {
+	s := site(t)
+	p := settings.Provider{
+		ID: "example.com", DisplayName: "Example", ShortName: "Example",
+		Incoming: []settings.Server{{Protocol: settings.IMAP, Hostname: "imap.%EMAILDOMAIN%", Port: 993, SocketType: settings.SSL,
+			Authentication: []settings.Authentication{settings.GSSAPI}, Username: "%EMAILLOCALPART%/box"}},
+		Outgoing: []settings.Server{{Protocol: settings.SMTP, Hostname: "smtp.%EMAILDOMAIN%", Port: 465, SocketType: settings.SSL,
+			Authentication: []settings.Authentication{settings.ClientIPAddress}, Username: "shared"}},
+		Services: []settings.Service{{Protocol: settings.CalDAV, URL: "https://dav.example.com/%EMAILADDRESS%/",
+			Authentication: []settings.Authentication{settings.Basic}, Username: settings.EmailLocalPart}},
+	}
+	q, err := ParseRequest("emailaddress=example.com")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := NewAnswer(p.For(q.Address), q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, render := range map[string]func() ([]byte, error){
+		"provider": func() ([]byte, error) { return s.Provider(Reader{Lang: "fr"}, &p) },
+		"list": func() ([]byte, error) {
+			return s.Providers(Reader{Lang: "fr"}, NewList([]*settings.Provider{&p}), Filter{})
+		},
+		"domain": func() ([]byte, error) { return s.Setup(Reader{Lang: "fr"}, a) },
+	} {
+		page, err := render()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(page), "%EMAIL") || strings.Contains(string(page), `data-copy="votre`) {
+			t.Errorf("%s: %s", name, page)
+		}
+		for _, want := range map[string][]string{
+			"provider": {"imap.votre-domaine", "votre-nom/box", "shared", "https://dav.example.com/votre-adresse/", "la partie de votre adresse avant le @"},
+			"list":     {"imap.votre-domaine"},
+			"domain":   {"imap.example.com", "votre-nom/box", "Kerberos (GSSAPI)", "Sans connexion, depuis le réseau de votre fournisseur seulement"},
+		}[name] {
+			if !strings.Contains(string(page), want) {
+				t.Errorf("%s lacks %s", name, want)
+			}
+		}
+	}
+}
+
+// The style sheet has no left and no right, so that it serves languages that are
+// written from right to left.
+func TestStyleHasNoSides(t *testing.T) {
+	style, err := assetFiles.ReadFile("assets/style.css")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sides := regexp.MustCompile(`(?m)-(left|right)\b|\b(left|right)\s*:|:\s*(left|right)\b|\bfloat\b`)
+	for _, found := range sides.FindAllString(string(style), -1) {
+		t.Errorf("style.css has %s", found)
+	}
+	if !sides.MatchString("text-align: left") || !sides.MatchString("margin-right: 0") {
+		t.Error("the test finds nothing")
 	}
 }
 

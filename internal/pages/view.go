@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"html/template"
 	"net/url"
+	"slices"
 	"strings"
 
 	"milepost/settings"
@@ -218,12 +219,24 @@ type Field struct {
 	Copied bool   // it has a copy button
 }
 
-// Row makes a Field. A value that is a description is not worth copying.
+// Row makes a Field. A value with words instead of placeholders is not worth
+// copying.
 func (v *view) Row(label string, value any, term, server string) Field {
 	if term != "" {
 		term = v.Link(term)
 	}
-	return Field{view: v, Label: label, Value: fmt.Sprint(value), Term: term, Server: server, Copied: true}
+	text := v.Words(value)
+	return Field{view: v, Label: label, Value: text, Term: term, Server: server, Copied: text == fmt.Sprint(value)}
+}
+
+// SignInRow is the Field of the ways to log in. Programs offer them in a list,
+// so there is nothing to copy.
+func (v *view) SignInRow(methods []settings.Authentication) Field {
+	f := Field{view: v, Label: v.T("field-signin"), Value: v.SignIn(methods)}
+	if slices.Contains(methods, settings.OAuth2) {
+		f.Term = v.Link("/help#oauth2")
+	}
+	return f
 }
 
 // UsernameRow is the Field of a username: filled in if the address is known,
@@ -244,11 +257,17 @@ func (v *view) usernameText(u settings.Username, a Asked) (text string, filled b
 	case settings.EmailLocalPart:
 		return v.T("username-local"), false
 	}
-	filledIn := u.For(a.Address)
-	// Words of the reader's instead of the placeholders that are left.
-	filledIn = strings.NewReplacer(settings.EmailAddress, v.T("placeholder-address"), settings.EmailLocalPart, v.T("placeholder-local"),
-		settings.EmailDomain, v.T("placeholder-domain")).Replace(filledIn)
-	return filledIn, filledIn == string(u)
+	return v.Words(u.For(a.Address)), !strings.Contains(string(u), "%")
+}
+
+// Words puts the reader's words in the place of placeholders that are left.
+func (v *view) Words(value any) string {
+	s := fmt.Sprint(value)
+	if !strings.Contains(s, "%EMAIL") {
+		return s
+	}
+	return strings.NewReplacer(settings.EmailAddress, v.T("placeholder-address"), settings.EmailLocalPart, v.T("placeholder-local"),
+		settings.EmailDomain, v.T("placeholder-domain")).Replace(s)
 }
 
 // card is a recommended server on the page that answers.
