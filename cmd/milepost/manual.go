@@ -47,7 +47,8 @@ OPTIONS
     -public-url URL
             the HTTPS address under which the server is reached, as
             https://mail.example.com: Autodiscover requests by plain HTTP are
-            sent there, and the JSON form names it
+            sent there, the JSON form names it, and the pages for people have
+            a QR code that opens a profile there on a phone
     -sign-cert FILE, -sign-key FILE
             a certificate with its intermediates, and its RSA or ECDSA key, in
             PEM, to sign Apple profiles with; the one that the server has for
