@@ -291,7 +291,7 @@ func TestPlaceholders(t *testing.T) {
 		for _, want := range map[string][]string{
 			"provider": {"imap.votre-domaine", "votre-nom/box", "shared", "https://dav.example.com/votre-adresse/", "la partie de votre adresse avant le @"},
 			"list":     {"imap.votre-domaine"},
-			"domain":   {"imap.example.com", "votre-nom/box", "Kerberos (GSSAPI)", "Sans connexion, depuis le réseau de votre fournisseur seulement"},
+			"domain":   {"imap.example.com", "votre-nom/box", "Kerberos (GSSAPI)", "Sans identification, depuis le réseau de votre fournisseur seulement"},
 		}[name] {
 			if !strings.Contains(string(page), want) {
 				t.Errorf("%s lacks %s", name, want)
