@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -44,6 +45,26 @@ func TestDNSManual(t *testing.T) {
 	}
 }
 
+// The configuration of docs/pages.md is taken, and its name is on the pages.
+func TestPagesManual(t *testing.T) {
+	text := blocksOf(t, "../../docs/pages.md", "toml")[0]
+	t.Chdir(directory(t, map[string]string{"milepost.toml": text, "logo.svg": `<svg xmlns="http://www.w3.org/2000/svg"/>`}))
+	p := startProcess(t, "-config", "milepost.toml")
+	named := func(name string) {
+		t.Helper()
+		if status, body := get(t, "http://"+p.addr+"/"); status != 200 || !strings.Contains(body, name) || !strings.Contains(body, "mailto:help@example.com") {
+			t.Errorf("%d, without %s or its support link", status, name)
+		}
+	}
+	named("Example Mail")
+	write(t, "milepost.toml", strings.Replace(text, "Example Mail", "Other Mail", 1))
+	if err := p.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	p.waitFor(t, "msg=reloaded")
+	named("Other Mail")
+}
+
 // What is wrong with a configuration and the catalogue together has a line, too.
 func TestBadPlans(t *testing.T) {
 	providers := directory(t, map[string]string{"example.com.toml": familyDAV})
@@ -73,7 +94,7 @@ func TestBadPlans(t *testing.T) {
 			} {
 				code, stdout, stderr := milepost(t, args...)
 				mistakes := count(strings.Count(tc.want, "\n"), "mistake")
-				if want := tc.want + "milepost: " + mistakes + " in the configuration; docs/dns.md lists what is allowed\n"; code != 1 || stdout != "" || stderr != want {
+				if want := tc.want + "milepost: " + mistakes + " in the configuration; docs/dns.md or docs/pages.md says what is allowed\n"; code != 1 || stdout != "" || stderr != want {
 					t.Errorf("%s: exit code %d\n%s\nwant\n%s", args[0], code, stderr, want)
 				}
 			}

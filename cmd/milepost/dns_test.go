@@ -20,7 +20,12 @@ import (
 // blocks returns the blocks of docs/dns.md with these words behind their fence.
 func blocks(t *testing.T, fence string) []string {
 	t.Helper()
-	text, err := os.ReadFile("../../docs/dns.md")
+	return blocksOf(t, "../../docs/dns.md", fence)
+}
+
+func blocksOf(t *testing.T, file, fence string) []string {
+	t.Helper()
+	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,7 +35,7 @@ func blocks(t *testing.T, fence string) []string {
 		out = append(out, body)
 	}
 	if out == nil {
-		t.Fatalf("docs/dns.md has no block of %s", fence)
+		t.Fatalf("%s has no block of %s", file, fence)
 	}
 	return out
 }

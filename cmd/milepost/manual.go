@@ -42,8 +42,9 @@ OPTIONS
             autodiscover of every domain that came with -providers, unless the
             configuration says otherwise.
     -config FILE
-            milepost.toml: where the service is reached, zones, name servers,
-            secondaries and keys; docs/dns.md describes it
+            milepost.toml: the service's name, looks and addresses, zones, name
+            servers, secondaries and keys; docs/dns.md and docs/pages.md
+            describe it
     -public-url URL
             the HTTPS address under which the server is reached, as
             https://mail.example.com: Autodiscover requests by plain HTTP are

@@ -78,9 +78,9 @@ func complainLoad(stderr io.Writer, err error) {
 	}
 	what, manual := "catalogue", "docs/catalogue.md"
 	if _, ok := errors.AsType[configError](err); ok {
-		what, manual = "configuration", "docs/dns.md"
+		what, manual = "configuration", "docs/dns.md or docs/pages.md"
 	}
-	complain(stderr, "%s in the %s; %s lists what is allowed", count(len(errs), "mistake"), what, manual)
+	complain(stderr, "%s in the %s; %s says what is allowed", count(len(errs), "mistake"), what, manual)
 }
 
 // configError is mistakes in milepost.toml, or in what it names.

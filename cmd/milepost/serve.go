@@ -20,6 +20,7 @@ import (
 	"milepost/internal/config"
 	"milepost/internal/httpd"
 	"milepost/internal/nameserver"
+	"milepost/internal/pages"
 	"milepost/settings"
 )
 
@@ -66,9 +67,15 @@ func serve(args []string, stdout, stderr io.Writer) int {
 		complainLoad(stderr, err)
 		return exitNo
 	}
-	var current atomic.Pointer[catalogue.Catalogue]
-	current.Store(loaded.catalogue)
-	reloadOnHangup(ctx, hangup, from, &current, &dns, log, stderr)
+	site, err := pages.New(loaded.config.Service.Branding, string(public))
+	if err != nil {
+		complain(stderr, "serve: %s", err)
+		return exitNo
+	}
+	var current snapshot
+	current.catalogue.Store(loaded.catalogue)
+	current.site.Store(site)
+	reloadOnHangup(ctx, hangup, from, &current, &dns, string(public), log, stderr)
 
 	listener, err := net.Listen("tcp", *httpAddr)
 	if err != nil {
@@ -88,7 +95,7 @@ func serve(args []string, stdout, stderr io.Writer) int {
 		}
 		dnsEnded <- err
 	}()
-	handler := httpd.Handler(httpd.Options{Catalogue: current.Load, Log: log, PublicURL: string(public), Sign: sign})
+	handler := httpd.Handler(httpd.Options{Catalogue: current.catalogue.Load, Pages: current.site.Load, Log: log, PublicURL: string(public), Sign: sign})
 	httpErr := httpd.Serve(ctx, listener, handler, log)
 	cancel()
 	dnsErr := <-dnsEnded
@@ -102,6 +109,12 @@ func serve(args []string, stdout, stderr io.Writer) int {
 		return exitNo
 	}
 	return exitOK
+}
+
+// snapshot is what is served over HTTP; its parts are replaced at a reload.
+type snapshot struct {
+	catalogue atomic.Pointer[catalogue.Catalogue]
+	site      atomic.Pointer[pages.Site]
 }
 
 // files are the options that name what is read at the start and at SIGHUP.
@@ -177,7 +190,7 @@ func example(c *catalogue.Catalogue) string {
 
 // reloadOnHangup reads the files again at every SIGHUP. A mistake in them changes
 // nothing.
-func reloadOnHangup(ctx context.Context, hangup chan os.Signal, from files, current *atomic.Pointer[catalogue.Catalogue], dns *dnsServer, log *slog.Logger, stderr io.Writer) {
+func reloadOnHangup(ctx context.Context, hangup chan os.Signal, from files, current *snapshot, dns *dnsServer, public string, log *slog.Logger, stderr io.Writer) {
 	go func() {
 		for {
 			select {
@@ -187,6 +200,10 @@ func reloadOnHangup(ctx context.Context, hangup chan os.Signal, from files, curr
 			}
 			var zones *nameserver.Config
 			loaded, err := from.load()
+			var site *pages.Site
+			if err == nil {
+				site, err = pages.New(loaded.config.Service.Branding, public)
+			}
 			if err == nil {
 				zones, err = dns.prepare(loaded)
 			}
@@ -196,7 +213,8 @@ func reloadOnHangup(ctx context.Context, hangup chan os.Signal, from files, curr
 				continue
 			}
 			c := loaded.catalogue
-			current.Store(c)
+			current.catalogue.Store(c)
+			current.site.Store(site)
 			if zones != nil {
 				dns.server.Update(ctx, *zones)
 			}

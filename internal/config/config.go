@@ -1,5 +1,6 @@
 // Package config reads milepost.toml: what the server must know beside its
-// catalogue. docs/dns.md describes the keys.
+// catalogue. docs/dns.md and docs/pages.md describe
+// the keys.
 package config
 
 import (
@@ -11,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"milepost/internal/pages"
 	"milepost/internal/tomlfile"
 	"milepost/settings"
 )
@@ -27,11 +29,12 @@ type Config struct {
 	DNS     DNS
 }
 
-// Service says where the server is reached.
+// Service says where the server is reached and how its pages look.
 type Service struct {
 	Line      int               // where the table starts; 0: there is none
 	Host      settings.Hostname // empty: not set
 	Addresses []netip.Addr
+	Branding  pages.Branding
 }
 
 // Load reads a file, and the zone files that it names. The error holds
@@ -47,6 +50,7 @@ func Load(name string) (*Config, error) {
 		c.Service.Line = s.Line("")
 		c.Service.Host = tomlfile.Optional(s, "host", hostname)
 		c.Service.Addresses, _ = tomlfile.Each(s, "addresses", ipAddress)
+		c.Service.Branding = branding(s, filepath.Dir(name))
 		s.Done()
 	}
 	c.DNS = defaultDNS()
@@ -60,6 +64,26 @@ func Load(name string) (*Config, error) {
 		return nil, errs
 	}
 	return c, nil
+}
+
+// branding reads the keys for the pages for people; paths are relative to the
+// configuration.
+func branding(t *tomlfile.Table, dir string) pages.Branding {
+	return pages.Branding{
+		Name:       tomlfile.Optional(t, "name", pages.ParseName),
+		Colour:     tomlfile.Optional(t, "colour", pages.ParseColour),
+		SupportURL: tomlfile.Optional(t, "support_url", pages.ParseSupportURL),
+		Logo: tomlfile.Optional(t, "logo", func(file string) (pages.Logo, error) {
+			if !filepath.IsAbs(file) {
+				file = filepath.Join(dir, file)
+			}
+			data, err := readFile(file, maxFile)
+			if err != nil {
+				return pages.Logo{}, fmt.Errorf("%s: %w", file, err)
+			}
+			return pages.ParseLogo(data)
+		}),
+	}
 }
 
 // Default is the configuration without a file.

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/tools/txtar"
 
 	"milepost/internal/config"
+	"milepost/internal/pages"
 )
 
 var update = flag.Bool("update", false, "rewrite the messages in testdata/bad")
@@ -73,16 +74,14 @@ func TestBad(t *testing.T) {
 
 func TestLoad(t *testing.T) {
 	unpack(t, txtar.Parse([]byte(`
--- milepost.toml --
-[service]
-host = "Mail.Bücher.example."
-addresses = ["192.0.2.1", "2001:db8::1"]
-[dns]
-domain_zones = ["_tcp", "@" ]
 -- ok.toml --
 [service]
 host = "Mail.Bücher.example."
 addresses = ["192.0.2.1", "2001:db8::1"]
+name = "Example Mail"
+logo = "logo.svg"
+colour = "#a00000"
+support_url = "mailto:help@example.net"
 [dns]
 domain_zones = ["_imaps._tcp", "AutoConfig"]
 hostmaster = "host.master@example.net"
@@ -104,6 +103,8 @@ addresses = ["192.0.2.1"]
 [[dns.zone]]
 name = "_tcp.Example.com"
 records = "tcp.zone"
+-- logo.svg --
+<svg xmlns="http://www.w3.org/2000/svg"/>
 -- tcp.zone --
 $TTL 1h
 _sip SRV 0 0 5060 sip.example.com.
@@ -124,20 +125,25 @@ _sip SRV 0 0 5060 sip.example.com.
 	if diff := cmp.Diff([]string{"_sip._tcp.example.com. 3600 IN SRV 0 0 5060 sip.example.com.", `_sip._tcp.example.com. 3600 IN TXT "the same name"`}, records); diff != "" {
 		t.Error(diff)
 	}
+	colour, err := pages.ParseColour("#a00000")
+	if err != nil {
+		t.Fatal(err)
+	}
 	want := &config.Config{
-		File:    "ok.toml",
-		Service: config.Service{Line: 1, Host: "mail.xn--bcher-kva.example", Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")}},
+		File: "ok.toml",
+		Service: config.Service{Line: 1, Host: "mail.xn--bcher-kva.example", Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")}, Branding: pages.Branding{
+			Name: "Example Mail", Logo: pages.Logo{ContentType: "image/svg+xml", Body: []byte("<svg xmlns=\"http://www.w3.org/2000/svg\"/>\n")}, Colour: colour, SupportURL: "mailto:help@example.net"}},
 		DNS: config.DNS{
-			Line: 4, EachLine: 5, DomainZones: []string{"_imaps._tcp", "autoconfig"}, Mailbox: `host\.master.example.net.`, TTL: 60, NegativeTTL: 30,
-			NameServers: []config.NameServer{{Line: 20, Name: "ns1.example.net.", Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.1")}}},
-			Zones:       []config.Zone{{Line: 23, Name: "_tcp.example.com."}},
+			Line: 8, EachLine: 9, DomainZones: []string{"_imaps._tcp", "autoconfig"}, Mailbox: `host\.master.example.net.`, TTL: 60, NegativeTTL: 30,
+			NameServers: []config.NameServer{{Line: 24, Name: "ns1.example.net.", Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.1")}}},
+			Zones:       []config.Zone{{Line: 27, Name: "_tcp.example.com."}},
 			Secondaries: []config.Secondary{
 				{Address: netip.MustParseAddrPort("192.0.2.53:53"), Key: "transfer.example.net."},
 				{Address: netip.MustParseAddrPort("[2001:db8::53]:5353")}},
 			Keys: []config.Key{{Name: "transfer.example.net.", Algorithm: "hmac-sha512.", Secret: "c2VjcmV0LW9mLXR3ZW50eS1mb3VyLW9jdA=="}},
 		},
 	}
-	if diff := cmp.Diff(want, got, cmpopts.EquateComparable(netip.Addr{}, netip.AddrPort{})); diff != "" {
+	if diff := cmp.Diff(want, got, cmpopts.EquateComparable(netip.Addr{}, netip.AddrPort{}, pages.Colour{})); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 	empty, err := config.Load("empty.toml")
@@ -145,7 +151,7 @@ _sip SRV 0 0 5060 sip.example.com.
 		t.Fatal(err)
 	}
 	empty.File = ""
-	if diff := cmp.Diff(config.Default(), empty); diff != "" {
+	if diff := cmp.Diff(config.Default(), empty, cmpopts.EquateComparable(pages.Colour{})); diff != "" {
 		t.Errorf("an empty file is not the default: %s", diff)
 	}
 }

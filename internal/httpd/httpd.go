@@ -53,17 +53,21 @@ type Options struct {
 	PublicURL string
 	// Sign signs profiles; nil: they stay unsigned.
 	Sign func(profile []byte) ([]byte, error)
-	// Branding gives the pages for people a service's name and looks.
-	Branding pages.Branding
+	// Pages returns the pages for people, at every request anew; nil: they have no
+	// service's name and looks.
+	Pages func() *pages.Site
 }
 
 // Handler answers every request.
 func Handler(o Options) http.Handler {
-	site, err := pages.New(o.Branding, o.PublicURL)
-	if err != nil {
-		panic(err) // it is made of embedded files alone, and a test makes it
+	if o.Pages == nil {
+		site, err := pages.New(pages.Branding{}, o.PublicURL)
+		if err != nil {
+			panic(err) // it is made of embedded files alone, and a test makes it
+		}
+		o.Pages = func() *pages.Site { return site }
 	}
-	s := &server{current: o.Catalogue, publicURL: o.PublicURL, sign: o.Sign, pages: site, forPeople: make(map[string]bool)}
+	s := &server{current: o.Catalogue, publicURL: o.PublicURL, sign: o.Sign, pages: o.Pages, forPeople: make(map[string]bool)}
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
 	e.IPExtractor = echo.ExtractIPDirect() // else anybody names the address that is logged
@@ -82,7 +86,7 @@ type server struct {
 	publicURL   string
 	sign        func([]byte) ([]byte, error)
 	autoconfigs documents
-	pages       *pages.Site
+	pages       func() *pages.Site
 	lists       lists
 	forPeople   map[string]bool // the routes whose errors are pages
 }

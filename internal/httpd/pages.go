@@ -60,12 +60,12 @@ func reader(c echo.Context) pages.Reader {
 }
 
 func (s *server) home(c echo.Context) error {
-	body, err := s.pages.Home(reader(c), s.lists.of(s.current()).Len())
+	body, err := s.pages().Home(reader(c), s.lists.of(s.current()).Len())
 	return page(c, http.StatusOK, cacheAsk, body, err)
 }
 
 func (s *server) help(c echo.Context) error {
-	body, err := s.pages.Help(reader(c))
+	body, err := s.pages().Help(reader(c))
 	return page(c, http.StatusOK, cacheAsk, body, err)
 }
 
@@ -75,13 +75,13 @@ func (s *server) setup(c echo.Context) error {
 	var body []byte
 	switch {
 	case err == nil:
-		body, err = s.pages.Setup(r, answer)
+		body, err = s.pages().Setup(r, answer)
 		return page(c, http.StatusOK, cacheNever, body, err)
 	case errors.Is(err, errNoSettings):
-		body, err = s.pages.Unknown(r, request)
+		body, err = s.pages().Unknown(r, request)
 		return page(c, http.StatusNotFound, cacheNever, body, err)
 	}
-	body, err = s.pages.Mistyped(r, request.Typed)
+	body, err = s.pages().Mistyped(r, request.Typed)
 	return page(c, http.StatusBadRequest, cacheNever, body, err)
 }
 
@@ -144,7 +144,7 @@ func (s *server) providers(c echo.Context) error {
 			filter.Serving, _ = snapshot.Lookup(d)
 		}
 	}
-	body, err := s.pages.Providers(reader(c), s.lists.of(snapshot), filter)
+	body, err := s.pages().Providers(reader(c), s.lists.of(snapshot), filter)
 	cache := cacheAsk
 	if filter.Search != "" {
 		cache = cacheNever // it may be an address
@@ -160,12 +160,12 @@ func (s *server) provider(c echo.Context) error {
 	if !ok {
 		return echo.ErrNotFound
 	}
-	body, err := s.pages.Provider(reader(c), p)
+	body, err := s.pages().Provider(reader(c), p)
 	return page(c, http.StatusOK, cacheAsk, body, err)
 }
 
 func (s *server) asset(c echo.Context) error {
-	file, ok := s.pages.Asset(pages.AssetPath + c.Param("file"))
+	file, ok := s.pages().Asset(pages.AssetPath + c.Param("file"))
 	if !ok {
 		return echo.ErrNotFound
 	}
@@ -234,7 +234,7 @@ func (s *server) answerPeople(c echo.Context, status int) bool {
 	if !s.forPeople[c.Path()] && (c.Path() != "" || !strings.Contains(asked, "text/html")) {
 		return false
 	}
-	body, err := s.pages.Problem(reader(c), status)
+	body, err := s.pages().Problem(reader(c), status)
 	return page(c, status, cacheNever, body, err) == nil
 }
 

@@ -72,11 +72,14 @@ func TestPagesAreKept(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	site, err := pages.New(pages.Branding{Name: "Example & Co", Logo: logo, SupportURL: "https://example.com/help"}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
 	c := familyCatalogue(t)
 	log := slog.New(slog.DiscardHandler)
 	addr := startHandler(t, httpd.Handler(httpd.Options{
-		Catalogue: func() *catalogue.Catalogue { return c }, Log: log,
-		Branding: pages.Branding{Name: "Example & Co", Logo: logo, SupportURL: "https://example.com/help"},
+		Catalogue: func() *catalogue.Catalogue { return c }, Log: log, Pages: func() *pages.Site { return site },
 	}), log)
 	for _, path := range []string{"/", "/help", "/providers", "/providers/example.com"} {
 		first := exchange(t, addr, "GET "+path+" HTTP/1.1\nHost: x\n\n")

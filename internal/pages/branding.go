@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"image/png"
 	"io"
-	"os"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -52,27 +51,6 @@ const (
 	maxPixels = 2048     // of a logo's width and height
 )
 
-// NewBranding makes a Branding of what is written in a configuration; what is
-// empty has its default. LogoFile is a PNG or an SVG. The errors name the key,
-// all at once.
-func NewBranding(name, logoFile, colour, supportURL string) (Branding, error) {
-	var b Branding
-	var errs []error
-	take := func(key, value string, parse func(string) error) {
-		if value == "" {
-			return
-		}
-		if err := parse(value); err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", key, err))
-		}
-	}
-	take("name", name, func(s string) (err error) { b.Name, err = ParseName(s); return err })
-	take("logo", logoFile, func(s string) (err error) { b.Logo, err = ReadLogo(s); return err })
-	take("colour", colour, func(s string) (err error) { b.Colour, err = ParseColour(s); return err })
-	take("support_url", supportURL, func(s string) (err error) { b.SupportURL, err = ParseSupportURL(s); return err })
-	return b, errors.Join(errs...)
-}
-
 // ParseName reads a service's name.
 func ParseName(s string) (string, error) {
 	switch n := utf8.RuneCountInString(s); {
@@ -102,27 +80,6 @@ func ParseSupportURL(s string) (string, error) {
 		return "", fmt.Errorf("%w; \"https://…\" and \"mailto:…\" are allowed", err)
 	}
 	return string(u), nil
-}
-
-// ReadLogo reads a logo's file.
-func ReadLogo(file string) (Logo, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return Logo{}, err
-	}
-	defer f.Close()
-	if stat, err := f.Stat(); err != nil || !stat.Mode().IsRegular() {
-		return Logo{}, fmt.Errorf("%s is not a regular file", file) // a pipe would wait for ever
-	}
-	body, err := io.ReadAll(io.LimitReader(f, maxLogo+1))
-	if err != nil {
-		return Logo{}, err
-	}
-	logo, err := ParseLogo(body)
-	if err != nil {
-		return Logo{}, fmt.Errorf("%s: %w", file, err)
-	}
-	return logo, nil
 }
 
 // ParseLogo tells what kind of image a file is, and refuses what is none.
