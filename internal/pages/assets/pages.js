@@ -138,6 +138,15 @@ const load = async (url, into, keep) => {
   target.scrollIntoView({ block: 'nearest' });
 };
 
+// remember puts a URL into the history, or into the place of the last one.
+const path = () => location.pathname + location.search;
+let here = path();
+const remember = (url, instead) => {
+  if (instead) history.replaceState(null, '', url);
+  else history.pushState(null, '', url);
+  here = path();
+};
+
 const formURL = form => {
   const values = new URLSearchParams(new FormData(form));
   return new URL(form.getAttribute('action') + '?' + values, location.href);
@@ -150,7 +159,7 @@ document.addEventListener('click', e => {
   const link = e.target.closest('a[data-answers]');
   if (!link || e.button || e.metaKey || e.ctrlKey || e.shiftKey || e.altKey) return;
   e.preventDefault();
-  history.pushState(null, '', link.href);
+  remember(link.href);
   load(link.href, '#main').then(() => document.querySelector('.choice [aria-current]')?.focus());
 });
 
@@ -159,7 +168,7 @@ document.addEventListener('submit', e => {
   if ('answers' in form.dataset) {
     e.preventDefault();
     const url = formURL(form);
-    history.pushState(null, '', url);
+    remember(url);
     load(url, '#main');
   } else if ('filters' in form.dataset) {
     e.preventDefault();
@@ -169,7 +178,7 @@ document.addEventListener('submit', e => {
 
 const filter = form => {
   const url = formURL(form);
-  history.replaceState(null, '', url);
+  remember(url, true);
   load(url, '#answer', true);
 };
 
@@ -188,16 +197,10 @@ document.addEventListener('keydown', e => {
   open.querySelector('summary').focus();
 });
 
-let here = location.pathname + location.search;
 window.addEventListener('popstate', () => {
-  const there = location.pathname + location.search;
-  if (there === here) return; // only the anchor changed
-  here = there;
+  if (path() === here) return; // only the anchor changed
+  here = path();
   load(location.href, '#main');
 });
-for (const name of ['pushState', 'replaceState']) {
-  const was = history[name].bind(history);
-  history[name] = (...args) => { was(...args); here = location.pathname + location.search; };
-}
 
 enliven(document);
