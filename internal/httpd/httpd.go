@@ -189,7 +189,7 @@ func (s *server) answerError(err error, c echo.Context) {
 	if s.answerPeople(c, status) {
 		return
 	}
-	if c.Path() == apiPath {
+	if forPrograms(c) {
 		if body, err := pages.JSONError(message); err == nil && transient(c, status, echo.MIMEApplicationJSON, body) == nil {
 			return
 		}

@@ -35,7 +35,10 @@ const (
 	cacheForever = "public, max-age=31536000, immutable"
 )
 
-const apiPath = "/api/v1/settings"
+const (
+	apiRoot = "/api/"
+	apiPath = apiRoot + "v1/settings"
+)
 
 func (s *server) pagesRoutes(e *echo.Echo) {
 	for path, handler := range map[string]echo.HandlerFunc{
@@ -51,7 +54,7 @@ func (s *server) pagesRoutes(e *echo.Echo) {
 	get(e, pages.AssetPath+":file", s.asset)
 	get(e, "/robots.txt", robots)
 	get(e, apiPath, s.api)
-	get(e, "/api/v1/openapi.json", openAPI)
+	get(e, apiRoot+"v1/openapi.json", openAPI)
 }
 
 func reader(c echo.Context) pages.Reader {
@@ -95,11 +98,15 @@ func (s *server) answer(c echo.Context) (pages.Request, pages.Answer, error) {
 	if err != nil {
 		return request, pages.Answer{}, err
 	}
-	setDomain(c, request.Address.Domain.ASCII)
 	provider, ok := s.current().Lookup(request.Address.Domain)
-	if !ok {
+	switch alone := request.Address.Local == ""; {
+	case !ok && alone: // most likely a name that lacks the rest, which the log must not have
+		return request, pages.Answer{}, pages.ErrNoAt
+	case !ok:
+		setDomain(c, request.Address.Domain.ASCII)
 		return request, pages.Answer{}, errNoSettings
 	}
+	setDomain(c, request.Address.Domain.ASCII)
 	answer, err := pages.NewAnswer(provider.For(request.Address), request)
 	if err != nil {
 		return request, answer, errors.Join(errNoSettings, err)
@@ -231,12 +238,15 @@ func page(c echo.Context, status int, cache string, body []byte, err error) erro
 // on the pages' own routes, and for a browser that asked for what is not there.
 func (s *server) answerPeople(c echo.Context, status int) bool {
 	asked := c.Request().Header.Get(echo.HeaderAccept)
-	if !s.forPeople[c.Path()] && (c.Path() != "" || !strings.Contains(asked, "text/html")) {
+	if !s.forPeople[c.Path()] && (c.Path() != "" || forPrograms(c) || !strings.Contains(asked, "text/html")) {
 		return false
 	}
 	body, err := s.pages().Problem(reader(c), status)
 	return page(c, status, cacheNever, body, err) == nil
 }
+
+// forPrograms tells whether errors are JSON.
+func forPrograms(c echo.Context) bool { return strings.HasPrefix(c.Request().URL.Path, apiRoot) }
 
 // lists keeps the table of providers that belongs to a snapshot of the
 // catalogue, and forgets it with the next.

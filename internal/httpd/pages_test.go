@@ -1,9 +1,11 @@
 package httpd_test
 
 import (
+	"bytes"
 	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"regexp"
 	"strings"
 	"testing"
@@ -109,6 +111,26 @@ func TestPagesAreKept(t *testing.T) {
 	}
 	if assets != 4 { // icon, style, script, logo
 		t.Errorf("%d assets", assets)
+	}
+}
+
+// A name that lacks its @ is most likely somebody's, and stays out of the log.
+func TestPagesLogNoName(t *testing.T) {
+	var out bytes.Buffer
+	log := slog.New(slog.NewTextHandler(&out, nil))
+	c := familyCatalogue(t)
+	h := httpd.Handler(httpd.Options{Catalogue: func() *catalogue.Catalogue { return c }, Log: log})
+	for _, typed := range []string{"jean.dupont", "jean.dupont%C3%A0example.com", "jean.dupont%40", "jean.dupont%20example.com", "mail.jean.dupont"} {
+		for _, path := range []string{"/setup", "/api/v1/settings"} {
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path+"?emailaddress="+typed, nil))
+			if w.Code != http.StatusBadRequest {
+				t.Errorf("%s %s: %d", path, typed, w.Code)
+			}
+		}
+	}
+	if lines := strings.Count(out.String(), "\n"); lines != 10 || strings.Contains(out.String(), "jean") || strings.Contains(out.String(), "dupont") {
+		t.Errorf("%d lines:\n%s", lines, out.String())
 	}
 }
 

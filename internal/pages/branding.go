@@ -58,16 +58,19 @@ func ParseName(s string) (string, error) {
 		return "", fmt.Errorf("is empty; 1 to %d characters are allowed", maxName)
 	case n > maxName:
 		return "", fmt.Errorf("has %d characters; at most %d are allowed", n, maxName)
-	case !utf8.ValidString(s) || strings.ContainsFunc(s, unicode.IsControl) || s != strings.TrimSpace(s):
+	case !utf8.ValidString(s) || strings.ContainsFunc(s, hidden) || s != strings.TrimSpace(s):
 		return "", fmt.Errorf("%q has control characters, or space at its ends; neither is allowed", s)
 	}
 	return s, nil
 }
 
+// hidden tells whether a character is not seen, or turns the text around.
+func hidden(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) }
+
 // ParseSupportURL reads where people get help: an https: or a mailto: URL.
 func ParseSupportURL(s string) (string, error) {
 	if to, ok := strings.CutPrefix(s, "mailto:"); ok {
-		if !strings.Contains(to, "@") || strings.ContainsFunc(to, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
+		if !strings.Contains(to, "@") || strings.ContainsFunc(to, func(r rune) bool { return unicode.IsSpace(r) || hidden(r) || strings.ContainsRune(`<>"`, r) }) {
 			return "", fmt.Errorf("%q has no mail address; \"mailto:help@example.com\", say, is allowed", s)
 		}
 		return s, nil
@@ -106,8 +109,9 @@ func ParseLogo(body []byte) (Logo, error) {
 	return Logo{"image/svg+xml", body}, nil
 }
 
-// checkSVG takes well-formed SVG. Script in it would not run, shown as an image
-// or opened by itself under its own policy, but has no place in a logo.
+// checkSVG takes well-formed SVG without script and without anything from
+// elsewhere. Neither would work, shown as an image or opened by itself under its own
+// policy, but they have no place in a logo.
 func checkSVG(body []byte) error {
 	d := xml.NewDecoder(bytes.NewReader(body))
 	root := true
@@ -127,6 +131,16 @@ func checkSVG(body []byte) error {
 			root = false
 			if strings.EqualFold(token.Name.Local, "script") || strings.EqualFold(token.Name.Local, "foreignObject") {
 				return fmt.Errorf("has a %s element; that is not allowed in a logo", token.Name.Local)
+			}
+			for _, a := range token.Attr {
+				name := strings.ToLower(a.Name.Local)
+				if strings.HasPrefix(name, "on") || name == "href" && !strings.HasPrefix(a.Value, "#") && !strings.HasPrefix(a.Value, "data:image/") {
+					return fmt.Errorf("has the attribute %s=%q; no script, and links to #names and data:image/ alone, are allowed", a.Name.Local, a.Value)
+				}
+			}
+		case xml.ProcInst:
+			if token.Target != "xml" {
+				return fmt.Errorf("has an instruction %q; remove that line", token.Target)
 			}
 		case xml.Directive:
 			return errors.New("has a document type; remove that line")

@@ -83,6 +83,10 @@ func TestBranding(t *testing.T) {
 		{"huge PNG", "", pngOf(t, 2049, 1), "", "", "has 2049 by 1 pixels; at most 2048 by 2048 are allowed"},
 		{"HTML", "", "<html></html>", "", "", `is XML, but its root is "html" and not an svg element`},
 		{"script in SVG", "", strings.Replace(svg, "<path", "<script>alert(1)</script><path", 1), "", "", "has a script element; that is not allowed in a logo"},
+		{"script in an attribute of SVG", "", strings.Replace(svg, "<path", `<path onload="alert(1)"`, 1), "", "", `has the attribute onload="alert(1)"`},
+		{"image from elsewhere in SVG", "", strings.Replace(svg, "<path", `<image href="https://example.com/x.png"/><path`, 1), "", "", `has the attribute href="https://example.com/x.png"`},
+		{"style from elsewhere in SVG", "", `<?xml-stylesheet href="https://example.com/x.css"?>` + svg, "", "", `has an instruction "xml-stylesheet"`},
+		{"name that turns around", "a\u202eb", "", "", "", `"a\u202eb" has control characters`},
 		{"entities in SVG", "", `<!DOCTYPE svg [<!ENTITY a "b">]>` + svg, "", "", "has a document type; remove that line"},
 		{"large SVG", "", svg + strings.Repeat(" ", maxLogo), "", "", "is larger than 32 kB; that is the most"},
 	} {

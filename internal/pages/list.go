@@ -1,12 +1,13 @@
 package pages
 
 import (
-	"cmp"
 	"html/template"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
 
+	"golang.org/x/text/collate"
 	"golang.org/x/text/language"
 	"golang.org/x/text/language/display"
 
@@ -22,7 +23,15 @@ type List struct {
 	countries []string // codes that occur
 
 	mu   sync.Mutex
-	rows map[Reader][]template.HTML
+	made map[Reader]*localised
+}
+
+// localised is what of a list depends on the reader, made once.
+type localised struct {
+	rows      []template.HTML // by provider
+	countries []string        // the name in lower case, by provider
+	choices   []country
+	byCountry []int // the providers in that order
 }
 
 // NewList makes a list of providers. They are kept in the order of their names.
@@ -30,10 +39,11 @@ func NewList(providers []*settings.Provider) *List {
 	l := &List{
 		providers: slices.Clone(providers),
 		byID:      make(map[string]*settings.Provider),
-		rows:      make(map[Reader][]template.HTML),
+		made:      make(map[Reader]*localised),
 	}
+	names := collate.New(language.Und, collate.Loose)
 	slices.SortStableFunc(l.providers, func(a, b *settings.Provider) int {
-		return strings.Compare(strings.ToLower(a.DisplayName), strings.ToLower(b.DisplayName))
+		return names.CompareString(a.DisplayName, b.DisplayName)
 	})
 	for _, p := range l.providers {
 		l.byID[p.ID] = p
@@ -103,66 +113,87 @@ type listPage struct {
 // Providers is the page of all providers: internet providers, mail services,
 // then the others.
 func (s *Site) Providers(r Reader, l *List, f Filter) ([]byte, error) {
-	v := s.view(r, "/providers", "")
+	if !slices.Contains(l.countries, f.Country) {
+		f.Country = ""
+	}
+	v := s.view(r, "/providers", f.query())
 	v.Heading = v.T("providers-title")
 	v.NoIndex = f != Filter{}
-	rows, err := l.render(s, r)
+	in, err := l.in(s, r)
 	if err != nil {
 		return nil, err
 	}
-	names := countryNames(r.Lang)
-	page := listPage{Filter: f, All: len(l.providers)}
-	for _, code := range l.countries {
-		page.Countries = append(page.Countries, country{code, names(code), code == f.Country})
+	page := listPage{Filter: f, All: len(l.providers), Countries: slices.Clone(in.choices)}
+	for i := range page.Countries {
+		page.Countries[i].Chosen = page.Countries[i].Code == f.Country
 	}
-	slices.SortFunc(page.Countries, func(a, b country) int { return cmp.Compare(a.Name, b.Name) })
 	page.Sections = []section{
 		{ID: "internet-providers", Title: v.T("kind-internet")},
 		{ID: "mail-services", Title: v.T("kind-service")},
 		{ID: "other-providers", Title: v.T("kind-other")},
 	}
-	for _, i := range l.find(f, names) {
+	for _, i := range l.find(f, in) {
 		n := slices.Index(settings.Kinds, l.providers[i].Kind)
 		if n < 0 {
 			n = len(settings.Kinds)
 		}
-		page.Sections[n].Rows = append(page.Sections[n].Rows, rows[i])
+		page.Sections[n].Rows = append(page.Sections[n].Rows, in.rows[i])
 		page.Count++
 	}
 	page.Sections = slices.DeleteFunc(page.Sections, func(s section) bool { return len(s.Rows) == 0 })
 	return s.render(pageProviders, v, page)
 }
 
-// find returns the places of the providers that a filter lets through, in its
-// order.
-func (l *List) find(f Filter, names func(code string) string) []int {
-	var out []int
-	search := strings.ToLower(strings.TrimSpace(f.Search))
-	for i, p := range l.providers {
-		if f.Country != "" && p.Country != f.Country {
-			continue
-		}
-		if p == f.Serving || strings.Contains(l.words[i], search) {
-			out = append(out, i)
-		}
+// query is the filter as it stands in a link.
+func (f Filter) query() string {
+	q := make(url.Values)
+	if f.Search != "" {
+		q.Set("q", f.Search)
+	}
+	if f.Country != "" {
+		q.Set("country", f.Country)
 	}
 	if f.ByCountry {
-		slices.SortStableFunc(out, func(a, b int) int {
-			return cmp.Compare(names(l.providers[a].Country), names(l.providers[b].Country))
+		q.Set("sort", "country")
+	}
+	return q.Encode()
+}
+
+// find returns the places of the providers that a filter lets through, in its
+// order. Each word of the search must be found.
+func (l *List) find(f Filter, in *localised) []int {
+	words := strings.Fields(strings.ToLower(f.Search))
+	found := func(i int) bool {
+		p := l.providers[i]
+		if f.Country != "" && p.Country != f.Country {
+			return false
+		}
+		return p == f.Serving || !slices.ContainsFunc(words, func(w string) bool {
+			return !strings.Contains(l.words[i], w) && !strings.Contains(in.countries[i], w)
 		})
+	}
+	var out []int
+	for n := range l.providers {
+		i := n
+		if f.ByCountry {
+			i = in.byCountry[n]
+		}
+		if found(i) {
+			out = append(out, i)
+		}
 	}
 	return out
 }
 
-// render makes the rows of a language, or returns those made before.
-func (l *List) render(s *Site, r Reader) ([]template.HTML, error) {
+// in makes what depends on the reader, or returns what was made before.
+func (l *List) in(s *Site, r Reader) (*localised, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if rows, ok := l.rows[r]; ok {
-		return rows, nil
+	if in := l.made[r]; in != nil {
+		return in, nil
 	}
-	names := countryNames(r.Lang)
-	rows := make([]template.HTML, len(l.providers))
+	in := &localised{rows: make([]template.HTML, len(l.providers)), countries: make([]string, len(l.providers))}
+	names, order := countryNames(r.Lang), collate.New(language.Make(r.Lang), collate.Loose)
 	for i, p := range l.providers {
 		v := s.view(r, "/providers", "")
 		v.Data = listRow{Provider: p, Country: names(p.Country), Asked: Asked{Account: settings.Account{Provider: *p}}}
@@ -170,10 +201,16 @@ func (l *List) render(s *Site, r Reader) ([]template.HTML, error) {
 		if err := s.templates[pageProviders].ExecuteTemplate(&b, "row", v); err != nil {
 			return nil, err
 		}
-		rows[i] = template.HTML(b.String())
+		in.rows[i], in.countries[i] = template.HTML(b.String()), strings.ToLower(names(p.Country))
+		in.byCountry = append(in.byCountry, i)
 	}
-	l.rows[r] = rows
-	return rows, nil
+	slices.SortStableFunc(in.byCountry, func(a, b int) int { return order.CompareString(in.countries[a], in.countries[b]) })
+	for _, code := range l.countries {
+		in.choices = append(in.choices, country{Code: code, Name: names(code)})
+	}
+	slices.SortFunc(in.choices, func(a, b country) int { return order.CompareString(a.Name, b.Name) })
+	l.made[r] = in
+	return in, nil
 }
 
 // listRow is the model of a row: the best server of each protocol.

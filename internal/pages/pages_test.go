@@ -2,6 +2,7 @@ package pages
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -227,15 +228,16 @@ func TestFind(t *testing.T) {
 		name, first string
 		filter      Filter
 	}{
-		{"all", "1und1.de", Filter{}},
+		{"all", "nifty.com", Filter{}}, // its name starts with an @
 		{"name", "orange.fr", Filter{Search: "ORANGE"}},
 		{"domain", "orange.fr", Filter{Search: "wanadoo.fr"}},
 		{"server", "gmail.com", Filter{Search: "imap.gmail.com"}},
 		{"country", "bluewin.ch", Filter{Country: "CH", Search: "swisscom"}},
+		{"several words", "orange.fr", Filter{Search: "france orange"}},
 		{"nothing", "", Filter{Search: "no such thing"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			found := l.find(tc.filter, countryNames("en"))
+			found := l.find(tc.filter, in(t, l, "en"))
 			first := ""
 			if len(found) > 0 {
 				first = l.providers[found[0]].ID
@@ -245,13 +247,27 @@ func TestFind(t *testing.T) {
 			}
 		})
 	}
-	byCountry := l.find(Filter{ByCountry: true}, countryNames("de"))
+	var order []string
 	names := countryNames("de")
-	for i, at := range byCountry[1:] {
-		if names(l.providers[byCountry[i]].Country) > names(l.providers[at].Country) {
-			t.Fatal("not by country")
+	for _, i := range l.find(Filter{ByCountry: true}, in(t, l, "de")) {
+		if name := names(l.providers[i].Country); len(order) == 0 || order[len(order)-1] != name {
+			order = append(order, name)
 		}
 	}
+	denmark, germany, austria, poland := slices.Index(order, "Dänemark"), slices.Index(order, "Deutschland"), slices.Index(order, "Österreich"), slices.Index(order, "Polen")
+	if denmark < 0 || denmark > germany || austria > poland {
+		t.Errorf("not as German is sorted: %q", order)
+	}
+}
+
+// in is what of a list depends on the language.
+func in(t *testing.T, l *List, lang string) *localised {
+	t.Helper()
+	made, err := l.in(site(t), Reader{Lang: lang})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return made
 }
 
 // Without an address, people read words and not placeholders, and copy no word.
@@ -335,7 +351,7 @@ func TestCustomersAreNotListed(t *testing.T) {
 	if strings.Contains(string(page), "customer.example") || !strings.Contains(string(page), "101 domains") {
 		t.Errorf("%s", page)
 	}
-	if got := l.find(Filter{Search: "customer.example"}, countryNames("en")); len(got) != 0 {
+	if got := l.find(Filter{Search: "customer.example"}, in(t, l, "en")); len(got) != 0 {
 		t.Error("a part of a customer's domain finds its provider")
 	}
 }

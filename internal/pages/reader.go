@@ -30,8 +30,9 @@ var matcher = func() language.Matcher {
 	return language.NewMatcher(tags)
 }()
 
-// maxAcceptLanguage bounds what is parsed of a header: a browser sends less.
-const maxAcceptLanguage = 200
+// maxPreferred is how many languages of a header are looked at: a browser sends
+// fewer.
+const maxPreferred = 20
 
 // Reader is the person before the page.
 type Reader struct {
@@ -60,10 +61,13 @@ func ParseReader(rawQuery, acceptLanguage string) Reader {
 // choose finds the best language for a tag or a list of tags. False: none of
 // them is ours, and English has to do.
 func choose(preferred string) (string, bool) {
-	if len(preferred) > maxAcceptLanguage {
-		return languages[0].code, false
+	var good []string
+	for part := range strings.SplitSeq(preferred, ",") {
+		if _, _, err := language.ParseAcceptLanguage(part); err == nil && len(good) < maxPreferred {
+			good = append(good, part)
+		}
 	}
-	tags, _, err := language.ParseAcceptLanguage(preferred)
+	tags, _, err := language.ParseAcceptLanguage(strings.Join(good, ","))
 	if err != nil || len(tags) == 0 {
 		return languages[0].code, false
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/url"
 	"strings"
+	"unicode"
 
 	"milepost/address"
 	"milepost/settings"
@@ -19,6 +20,9 @@ type Request struct {
 // ErrNoAddress is the error for a request without an address.
 var ErrNoAddress = errors.New("the address is missing; add ?emailaddress=ADDRESS")
 
+// ErrNoAt is the error for what is neither an address nor a domain that is known.
+var ErrNoAt = errors.New("address has no @")
+
 // ParseRequest reads the query of a page or of the programs' interface:
 // emailaddress, and protocol if one was chosen. A domain alone is taken too. The
 // request is returned even with an error, for what was typed.
@@ -28,7 +32,7 @@ func ParseRequest(rawQuery string) (Request, error) {
 		key, raw, _ := strings.Cut(pair, "=")
 		switch key {
 		case "emailaddress":
-			q.Typed = strings.TrimSpace(unescape(raw))
+			q.Typed = strings.TrimFunc(unescape(raw), around)
 		case "protocol":
 			switch strings.ToLower(raw) {
 			case "pop3", "pop":
@@ -42,7 +46,7 @@ func ParseRequest(rawQuery string) (Request, error) {
 		return q, ErrNoAddress
 	}
 	if len(q.Typed) > maxTyped {
-		q.Typed = ""
+		q.Typed = strings.ToValidUTF8(q.Typed[:maxTyped], "")
 		return q, errors.New("what was typed is too long for an address")
 	}
 	var err error
@@ -52,7 +56,7 @@ func ParseRequest(rawQuery string) (Request, error) {
 	} else {
 		q.Address.Domain, err = address.ParseDomain(s)
 		if err == nil && !strings.Contains(q.Address.Domain.ASCII, ".") {
-			err = errors.New("address has no @")
+			err = ErrNoAt
 		}
 	}
 	return q, err
@@ -60,6 +64,11 @@ func ParseRequest(rawQuery string) (Request, error) {
 
 // maxTyped is more than an address with a person's name before it takes.
 const maxTyped = 1000
+
+// around tells what people paste together with an address, and do not see.
+func around(r rune) bool {
+	return unicode.IsSpace(r) || r == ',' || r == ';' || unicode.Is(unicode.Cf, r)
+}
 
 // unescape undoes a query's escapes. A form turns space into + and + into %2B,
 // and @ into %40; in a link that a person wrote, with a bare @, a + is a +.

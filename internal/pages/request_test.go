@@ -21,6 +21,8 @@ func TestParseRequest(t *testing.T) {
 		{"umlaut", "emailaddress=fred%40b%C3%BCcher.example", "fred@xn--bcher-kva.example", ""},
 		{"domain alone", "emailaddress=example.com", "example.com", ""},
 		{"with a name", "emailaddress=Fred+%3Cfred%40example.com%3E", "fred@example.com", ""},
+		{"pasted with a comma", "emailaddress=fred%40example.com%2C", "fred@example.com", ""},
+		{"pasted with a mark that nobody sees", "emailaddress=%E2%80%8Bfred%40example.com", "fred@example.com", ""},
 		{"mailto", "emailaddress=mailto%3Afred%40example.com", "fred@example.com", ""},
 		{"POP", "emailaddress=fred%40example.com&protocol=pop3", "fred@example.com", settings.POP3},
 		{"IMAP", "protocol=imap&emailaddress=fred%40example.com", "fred@example.com", settings.IMAP},

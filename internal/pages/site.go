@@ -11,6 +11,7 @@ import (
 	"embed"
 	"fmt"
 	"html/template"
+	"net/url"
 )
 
 //go:embed templates/*.html
@@ -86,7 +87,7 @@ func (s *Site) Help(r Reader) ([]byte, error) {
 // Mistyped is the home page again, saying what is wrong with the address. What
 // was typed stands in the field, to be corrected.
 func (s *Site) Mistyped(r Reader, typed string) ([]byte, error) {
-	v := s.view(r, "/", "")
+	v := s.view(r, "/setup", "emailaddress="+url.QueryEscape(typed))
 	v.Heading = v.T("home-title")
 	v.NoIndex = true
 	v.Typed = typed

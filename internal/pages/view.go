@@ -3,7 +3,6 @@ package pages
 import (
 	"fmt"
 	"html/template"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -95,9 +94,6 @@ func (v *view) Language() string {
 
 // Current tells whether the page is the one that a link of the menu leads to.
 func (v *view) Current(path string) bool { return v.path == path }
-
-// Query is one parameter, ready to stand in a link.
-func (v *view) Query(name, value string) string { return name + "=" + url.QueryEscape(value) }
 
 // Asset is the path of an embedded file, which changes with its content.
 func (v *view) Asset(name string) string { return v.Site.assets.paths[name] }

@@ -178,6 +178,7 @@ document.addEventListener('submit', e => {
 
 const filter = form => {
   const url = formURL(form);
+  url.searchParams.set('q', url.searchParams.get('q').replace(/^.*@/, '')); // who it is, is nobody's business
   remember(url, true);
   load(url, '#answer', true);
 };
