@@ -162,6 +162,7 @@ func announce(stdout io.Writer, addr net.Addr, c *catalogue.Catalogue) {
 	}
 	fmt.Fprintf(stdout, "try http://%s/mail/config-v1.1.xml?emailaddress=fred@%s\n", host, domain)
 	fmt.Fprintf(stdout, "try http://%s/v1.1/%s\n", host, domain)
+	fmt.Fprintf(stdout, "open http://%s/ in a browser for the pages\n", host)
 }
 
 // example returns a domain that is served: one that everybody knows, or else the
