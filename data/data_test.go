@@ -131,3 +131,30 @@ func TestShippedFiles(t *testing.T) {
 		t.Errorf("%d providers beside the seed's", others)
 	}
 }
+
+// A notice is what people must know first, so it is in every language of the
+// pages, in their order; others may follow.
+func TestNoticeLanguages(t *testing.T) {
+	want := []string{"en", "fr", "de", "es", "it", "nl", "pt"}
+	files, err := os.ReadDir("../internal/pages/messages")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		if lang := strings.TrimSuffix(f.Name(), ".toml"); !slices.Contains(want, lang) {
+			t.Errorf("the pages are in %s too", lang)
+		}
+	}
+	for _, p := range shipped(t).Providers() {
+		if p.Notice == nil {
+			continue
+		}
+		var got []string
+		for _, text := range p.Notice.Text {
+			got = append(got, text.Lang)
+		}
+		if len(got) < len(want) || !slices.Equal(got[:len(want)], want) {
+			t.Errorf("%s: the notice is in %v, want %v first", p.ID, got, want)
+		}
+	}
+}
