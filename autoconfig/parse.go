@@ -204,7 +204,7 @@ func parseUsername(s string) settings.Username {
 }
 
 func parseURL(s string, schemes ...string) (settings.URL, bool) {
-	u, err := settings.ParseURL(fold(s), schemes...)
+	u, err := settings.ParseURL(settings.OneLine(s), schemes...)
 	return u, err == nil
 }
 
@@ -235,8 +235,8 @@ func notice(enable []enable) *settings.Notice {
 func texts(elements []text) []settings.Text {
 	var out []settings.Text
 	for _, e := range elements {
-		if value := fold(e.Value); value != "" {
-			lang := fold(e.Lang)
+		if value := settings.OneLine(e.Value); value != "" {
+			lang := settings.OneLine(e.Lang)
 			if lang == "" {
 				lang = "en"
 			}
@@ -250,8 +250,5 @@ func first(leaves []string) string {
 	if len(leaves) == 0 {
 		return ""
 	}
-	return fold(leaves[0])
+	return settings.OneLine(leaves[0])
 }
-
-// fold makes one line of a text.
-func fold(s string) string { return strings.Join(strings.Fields(s), " ") }

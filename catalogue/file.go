@@ -287,7 +287,7 @@ func texts(t *tomlfile.Table) []settings.Text {
 			t.Errorf(key, "is empty")
 			continue
 		}
-		value = strings.Join(strings.Fields(value), " ") // one line
+		value = settings.OneLine(value)
 		if strings.ContainsFunc(value, unicode.IsControl) {
 			t.Errorf(key, "has control characters")
 			continue

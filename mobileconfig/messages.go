@@ -26,7 +26,7 @@ var messages = map[string]message{
 	},
 	"fr": {
 		"Compte de messagerie %s", "Configure le compte %s.",
-		"Ce profil configure le compte %s sur cet appareil. Il ne contient pas de mot de passe : celui-ci vous sera demandé.",
+		"Ce profil configure le compte %s sur cet appareil. Il ne contient pas de mot de passe\u00a0: celui-ci vous sera demandé.",
 		"Calendrier %s", "Contacts %s",
 	},
 	"de": {

@@ -7,6 +7,8 @@ package settings
 
 import (
 	"slices"
+	"strings"
+	"unicode"
 
 	"milepost/address"
 )
@@ -152,6 +154,14 @@ type OAuth2Settings struct {
 type Text struct {
 	Lang  string // a BCP 47 tag
 	Value string
+}
+
+// OneLine folds the white space in a text, but for the spaces at which French does
+// not break a line.
+func OneLine(s string) string {
+	return strings.Join(strings.FieldsFunc(s, func(r rune) bool {
+		return unicode.IsSpace(r) && r != '\u00a0' && r != '\u202f'
+	}), " ")
 }
 
 // Documentation is a help page of the provider.
