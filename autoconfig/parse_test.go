@@ -93,7 +93,7 @@ func TestShippedProvidersSurvive(t *testing.T) {
 	for _, p := range shipped(t).Providers() {
 		q := *p
 		// What the format does not carry.
-		q.Kind, q.Country, q.Website, q.Source = "", "", "", ""
+		q.Kind, q.Country, q.Website, q.Source, q.Closed = "", "", "", "", false
 		if len(q.Domains) == 0 {
 			q.Domains = []settings.DomainPattern{{Domain: q.MX[0]}}
 		}

@@ -167,6 +167,7 @@ func (l *loaded) identity(t *tomlfile.Table, fileID string) {
 	p.Website = string(tomlfile.Optional(t, "website", webURL))
 	p.Webmail = tomlfile.Optional(t, "webmail", httpsURL)
 	p.Source = string(tomlfile.Optional(t, "source", webURL))
+	p.Closed, _ = t.Bool("closed")
 }
 
 func checkName(t *tomlfile.Table, key, s string, limit int) {

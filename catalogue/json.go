@@ -15,7 +15,7 @@ func JSON(p *settings.Provider) ([]byte, error) {
 		ID: p.ID, DisplayName: p.DisplayName, ShortName: p.ShortName,
 		Domains: words(p.Domains, settings.DomainPattern.String),
 		MX:      words(p.MX, address.Domain.String),
-		Kind:    p.Kind, Country: p.Country, Website: p.Website, Webmail: p.Webmail, Source: p.Source,
+		Kind:    p.Kind, Country: p.Country, Website: p.Website, Webmail: p.Webmail, Source: p.Source, Closed: p.Closed,
 		Incoming: jsonServers(p.Incoming), Outgoing: jsonServers(p.Outgoing), Setup: jsonServers(p.Setup),
 		RedirectURL: p.AutodiscoverRedirectURL, RedirectAddr: p.AutodiscoverRedirectAddress,
 	}
@@ -51,6 +51,7 @@ type jsonProvider struct {
 	Website       string              `json:"website,omitempty"`
 	Webmail       settings.URL        `json:"webmail,omitempty"`
 	Source        string              `json:"source,omitempty"`
+	Closed        bool                `json:"closed,omitempty"`
 	Incoming      []jsonServer        `json:"incoming"`
 	Outgoing      []jsonServer        `json:"outgoing"`
 	Setup         []jsonServer        `json:"setup,omitempty"`

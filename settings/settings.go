@@ -231,6 +231,7 @@ type Provider struct {
 	Webmail       URL
 
 	// For people alone.
+	Closed  bool // the service exists no more; its servers are a record
 	Kind    Kind
 	Country string // ISO 3166-1 alpha-2, or empty
 	Website string

@@ -210,6 +210,10 @@ func (t *Table) String(key string) (string, bool) { return get[string](t, key, "
 // reported.
 func (t *Table) Int(key string) (int64, bool) { return get[int64](t, key, "an integer") }
 
+// Bool returns the value of a key. False and false: it is missing, or of another
+// type and reported.
+func (t *Table) Bool(key string) (value, ok bool) { return get[bool](t, key, "true or false") }
+
 // Strings returns the array under a key. False: it is missing, or of another
 // type and reported; elements of another type are reported and left out.
 func (t *Table) Strings(key string) ([]Item, bool) {
