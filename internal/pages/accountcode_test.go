@@ -99,7 +99,7 @@ func TestAccountCode(t *testing.T) {
 		{"on this computer", "emailaddress=fred@proton.me", ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			got, ok := accountCode(answerTo(t, c, tc.query))
+			got, _, ok := accountCode(answerTo(t, c, tc.query))
 			if got != tc.want || ok != (tc.want != "") {
 				t.Fatalf("got  %s\nwant %s", got, tc.want)
 			}
@@ -117,6 +117,69 @@ func TestAccountCode(t *testing.T) {
 	}
 }
 
+// The code has room for one method: the one by which Thunderbird for Android
+// gets in, and the page says how.
+func TestAccountCodeMethod(t *testing.T) {
+	for _, tc := range []struct {
+		name               string
+		incoming, outgoing string // a server's lines in its provider's file
+		methods            [2]int
+		signIn             string
+	}{
+		{"password", `hostname = "imap.example.com"`, `hostname = "smtp.example.com"`, [2]int{1, 1}, "password"},
+		{"OAuth2 of a provider it knows", gmailIMAP, gmailSMTP, [2]int{6, 6}, "oauth2"},
+		{"OAuth2 of one it does not", `hostname = "imap.example.com"
+authentication = ["OAuth2", "password-cleartext"]`, `hostname = "smtp.example.com"
+authentication = ["OAuth2", "password-cleartext"]`, [2]int{1, 1}, "password"},
+		{"OAuth2 second", `hostname = "imap.gmail.com"
+authentication = ["password-cleartext", "OAuth2"]`, gmailSMTP, [2]int{1, 1}, "password"},
+		{"OAuth2 for receiving alone", gmailIMAP, `hostname = "smtp.example.com"`, [2]int{1, 1}, "password"},
+		{"a host of the provider that it does not know", `hostname = "pop.gmail.com"
+authentication = ["OAuth2", "password-cleartext"]`, gmailSMTP, [2]int{1, 1}, "password"},
+		{"OAuth2 alone", `hostname = "imap.example.com"
+authentication = ["OAuth2"]`, `hostname = "smtp.example.com"
+authentication = ["OAuth2"]`, [2]int{6, 6}, "oauth2"},
+		{"OAuth2 alone, then a password", `hostname = "imap.example.com"
+authentication = ["OAuth2"]`, `hostname = "smtp.example.com"`, [2]int{6, 1}, "both"},
+		{"encrypted password under TLS", `hostname = "imap.example.com"
+authentication = ["password-encrypted", "password-cleartext"]`, `hostname = "smtp.example.com"
+authentication = ["password-encrypted"]`, [2]int{1, 2}, "password"},
+		{"encrypted password without TLS", `hostname = "imap.example.com"
+socket_type = "plain"
+authentication = ["password-encrypted", "password-cleartext"]`, `hostname = "smtp.example.com"
+socket_type = "plain"
+authentication = ["none"]`, [2]int{2, 0}, "password"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			a := answerFrom(t, tc.incoming, tc.outgoing, "")
+			text, signIn, ok := accountCode(a)
+			if !ok {
+				t.Fatal("no code")
+			}
+			if err := checkCode(text, a); err != nil {
+				t.Error(err)
+			}
+			var methods [2]int
+			var incoming, groups, skip any
+			if err := json.Unmarshal([]byte(text), &[]any{&skip, &skip, &incoming, &groups}); err != nil {
+				t.Fatal(err)
+			}
+			methods[0] = int(incoming.([]any)[4].(float64))
+			methods[1] = int(groups.([]any)[0].([]any)[0].([]any)[4].(float64))
+			if methods != tc.methods || signIn != tc.signIn {
+				t.Errorf("methods %v, %s; want %v, %s", methods, signIn, tc.methods, tc.signIn)
+			}
+		})
+	}
+}
+
+const (
+	gmailIMAP = `hostname = "imap.gmail.com"
+authentication = ["OAuth2", "password-cleartext"]`
+	gmailSMTP = `hostname = "smtp.gmail.com"
+authentication = ["OAuth2", "password-cleartext"]`
+)
+
 // The code of every shipped provider can be read, and says what the page says,
 // within the numbers that Thunderbird knows.
 func TestEveryAccountCode(t *testing.T) {
@@ -128,7 +191,7 @@ func TestEveryAccountCode(t *testing.T) {
 			if err != nil {
 				t.Fatal(p.ID, err)
 			}
-			text, ok := accountCode(a)
+			text, _, ok := accountCode(a)
 			if !ok {
 				continue
 			}

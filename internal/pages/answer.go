@@ -89,10 +89,15 @@ func (a Answer) AnyPlain() bool {
 }
 
 // SignInAt says how a person gets in: "password", "oauth2" (no password at
-// all), "both" or "other".
-func (a Answer) SignInAt() string {
-	password := a.Incoming.TakesPassword()
-	oauth2 := slices.Contains(a.Incoming.Authentication, settings.OAuth2)
+// all), "both", "none" (nobody is asked) or "other".
+func (a Answer) SignInAt() string { return signInAt(a.Incoming) }
+
+// SendingSignInAt is SignInAt for the outgoing server.
+func (a Answer) SendingSignInAt() string { return signInAt(a.Outgoing) }
+
+func signInAt(s settings.Server) string {
+	password := s.TakesPassword()
+	oauth2 := slices.Contains(s.Authentication, settings.OAuth2)
 	switch {
 	case password && oauth2:
 		return "both"
@@ -100,8 +105,20 @@ func (a Answer) SignInAt() string {
 		return "password"
 	case oauth2:
 		return "oauth2"
+	case !slices.ContainsFunc(s.Authentication, func(m settings.Authentication) bool {
+		return m != settings.None && m != settings.ClientIPAddress
+	}):
+		return "none"
 	}
 	return "other"
+}
+
+// ByName tells whether Apple's devices may offer the provider by name, with a
+// sign-in of its own that is better than a profile: those that offer OAuth2,
+// and Apple itself.
+func (a Answer) ByName() bool {
+	how := a.SignInAt()
+	return how == "both" || how == "oauth2" || a.Incoming.Hostname == "imap.mail.me.com"
 }
 
 // ChoiceURL is the path of the same answer with another protocol.

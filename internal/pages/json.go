@@ -23,7 +23,7 @@ func JSON(a Answer, lang string) ([]byte, error) {
 		Domain:  a.Asked.Address.Domain.ASCII,
 		Provider: jsonProvider{
 			ID: p.ID, DisplayName: p.DisplayName, ShortName: p.ShortName,
-			Kind: p.Kind, Country: p.Country, Website: p.Website,
+			Kind: p.Kind, Country: p.Country, Website: p.Website, Closed: p.Closed,
 		},
 		Incoming:      jsonServers(a, p.Incoming, a.Incoming),
 		Outgoing:      jsonServers(a, p.Outgoing, a.Outgoing),
@@ -31,6 +31,9 @@ func JSON(a Answer, lang string) ([]byte, error) {
 		Services:      []jsonService{},
 		Documentation: []jsonText{},
 		Profile:       a.Profile,
+	}
+	if p.Closed {
+		out.Profile = ""
 	}
 	if p.Webmail.Filled() {
 		out.Provider.Webmail = p.Webmail
@@ -89,6 +92,7 @@ type jsonProvider struct {
 	Country     string        `json:"country,omitempty"`
 	Website     string        `json:"website,omitempty"`
 	Webmail     settings.URL  `json:"webmail,omitempty"`
+	Closed      bool          `json:"closed,omitempty"`
 }
 
 type jsonServer struct {

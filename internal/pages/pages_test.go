@@ -32,11 +32,13 @@ func everyPage(t testing.TB) map[string]func(Reader) ([]byte, error) {
 		t.Fatal(err)
 	}
 	domain := answerTo(t, c, "emailaddress=gmx.com")
+	closed := answerTo(t, c, "emailaddress=fred@myopera.com")
 	return map[string]func(Reader) ([]byte, error){
 		"home":      func(r Reader) ([]byte, error) { return s.Home(r, list.Len()) },
 		"answer":    func(r Reader) ([]byte, error) { return s.Setup(r, gmx) },
 		"OAuth2":    func(r Reader) ([]byte, error) { return s.Setup(r, outlook) },
 		"domain":    func(r Reader) ([]byte, error) { return s.Setup(r, domain) },
+		"closed":    func(r Reader) ([]byte, error) { return s.Setup(r, closed) },
 		"mistyped":  func(r Reader) ([]byte, error) { return s.Mistyped(r, "fred") },
 		"unknown":   func(r Reader) ([]byte, error) { return s.Unknown(r, unknown) },
 		"providers": func(r Reader) ([]byte, error) { return s.Providers(r, list, Filter{}) },
