@@ -215,6 +215,20 @@ func TestClosed(t *testing.T) {
 			}
 		}
 	}
+	list := NewList(c.Providers())
+	opera, _ := list.Provider("myopera.com")
+	for name, render := range map[string]func() ([]byte, error){
+		"provider": func() ([]byte, error) { return s.Provider(Reader{Lang: "en"}, opera) },
+		"list":     func() ([]byte, error) { return s.Providers(Reader{Lang: "en"}, list, Filter{Search: "opera mail"}) },
+	} {
+		page, err := render()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text := part(t, page, "main"); !strings.Contains(text, "closed") {
+			t.Errorf("%s does not say that the service is closed:\n%s", name, text)
+		}
+	}
 	body, err := JSON(a, "en")
 	if err != nil {
 		t.Fatal(err)
