@@ -74,7 +74,7 @@ func (s *server) help(c echo.Context) error {
 
 func (s *server) setup(c echo.Context) error {
 	r := reader(c)
-	request, answer, err := s.answer(c)
+	request, answer, err := s.answer(c, c.Request().URL.RawQuery)
 	var body []byte
 	switch {
 	case err == nil:
@@ -93,8 +93,8 @@ func (s *server) setup(c echo.Context) error {
 var errNoSettings = errors.New("no settings are known for the domain")
 
 // answer is what people and programs are both told.
-func (s *server) answer(c echo.Context) (pages.Request, pages.Answer, error) {
-	request, err := pages.ParseRequest(c.Request().URL.RawQuery)
+func (s *server) answer(c echo.Context, rawQuery string) (pages.Request, pages.Answer, error) {
+	request, err := pages.ParseRequest(rawQuery)
 	if err != nil {
 		return request, pages.Answer{}, err
 	}
@@ -191,7 +191,8 @@ func openAPI(c echo.Context) error {
 
 func (s *server) api(c echo.Context) error {
 	c.Response().Header().Add(echo.HeaderVary, "Accept-Language")
-	request, answer, err := s.answer(c)
+	// A program that forgets to escape a + means one; only a form means a space.
+	request, answer, err := s.answer(c, strings.ReplaceAll(c.Request().URL.RawQuery, "+", "%2B"))
 	switch {
 	case err == nil:
 		body, err := pages.JSON(answer, reader(c).Lang)

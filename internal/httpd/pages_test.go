@@ -134,6 +134,19 @@ func TestPagesLogNoName(t *testing.T) {
 	}
 }
 
+// A + is a + to programs, escaped or not, here as everywhere else.
+func TestAPIPlus(t *testing.T) {
+	c := familyCatalogue(t)
+	h := httpd.Handler(httpd.Options{Catalogue: func() *catalogue.Catalogue { return c }, Log: slog.New(slog.DiscardHandler)})
+	for _, query := range []string{"fred+news%40example.com", "fred%2Bnews%40example.com", "fred+news@example.com"} {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/api/v1/settings?emailaddress="+query, nil))
+		if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), `"address": "fred+news@example.com"`) {
+			t.Errorf("%s: %d %s", query, w.Code, w.Body)
+		}
+	}
+}
+
 // A mistake of ours is a page for people too, and an error in JSON for programs.
 func TestPagesPanic(t *testing.T) {
 	log := slog.New(slog.DiscardHandler)
