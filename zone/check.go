@@ -8,7 +8,7 @@ import (
 
 	"github.com/miekg/dns"
 
-	"milepost/settings"
+	"milepost/address"
 )
 
 // check looks for what the zones of every domain would lack.
@@ -80,27 +80,47 @@ func (p *Plan) hasAddress(name string) bool {
 	return false
 }
 
-// checkSamples makes the zones of one domain of each provider, and looks for hosts
-// that nobody could find.
+// checkSamples makes the zones of one domain of each provider, and of those of its
+// domains in which one of its hosts lies, and looks for hosts that nobody could
+// find. All other domains have the same hosts.
 func (s *Set) checkSamples() []error {
 	var errs []error
-	for _, p := range s.plan.Given {
-		i := slices.IndexFunc(p.Domains, func(d settings.DomainPattern) bool { return !d.Wildcard })
-		if i < 0 {
-			continue
+	checked := make(map[string]bool)
+	check := func(name string, d address.Domain) {
+		if checked[name] {
+			return
 		}
-		d := p.Domains[i].Domain
-		for _, label := range s.plan.Each {
-			name := eachName(label, d)
-			if _, inside := s.enclosing(name); inside || !s.fits(label, d) {
-				continue
-			}
-			z, err := s.make(name, d)
-			if err == nil {
-				err = z.checkTargets()
-			}
+		checked[name] = true
+		z, err := s.make(name, d)
+		if err == nil {
+			err = z.checkTargets()
+		}
+		for _, err := range flatten(err) {
 			if err != nil {
 				errs = append(errs, &PlanError{Part: InEach, Err: err})
+			}
+		}
+	}
+	for _, p := range s.plan.Given {
+		for _, label := range s.plan.Each {
+			for _, pattern := range p.Domains {
+				d := pattern.Domain
+				if pattern.Wildcard || !s.fits(label, d) {
+					continue
+				}
+				if _, inside := s.enclosing(eachName(label, d)); !inside {
+					check(eachName(label, d), d)
+					break
+				}
+			}
+		}
+		for _, rr := range Records(p, sample, s.plan.Options) {
+			if srv, ok := rr.(*dns.SRV); ok {
+				if origin, d, ok := s.origin(dns.CanonicalName(srv.Target)); ok && !d.IsZero() {
+					if owner, _ := s.plan.Catalogue.Named(d); owner == p {
+						check(origin, d)
+					}
+				}
 			}
 		}
 	}
@@ -127,7 +147,7 @@ func (z *Zone) checkTargets() error {
 		}
 		// An alias may not stand there either, but clients follow it.
 		if n, _, _ := z.find(target); n[dns.TypeA] == nil && n[dns.TypeAAAA] == nil && n[dns.TypeCNAME] == nil {
-			errs = append(errs, fmt.Errorf("the server %s lies in the zone %s and has no address there; the records of a zone that is set by name can give it one", strings.TrimSuffix(target, "."), z.Name()))
+			errs = append(errs, fmt.Errorf("%s leads to %s, which lies in the zone %s and has no address there; the records of a zone that is set by name can give it one", strings.TrimSuffix(srv.Hdr.Name, "."), strings.TrimSuffix(target, "."), z.Name()))
 		}
 	}
 	return errors.Join(errs...)

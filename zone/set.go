@@ -121,8 +121,8 @@ func flatten(err error) []error {
 }
 
 // NewSet makes the zones of a plan. Serials rise, compared with those of the set
-// before (nil: there was none), where and only where a zone has changed, to now (a
-// time in seconds) or more. The error wraps a [PlanError] for each mistake.
+// before (nil: there was none), where a zone has changed or what all have in common
+// has, to now (a time in seconds) or more. They never fall. The error wraps a [PlanError] for each mistake.
 func NewSet(plan Plan, before *Set, now uint32) (*Set, error) {
 	s := &Set{plan: plan, given: make(map[*settings.Provider]bool), wanted: make(map[string]*Zone), built: make(map[string]*Zone)}
 	if err := plan.check(); err != nil {

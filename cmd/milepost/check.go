@@ -10,11 +10,14 @@ import (
 
 	"milepost/catalogue"
 	"milepost/internal/config"
+	"milepost/settings"
 )
 
 func check(args []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("check", flag.ContinueOnError)
 	configFile := flags.String("config", "", "")
+	var public publicURL
+	public.register(flags)
 	if code, ok := parse(flags, args, stdout, stderr); !ok {
 		return code
 	}
@@ -25,7 +28,7 @@ func check(args []string, stdout, stderr io.Writer) int {
 		return exitNo
 	}
 	if *configFile != "" {
-		if err := checkConfig(*configFile, flags.NArg() > 0, sources); err != nil {
+		if err := checkConfig(*configFile, publicHost(public), flags.NArg() > 0, sources); err != nil {
 			complainLoad(stderr, err)
 			return exitNo
 		}
@@ -36,8 +39,8 @@ func check(args []string, stdout, stderr io.Writer) int {
 
 // checkConfig makes the zones that serve would make of a configuration and, if
 // they are the admin's own, of the providers.
-func checkConfig(file string, own bool, sources []catalogue.Source) error {
-	l := &loaded{}
+func checkConfig(file string, public settings.Hostname, own bool, sources []catalogue.Source) error {
+	l := &loaded{publicHost: public}
 	var err error
 	if l.config, err = config.Load(file); err != nil {
 		return configError{err}

@@ -79,8 +79,8 @@ func TestBadPlans(t *testing.T) {
 		{"zones that hold nothing", ns + "[dns]\ndomain_zones = [\"_tpc\"]\n",
 			`milepost.toml:4: dns.domain_zones: "_tpc" holds nothing that is made of a provider; @, _tcp, autoconfig, autodiscover and single labels, as _imaps._tcp, are allowed` + "\n"},
 		{"a whole domain without its hosts", ns + "[dns]\ndomain_zones = []\n[[dns.zone]]\nname = \"example.com\"\n[service]\nhost = \"mail.example.net\"\n",
-			"milepost.toml:6: dns.zone[1].name: the server dav.example.com lies in the zone example.com and has no address there; the records of a zone that is set by name can give it one\n" +
-				"milepost.toml:6: dns.zone[1].name: the server mail.example.com lies in the zone example.com and has no address there; the records of a zone that is set by name can give it one\n"},
+			"milepost.toml:6: dns.zone[1].name: _caldavs._tcp.example.com leads to dav.example.com, which lies in the zone example.com and has no address there; the records of a zone that is set by name can give it one\n" +
+				"milepost.toml:6: dns.zone[1].name: _imaps._tcp.example.com leads to mail.example.com, which lies in the zone example.com and has no address there; the records of a zone that is set by name can give it one\n"},
 		{"no name server", "[service]\naddresses = [\"192.0.2.1\"]\n[dns]\ndomain_zones = [\"_tcp\"]\n",
 			"milepost.toml:3: dns.name_server: no name server is set; only domains whose autoconfig is in a zone, and a service with addresses, have one of their own\n"},
 		{"a domain without provider", ns + "[dns]\ndomain_zones = []\n[[dns.zone]]\nname = \"example.org\"\n",

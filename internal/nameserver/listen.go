@@ -3,8 +3,10 @@ package nameserver
 import (
 	"context"
 	"errors"
+	"maps"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -185,6 +187,16 @@ func (l *connLimit) enter(c *conn) {
 	l.mu.Unlock()
 	if last != nil {
 		last.Close()
+	}
+}
+
+// closeAll ends every connection.
+func (l *connLimit) closeAll() {
+	l.mu.Lock()
+	open := slices.Collect(maps.Keys(l.open))
+	l.mu.Unlock()
+	for _, c := range open {
+		c.Close()
 	}
 }
 

@@ -116,7 +116,7 @@ func (s *Server) Zones() *zone.Set { return s.current.Load().Zones }
 func (s *Server) Update(ctx context.Context, c Config) {
 	before := s.current.Load()
 	s.set(c)
-	s.notify(ctx, before.Zones)
+	s.notify(ctx, before)
 }
 
 func (s *Server) set(c Config) {
@@ -159,8 +159,11 @@ func (s *Server) Serve(ctx context.Context) error {
 	grace, cancel := context.WithTimeout(context.Background(), tcpIdle)
 	defer cancel()
 	for _, server := range s.servers {
-		err = errors.Join(err, server.ShutdownContext(grace))
+		if e := server.ShutdownContext(grace); e != nil && !errors.Is(e, context.DeadlineExceeded) {
+			err = errors.Join(err, e)
+		}
 	}
+	limit.closeAll() // whoever is still served after that time
 	running.Wait()
 	s.notifier.wait()
 	return err

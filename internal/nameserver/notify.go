@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -29,46 +30,53 @@ type notifier struct {
 
 	mu      sync.Mutex
 	cancel  context.CancelFunc
-	busy    bool      // the last round has not come to its end
-	since   *zone.Set // what secondaries were told of before that round; nil: nothing
+	closed  bool
+	since   map[Secondary]*zone.Set // of those still to be told: what they know; nil: nothing
 	running sync.WaitGroup
 }
 
-// notify starts to tell all secondaries of the zones that differ from those before;
-// nil: of all zones.
-func (s *Server) notify(ctx context.Context, before *zone.Set) {
+// notify starts to tell the secondaries of the zones that differ from those of the
+// state before. Those that are new, or all if that is nil, are told of all zones.
+func (s *Server) notify(ctx context.Context, before *state) {
 	st := s.current.Load()
 	n := &s.notifier
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if n.closed {
+		return
+	}
 	if n.cancel != nil {
 		n.cancel()
 	}
-	if !n.busy {
-		n.since = before
+	since := make(map[Secondary]*zone.Set)
+	for _, secondary := range st.Secondaries {
+		left, unfinished := n.since[secondary]
+		switch {
+		case before == nil || !slices.Contains(before.Secondaries, secondary):
+			since[secondary] = nil
+		case unfinished:
+			since[secondary] = left
+		default:
+			since[secondary] = before.Zones
+		}
 	}
-	n.busy = len(st.Secondaries) > 0
-	if !n.busy {
-		return
-	}
-	since := n.since
+	n.since = since
 	ctx, n.cancel = context.WithCancel(ctx)
-	n.running.Go(func() {
-		var all sync.WaitGroup
-		for _, secondary := range st.Secondaries {
-			all.Go(func() { s.tell(ctx, st, secondary, st.Zones.Changed(since)) })
-		}
-		all.Wait()
-		n.mu.Lock()
-		defer n.mu.Unlock()
-		if ctx.Err() == nil {
-			n.busy, n.since = false, nil
-		}
-	})
+	for secondary, known := range since {
+		n.running.Go(func() {
+			s.tell(ctx, st, secondary, st.Zones.Changed(known))
+			n.mu.Lock()
+			defer n.mu.Unlock()
+			if ctx.Err() == nil {
+				delete(n.since, secondary)
+			}
+		})
+	}
 }
 
 func (n *notifier) wait() {
 	n.mu.Lock()
+	n.closed = true
 	if n.cancel != nil {
 		n.cancel()
 	}

@@ -168,6 +168,46 @@ func secondary(t *testing.T, handle func(w dns.ResponseWriter, m *dns.Msg)) neti
 	return c.LocalAddr().(*net.UDPAddr).AddrPort()
 }
 
+// A secondary that comes later is told of every zone, even if none has changed, and
+// so are all if the configuration is replaced while the server starts.
+func TestNotifyNewcomers(t *testing.T) {
+	told := make(chan string, 10)
+	addr := secondary(t, func(w dns.ResponseWriter, m *dns.Msg) {
+		told <- m.Question[0].Name
+		w.WriteMsg(new(dns.Msg).SetReply(m))
+	})
+	expect := func() {
+		t.Helper()
+		select {
+		case got := <-told:
+			if got != "example.com." {
+				t.Errorf("told of %s", got)
+			}
+		case <-time.After(time.Minute):
+			t.Fatal("not told")
+		}
+	}
+	set := zones(t, family, nil)
+	log := make(records, 10)
+	s := listenLog(t, "127.0.0.1:0", Config{Zones: set}, slog.New(log))
+	s.Update(context.Background(), Config{Zones: zones(t, family, set), Secondaries: []Secondary{{Address: addr}}})
+	expect()
+
+	early, err := Listen("127.0.0.1:0", Config{Zones: set, Secondaries: []Secondary{{Address: addr}}}, time.Now, slog.New(log))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	early.Update(ctx, Config{Zones: set, Secondaries: []Secondary{{Address: addr}}})
+	ended := make(chan error)
+	go func() { ended <- early.Serve(ctx) }()
+	expect()
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
 // Secondaries are told of every zone at the start and of what has changed later;
 // the first NOTIFY here is lost, and comes again.
 func TestNotify(t *testing.T) {
