@@ -3,9 +3,7 @@ package main
 import (
 	"errors"
 	"flag"
-	"fmt"
 	"io"
-	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,8 +13,8 @@ import (
 
 	"milepost/address"
 	"milepost/catalogue"
+	"milepost/internal/config"
 	"milepost/internal/zoneformat"
-	"milepost/settings"
 	"milepost/zone"
 )
 
@@ -37,21 +35,18 @@ func (o *dnsOptions) register(flags *flag.FlagSet) {
 		return err
 	})
 	flags.Func("service-host", "", func(s string) (err error) {
-		o.Host, err = parseHostName(s)
+		o.Host, err = config.ParseHost(s)
 		return err
 	})
 	flags.Func("service-address", "", func(s string) error {
-		a, err := netip.ParseAddr(s)
-		if err != nil || a.Zone() != "" {
-			return errors.New("is no IP address; 192.0.2.1 or 2001:db8::1, say, is allowed")
-		}
-		if a = a.Unmap(); !slices.Contains(o.Addresses, a) {
+		a, err := config.ParseIP(s)
+		if err == nil && !slices.Contains(o.Addresses, a) {
 			o.Addresses = append(o.Addresses, a)
 		}
-		return nil
+		return err
 	})
 	flags.Func("name-server", "", func(s string) error {
-		name, err := parseHostName(s)
+		name, err := config.ParseHost(s)
 		if absolute := dns.Fqdn(string(name)); err == nil && !slices.Contains(o.nameServers, absolute) {
 			o.nameServers = append(o.nameServers, absolute)
 		}
@@ -66,16 +61,6 @@ func (o *dnsOptions) register(flags *flag.FlagSet) {
 		return nil
 	})
 	o.from.register(flags)
-}
-
-// parseHostName reads what a record can name as a host: no IP address, and nothing
-// to be filled in.
-func parseHostName(s string) (settings.Hostname, error) {
-	d, err := address.ParseDomain(s)
-	if err != nil {
-		return "", fmt.Errorf("is no host name: %w; mail.example.com, say, is allowed", err)
-	}
-	return settings.Hostname(d.ASCII), nil
 }
 
 // printDNS prints the DNS records of domains.

@@ -71,6 +71,23 @@ func daemon(t *testing.T, path string, args ...string) {
 	})
 }
 
+// nsdServer is the start of a nsd.conf that keeps everything in one directory.
+func nsdServer(host, port, dir string) string {
+	return fmt.Sprintf(`server:
+    ip-address: %s@%s
+    username: ""
+    database: ""
+    zonesdir: %q
+    xfrdir: %[3]q
+    pidfile: "%[3]s/nsd.pid"
+    xfrdfile: "%[3]s/xfrd.state"
+    zonelistfile: "%[3]s/zone.list"
+    logfile: "%[3]s/nsd.log"
+remote-control:
+    control-enable: no
+`, host, port, dir)
+}
+
 // freePort returns a port of an address that nobody has, over UDP and TCP.
 func freePort(t *testing.T, host string) string {
 	t.Helper()
@@ -176,19 +193,7 @@ func TestSecondaries(t *testing.T) {
 		"192.0.2.53\"", "127.0.0.1:"+nsdPort+`"`, "192.0.2.54\"", "127.0.0.1:"+knotPort+`"`, "192.0.2.1", "127.0.0.1",
 	).Replace(blocks(t, "toml secondaries")[0]))
 
-	write(t, filepath.Join(work, "nsd.conf"), fmt.Sprintf(`server:
-    ip-address: 127.0.0.1@%s
-    username: ""
-    database: ""
-    zonesdir: %q
-    xfrdir: %[2]q
-    pidfile: "%[2]s/nsd.pid"
-    xfrdfile: "%[2]s/xfrd.state"
-    zonelistfile: "%[2]s/zone.list"
-    logfile: "%[2]s/nsd.log"
-remote-control:
-    control-enable: no
-`, nsdPort, work)+strings.NewReplacer("request-xfr: 192.0.2.1", "request-xfr: 127.0.0.1@"+ourPort, "192.0.2.1", "127.0.0.1").Replace(blocks(t, "nsd.conf")[0]))
+	write(t, filepath.Join(work, "nsd.conf"), nsdServer("127.0.0.1", nsdPort, work)+strings.NewReplacer("request-xfr: 192.0.2.1", "request-xfr: 127.0.0.1@"+ourPort, "192.0.2.1", "127.0.0.1").Replace(blocks(t, "nsd.conf")[0]))
 	write(t, filepath.Join(work, "knot.conf"), fmt.Sprintf(`server:
     listen: 127.0.0.1@%s
     rundir: %q
@@ -262,22 +267,10 @@ func TestDelegation(t *testing.T) {
 	write(t, filepath.Join(work, "example.com.zone"), "$ORIGIN example.com.\n$TTL 300\n@ SOA ns hostmaster 1 3600 600 1209600 300\n@ NS ns\nns A "+parent+
 		"\nwww A 192.0.2.80\n"+strings.ReplaceAll(blocks(t, "zone")[0], "192.0.2.1", ours))
 	parentPort, resolverPort := freePort(t, parent), freePort(t, "127.0.0.1")
-	write(t, filepath.Join(work, "nsd.conf"), fmt.Sprintf(`server:
-    ip-address: %s@%s
-    username: ""
-    database: ""
-    zonesdir: %q
-    xfrdir: %[3]q
-    pidfile: "%[3]s/nsd.pid"
-    xfrdfile: "%[3]s/xfrd.state"
-    zonelistfile: "%[3]s/zone.list"
-    logfile: "%[3]s/nsd.log"
-remote-control:
-    control-enable: no
-zone:
+	write(t, filepath.Join(work, "nsd.conf"), nsdServer(parent, parentPort, work)+`zone:
     name: example.com
     zonefile: example.com.zone
-`, parent, parentPort, work))
+`)
 	write(t, filepath.Join(work, "unbound.conf"), fmt.Sprintf(`server:
     interface: 127.0.0.1@%s
     username: ""

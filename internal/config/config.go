@@ -10,8 +10,8 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"strings"
 
+	"milepost/address"
 	"milepost/internal/pages"
 	"milepost/internal/tomlfile"
 	"milepost/settings"
@@ -48,8 +48,8 @@ func Load(name string) (*Config, error) {
 	c := &Config{File: name}
 	if s := t.Table("service"); s != nil {
 		c.Service.Line = s.Line("")
-		c.Service.Host = tomlfile.Optional(s, "host", hostname)
-		c.Service.Addresses, _ = tomlfile.Each(s, "addresses", ipAddress)
+		c.Service.Host = tomlfile.Optional(s, "host", ParseHost)
+		c.Service.Addresses, _ = tomlfile.Each(s, "addresses", ParseIP)
 		c.Service.Branding = branding(s, filepath.Dir(name))
 		s.Done()
 	}
@@ -103,19 +103,18 @@ func readFile(name string, limit int64) ([]byte, error) {
 	return tomlfile.ReadFile(os.DirFS(dir), file, limit)
 }
 
-// hostname reads a host name that needs no address to be known.
-func hostname(s string) (settings.Hostname, error) {
-	h, err := settings.ParseHostname(strings.TrimSuffix(s, "."))
+// ParseHost reads what a DNS record can name as a host: no IP address, and nothing
+// to be filled in.
+func ParseHost(s string) (settings.Hostname, error) {
+	d, err := address.ParseDomain(s)
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf(`%q is no host name: %w; "mail.example.com", say, is allowed`, s, err)
 	}
-	if _, err := netip.ParseAddr(string(h)); err == nil || strings.Contains(string(h), "%") {
-		return "", fmt.Errorf(`%q is not a name; "mail.example.com", say, is allowed`, s)
-	}
-	return h, nil
+	return settings.Hostname(d.ASCII), nil
 }
 
-func ipAddress(s string) (netip.Addr, error) {
+// ParseIP reads an address that a DNS record can hold.
+func ParseIP(s string) (netip.Addr, error) {
 	a, err := netip.ParseAddr(s)
 	if err != nil || a.Zone() != "" {
 		return netip.Addr{}, fmt.Errorf(`%q is no IP address; "192.0.2.1" and "2001:db8::1", say, are allowed`, s)

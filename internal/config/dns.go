@@ -112,10 +112,10 @@ func (d *DNS) read(t *tomlfile.Table, dir string) tomlfile.Errors {
 func (d *DNS) nameServer(t *tomlfile.Table) {
 	ns := NameServer{Line: t.Line("name")}
 	ns.Name = tomlfile.Required(t, "name", func(s string) (string, error) {
-		h, err := hostname(s)
+		h, err := ParseHost(s)
 		return dns.Fqdn(string(h)), err
 	})
-	ns.Addresses, _ = tomlfile.Each(t, "addresses", ipAddress)
+	ns.Addresses, _ = tomlfile.Each(t, "addresses", ParseIP)
 	for _, other := range d.NameServers {
 		if ns.Name != "" && other.Name == ns.Name {
 			t.Errorf("name", "%s is set at line %d already", strings.TrimSuffix(ns.Name, "."), other.Line)

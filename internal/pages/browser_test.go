@@ -245,7 +245,7 @@ func TestBrowserWithScript(t *testing.T) {
 
 	for selector, want := range map[string]string{
 		"[aria-labelledby=incoming] .field:nth-child(2)": "imap.gmx.com", "[aria-labelledby=incoming] .field:nth-child(3)": "993",
-		"[aria-labelledby=incoming] .field:nth-child(5)": "fred@gmx.com",
+		"[aria-labelledby=incoming] .field:nth-child(4)": "SSL/TLS", "[aria-labelledby=incoming] .field:nth-child(5)": "fred@gmx.com",
 		"[aria-labelledby=outgoing] .field:nth-child(2)": "mail.gmx.com", "[aria-labelledby=outgoing] .field:nth-child(3)": "465",
 	} {
 		w.click(t, selector+" .copy")

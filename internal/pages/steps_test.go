@@ -162,16 +162,15 @@ func TestStepsWithoutPassword(t *testing.T) {
 	}
 }
 
-// Copy buttons stand where a program has a field to paste into, and where the
-// server wants what they copy.
+// Every value has its copy button, but for a username that the server does not want.
 func TestCopyButtons(t *testing.T) {
 	for _, tc := range []struct {
 		name, outgoing string
 		want           []string
 	}{
-		{"password", "", []string{"imap.example.com", "993", "fred@example.com", "smtp.example.com", "465", "fred@example.com"}},
-		{"sending by the network", "\nauthentication = [\"client-IP-address\"]", []string{"imap.example.com", "993", "fred@example.com", "smtp.example.com", "465"}},
-		{"sending without sign-in", "\nauthentication = [\"none\"]", []string{"imap.example.com", "993", "fred@example.com", "smtp.example.com", "465"}},
+		{"password", "", []string{"imap.example.com", "993", "SSL/TLS", "fred@example.com", "smtp.example.com", "465", "SSL/TLS", "fred@example.com"}},
+		{"sending by the network", "\nauthentication = [\"client-IP-address\"]", []string{"imap.example.com", "993", "SSL/TLS", "fred@example.com", "smtp.example.com", "465", "SSL/TLS"}},
+		{"sending without sign-in", "\nauthentication = [\"none\"]", []string{"imap.example.com", "993", "SSL/TLS", "fred@example.com", "smtp.example.com", "465", "SSL/TLS"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			page, err := site(t).Setup(Reader{Lang: "en"}, answerFrom(t, `hostname = "imap.example.com"`, `hostname = "smtp.example.com"`+tc.outgoing, ""))
