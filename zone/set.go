@@ -256,6 +256,10 @@ func (s *Set) Answer(q dns.Question) Answer {
 	return Answer{Rcode: dns.RcodeRefused}
 }
 
+// Highest returns a serial that none has exceeded, in this set and in those before
+// it.
+func (s *Set) Highest() uint32 { return s.serials.highest }
+
 // Names yields the absolute name of every zone.
 func (s *Set) Names() iter.Seq[string] {
 	return func(yield func(string) bool) {

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/miekg/dns"
 )
 
 // The configurations and commands of docs/dns.md are taken as they stand there.
@@ -63,6 +65,27 @@ func TestPagesManual(t *testing.T) {
 	}
 	p.waitFor(t, "msg=reloaded")
 	named("Other Mail")
+}
+
+// The serial goes on from what the file keeps, whatever the clock says.
+func TestSerialFile(t *testing.T) {
+	dir := directory(t, map[string]string{
+		"milepost.toml": "[service]\naddresses = [\"192.0.2.1\"]\n[dns]\nserial_file = \"serial\"\n",
+		"serial":        "4000000000\n",
+	})
+	providers := directory(t, map[string]string{"example.com.toml": familyDAV})
+	for _, want := range []uint32{4000000001, 4000000002} {
+		p := startProcess(t, "-dns", "127.0.0.1:0", "-config", dir+"/milepost.toml", "-providers", providers)
+		reply, err := query(p.dns, "_tcp.example.com.", dns.TypeSOA, false)
+		if err != nil || len(reply.Answer) != 1 || reply.Answer[0].(*dns.SOA).Serial != want {
+			t.Errorf("serial is not %d: %v %v", want, err, reply)
+		}
+	}
+	write(t, dir+"/serial", "nonsense")
+	code, _, stderr := milepost(t, "serve", "-http", "127.0.0.1:0", "-dns", "127.0.0.1:0", "-config", dir+"/milepost.toml", "-providers", providers)
+	if want := "milepost: " + dir + "/serial: is no serial; remove the file if it is not milepost's\n"; code != 1 || stderr != want {
+		t.Errorf("%d %s", code, stderr)
+	}
 }
 
 // What is wrong with a configuration and the catalogue together has a line, too.

@@ -49,6 +49,9 @@ func (d *dnsServer) listen(l *loaded, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	if err := serialFile(l.config.DNS.SerialFile).keep(c.Zones); err != nil {
+		return err
+	}
 	d.server, err = nameserver.Listen(d.addr, c, time.Now, log)
 	if err != nil {
 		return fmt.Errorf("-dns %s: %w", d.addr, listenError(err))
@@ -62,7 +65,10 @@ func (d *dnsServer) prepare(l *loaded) (*nameserver.Config, error) {
 		return nil, nil
 	}
 	c, err := l.nameserver(ownAddresses(d.addr), d.server.Zones())
-	return &c, err
+	if err != nil {
+		return nil, err
+	}
+	return &c, serialFile(l.config.DNS.SerialFile).keep(c.Zones)
 }
 
 // serve answers until the context ends.
@@ -120,7 +126,11 @@ func (l *loaded) nameserver(own []netip.Addr, before *zone.Set) (nameserver.Conf
 	for _, z := range conf.Zones {
 		plan.Zones = append(plan.Zones, zone.Wanted{Name: z.Name, Records: z.Records})
 	}
-	set, err := zone.NewSet(plan, before, uint32(time.Now().Unix()))
+	now, err := serialFile(conf.SerialFile).after(uint32(time.Now().Unix()))
+	if err != nil {
+		return nameserver.Config{}, err
+	}
+	set, err := zone.NewSet(plan, before, now)
 	if err != nil {
 		return nameserver.Config{}, placed(err, l.config)
 	}

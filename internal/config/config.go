@@ -74,9 +74,7 @@ func branding(t *tomlfile.Table, dir string) pages.Branding {
 		Colour:     tomlfile.Optional(t, "colour", pages.ParseColour),
 		SupportURL: tomlfile.Optional(t, "support_url", pages.ParseSupportURL),
 		Logo: tomlfile.Optional(t, "logo", func(file string) (pages.Logo, error) {
-			if !filepath.IsAbs(file) {
-				file = filepath.Join(dir, file)
-			}
+			file = within(dir, file)
 			data, err := readFile(file, maxFile)
 			if err != nil {
 				return pages.Logo{}, fmt.Errorf("%s: %w", file, err)
@@ -88,6 +86,15 @@ func branding(t *tomlfile.Table, dir string) pages.Branding {
 
 // Default is the configuration without a file.
 func Default() *Config { return &Config{DNS: defaultDNS()} }
+
+// within is where a path leads: from the configuration's directory, unless it is
+// absolute.
+func within(dir, path string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(dir, path)
+}
 
 // readFile reads a file up to a size. Paths in messages are those of the
 // configuration, so the error names none.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -25,6 +24,7 @@ type DNS struct {
 	Mailbox     string   // of the SOA: an absolute name; empty: hostmaster of each domain
 	TTL         uint32   // seconds
 	NegativeTTL uint32   // seconds
+	SerialFile  string   // keeps the highest serial between runs; empty: none does
 	RateLimit   int      // responses a second of one kind to one network; 0: no limit
 	NameServers []NameServer
 	Zones       []Zone
@@ -93,6 +93,12 @@ func (d *DNS) read(t *tomlfile.Table, dir string) tomlfile.Errors {
 	d.TTL = uint32(tomlfile.Number(t, "ttl", int64(d.TTL), 1, maxTTL))
 	d.NegativeTTL = uint32(tomlfile.Number(t, "negative_ttl", int64(d.NegativeTTL), 1, maxTTL))
 	d.RateLimit = int(tomlfile.Number(t, "rate_limit", int64(d.RateLimit), 0, 1_000_000))
+	d.SerialFile = tomlfile.Optional(t, "serial_file", func(s string) (string, error) {
+		if s == "" {
+			return "", errors.New("is empty; a file is needed")
+		}
+		return within(dir, s), nil
+	})
 	for _, ns := range t.Tables("name_server") {
 		d.nameServer(ns)
 	}
@@ -209,10 +215,7 @@ func (d *DNS) zone(t *tomlfile.Table, dir string) tomlfile.Errors {
 	var errs tomlfile.Errors
 	file, ok := t.String("records")
 	if ok && z.Name != "" {
-		if !filepath.IsAbs(file) {
-			file = filepath.Join(dir, file)
-		}
-		z.Records, errs = readZone(file, z.Name, d.TTL)
+		z.Records, errs = readZone(within(dir, file), z.Name, d.TTL)
 	}
 	t.Done()
 	d.Zones = append(d.Zones, z)
