@@ -67,13 +67,15 @@ func TestArchitecture(t *testing.T) {
 	}
 	allow("milepost/address")
 	allow("milepost/settings", "milepost/address")
-	allow("milepost/catalogue", "milepost/address", "milepost/settings", "milepost/internal/tomlfile")
+	allow("milepost/catalogue", "milepost/address", "milepost/settings", "milepost/internal/query", "milepost/internal/textfile", "milepost/internal/tomlfile")
 	allow("milepost/data")
-	allow("milepost/internal/tomlfile")
+	allow("milepost/internal/textfile")
+	allow("milepost/internal/query")
+	allow("milepost/internal/tomlfile", "milepost/internal/textfile")
 	allow("milepost/internal/xmlwriter")
-	allow("milepost/internal/pages", "milepost/address", "milepost/settings", "milepost/internal/tomlfile")
+	allow("milepost/internal/pages", "milepost/address", "milepost/settings", "milepost/internal/query", "milepost/internal/textfile", "milepost/internal/tomlfile")
 	for _, f := range formats {
-		allow(f, "milepost/address", "milepost/settings", "milepost/internal/xmlwriter")
+		allow(f, "milepost/address", "milepost/settings", "milepost/internal/query", "milepost/internal/xmlwriter")
 		for _, shell := range []string{"os", "time", "log", "log/slog", "net", "net/http", echoPath} {
 			if slices.Contains(all[f].Imports, shell) {
 				t.Errorf("%s imports %s: a format is pure", f, shell)
@@ -92,7 +94,7 @@ func TestArchitecture(t *testing.T) {
 			}
 		}
 	}
-	allow("milepost/internal/config", "milepost/address", "milepost/settings", "milepost/internal/pages", "milepost/internal/tomlfile")
+	allow("milepost/internal/config", "milepost/address", "milepost/settings", "milepost/internal/pages", "milepost/internal/query", "milepost/internal/textfile", "milepost/internal/tomlfile")
 	allow("milepost/internal/nameserver", "milepost/address", "milepost/settings", "milepost/zone")
 	for _, shell := range []string{"os", "net", "net/http", "time", "log/slog", echoPath} {
 		if slices.Contains(all["milepost/internal/pages"].Imports, shell) {

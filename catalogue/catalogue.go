@@ -9,16 +9,16 @@ import (
 	"strings"
 
 	"milepost/address"
-	"milepost/internal/tomlfile"
+	"milepost/internal/textfile"
 	"milepost/settings"
 )
 
 // Error is one mistake in a catalogue: File, Line (0: the file as a whole),
 // Key and what is wrong.
-type Error = tomlfile.Error
+type Error = textfile.Error
 
 // Errors is every mistake of a catalogue, one a line.
-type Errors = tomlfile.Errors
+type Errors = textfile.Errors
 
 // Catalogue is a snapshot of providers by domain. It never changes, so it may
 // be shared freely.

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/text/language"
 
 	"milepost/address"
+	"milepost/internal/textfile"
 	"milepost/internal/tomlfile"
 	"milepost/settings"
 )
@@ -61,7 +62,7 @@ func (l *loaded) domainError(i int, err error) Error {
 // in provider.
 func loadFile(source Source, name string) *loaded {
 	l := &loaded{provider: &settings.Provider{}, file: source.path(name), idLine: 1}
-	data, err := tomlfile.ReadFile(source.FS, name, maxFile)
+	data, err := textfile.Read(source.FS, name, maxFile)
 	if err != nil {
 		l.errs = Errors{{File: l.file, Err: err}}
 		return l
@@ -217,7 +218,7 @@ func (l *loaded) domains(t *tomlfile.Table, source Source, file string) Errors {
 		t.Errorf("domains_from", "%q is no file beside this one; a plain file name is allowed", list)
 		return nil
 	}
-	data, err := tomlfile.ReadFile(source.FS, name, maxList)
+	data, err := textfile.Read(source.FS, name, maxList)
 	if err != nil {
 		t.Errorf("domains_from", "%s: %w", list, err)
 		return nil

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"sync"
 
-	"milepost/internal/tomlfile"
+	"milepost/internal/textfile"
 	"milepost/settings"
 )
 
@@ -63,7 +63,7 @@ func (s Source) list() ([]string, error) {
 	}
 	entries, err := fs.ReadDir(s.FS, ".")
 	if err != nil {
-		return nil, tomlfile.Reason(err)
+		return nil, textfile.Reason(err)
 	}
 	var files []string
 	for _, e := range entries {

@@ -18,7 +18,7 @@ import (
 	"milepost/catalogue"
 	"milepost/internal/config"
 	"milepost/internal/nameserver"
-	"milepost/internal/tomlfile"
+	"milepost/internal/textfile"
 	"milepost/settings"
 	"milepost/zone"
 )
@@ -148,7 +148,7 @@ func (l *loaded) nameserver(own []netip.Addr, before *zone.Set) (nameserver.Conf
 func placed(err error, c *config.Config) error {
 	var errs catalogue.Errors
 	for _, e := range zone.PlanErrors(err) {
-		at := tomlfile.Error{File: cmp.Or(c.File, "-dns"), Err: e.Err}
+		at := textfile.Error{File: cmp.Or(c.File, "-dns"), Err: e.Err}
 		switch e.Part {
 		case zone.InAddresses:
 			at.Line, at.Key = max(c.Service.Line, 1), "service.addresses"

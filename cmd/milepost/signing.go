@@ -7,7 +7,7 @@ import (
 	"log/slog"
 	"time"
 
-	"milepost/internal/keypair"
+	"milepost/internal/certs"
 )
 
 // signing are the options that say what profiles are signed with.
@@ -26,7 +26,7 @@ func (s *signing) open(ctx context.Context, log *slog.Logger) (func([]byte) ([]b
 	case s.cert == "" || s.key == "":
 		return nil, errors.New("-sign-cert and -sign-key go together; one of them is missing")
 	}
-	pair, err := keypair.Open(s.cert, s.key, time.Now, log)
+	pair, err := certs.Open(s.cert, s.key, time.Now, log)
 	if err != nil {
 		return nil, err
 	}

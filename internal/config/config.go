@@ -4,15 +4,13 @@
 package config
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"net/netip"
-	"os"
 	"path/filepath"
 
 	"milepost/address"
 	"milepost/internal/pages"
+	"milepost/internal/textfile"
 	"milepost/internal/tomlfile"
 	"milepost/settings"
 )
@@ -38,11 +36,11 @@ type Service struct {
 }
 
 // Load reads a file, and the zone files that it names. The error holds
-// [tomlfile.Errors], with every mistake.
+// [textfile.Errors], with every mistake.
 func Load(name string) (*Config, error) {
-	data, err := readFile(name, maxFile)
+	data, err := textfile.ReadFile(name, maxFile)
 	if err != nil {
-		return nil, tomlfile.Errors{{File: name, Err: err}}
+		return nil, textfile.Errors{{File: name, Err: err}}
 	}
 	t := tomlfile.Parse(name, data)
 	c := &Config{File: name}
@@ -54,7 +52,7 @@ func Load(name string) (*Config, error) {
 		s.Done()
 	}
 	c.DNS = defaultDNS()
-	var fromZones tomlfile.Errors
+	var fromZones textfile.Errors
 	if d := t.Table("dns"); d != nil {
 		fromZones = c.DNS.read(d, filepath.Dir(name))
 		d.Done()
@@ -75,7 +73,7 @@ func branding(t *tomlfile.Table, dir string) pages.Branding {
 		SupportURL: tomlfile.Optional(t, "support_url", pages.ParseSupportURL),
 		Logo: tomlfile.Optional(t, "logo", func(file string) (pages.Logo, error) {
 			file = within(dir, file)
-			data, err := readFile(file, maxFile)
+			data, err := textfile.ReadFile(file, maxFile)
 			if err != nil {
 				return pages.Logo{}, fmt.Errorf("%s: %w", file, err)
 			}
@@ -94,20 +92,6 @@ func within(dir, path string) string {
 		return path
 	}
 	return filepath.Join(dir, path)
-}
-
-// readFile reads a file up to a size. Paths in messages are those of the
-// configuration, so the error names none.
-func readFile(name string, limit int64) ([]byte, error) {
-	abs, err := filepath.Abs(name)
-	if err != nil {
-		return nil, err
-	}
-	dir, file := filepath.Split(abs)
-	if !fs.ValidPath(file) {
-		return nil, errors.New("is no file name")
-	}
-	return tomlfile.ReadFile(os.DirFS(dir), file, limit)
 }
 
 // ParseHost reads what a DNS record can name as a host: no IP address, and nothing

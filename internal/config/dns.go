@@ -13,6 +13,7 @@ import (
 	"github.com/miekg/dns"
 
 	"milepost/address"
+	"milepost/internal/textfile"
 	"milepost/internal/tomlfile"
 )
 
@@ -75,7 +76,7 @@ func defaultDNS() DNS {
 
 // read reads the table. The mistakes in zone files are returned, those in the
 // table are the table's.
-func (d *DNS) read(t *tomlfile.Table, dir string) tomlfile.Errors {
+func (d *DNS) read(t *tomlfile.Table, dir string) textfile.Errors {
 	d.Line, d.EachLine = t.Line(""), t.Line("domain_zones")
 	if labels, ok := tomlfile.Each(t, "domain_zones", domainZone); ok {
 		d.DomainZones = labels
@@ -108,7 +109,7 @@ func (d *DNS) read(t *tomlfile.Table, dir string) tomlfile.Errors {
 	for _, s := range t.Tables("secondary") {
 		d.secondary(s)
 	}
-	var errs tomlfile.Errors
+	var errs textfile.Errors
 	for _, z := range t.Tables("zone") {
 		errs = append(errs, d.zone(z, dir)...)
 	}
@@ -200,7 +201,7 @@ func addrPort(s string) (netip.AddrPort, error) {
 	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()), nil
 }
 
-func (d *DNS) zone(t *tomlfile.Table, dir string) tomlfile.Errors {
+func (d *DNS) zone(t *tomlfile.Table, dir string) textfile.Errors {
 	z := Zone{Line: t.Line("name")}
 	z.Name = tomlfile.Required(t, "name", name)
 	for _, other := range d.Zones {
@@ -212,7 +213,7 @@ func (d *DNS) zone(t *tomlfile.Table, dir string) tomlfile.Errors {
 			t.Errorf("name", "%s overlaps the zone %s of line %d; zones may not overlap", strings.TrimSuffix(z.Name, "."), strings.TrimSuffix(other.Name, "."), other.Line)
 		}
 	}
-	var errs tomlfile.Errors
+	var errs textfile.Errors
 	file, ok := t.String("records")
 	if ok && z.Name != "" {
 		z.Records, errs = readZone(within(dir, file), z.Name, d.TTL)
@@ -223,10 +224,10 @@ func (d *DNS) zone(t *tomlfile.Table, dir string) tomlfile.Errors {
 }
 
 // readZone reads a master file (RFC 1035 §5).
-func readZone(file, origin string, ttl uint32) ([]dns.RR, tomlfile.Errors) {
-	data, err := readFile(file, maxZone)
+func readZone(file, origin string, ttl uint32) ([]dns.RR, textfile.Errors) {
+	data, err := textfile.ReadFile(file, maxZone)
 	if err != nil {
-		return nil, tomlfile.Errors{{File: file, Err: err}}
+		return nil, textfile.Errors{{File: file, Err: err}}
 	}
 	p := dns.NewZoneParser(strings.NewReader(string(data)), origin, "")
 	p.SetDefaultTTL(ttl)
@@ -235,7 +236,7 @@ func readZone(file, origin string, ttl uint32) ([]dns.RR, tomlfile.Errors) {
 		rrs = append(rrs, rr)
 	}
 	if err := p.Err(); err != nil {
-		return nil, tomlfile.Errors{zoneError(file, err)}
+		return nil, textfile.Errors{zoneError(file, err)}
 	}
 	return rrs, nil
 }
@@ -243,13 +244,13 @@ func readZone(file, origin string, ttl uint32) ([]dns.RR, tomlfile.Errors) {
 // lineOf finds the place that the parser's message ends with.
 var lineOf = regexp.MustCompile(`^dns: (.*) at line: (\d+):\d+$`)
 
-func zoneError(file string, err error) tomlfile.Error {
+func zoneError(file string, err error) textfile.Error {
 	m := lineOf.FindStringSubmatch(strings.TrimPrefix(err.Error(), file+": "))
 	if m == nil {
-		return tomlfile.Error{File: file, Err: err}
+		return textfile.Error{File: file, Err: err}
 	}
 	line, _ := strconv.Atoi(m[2])
-	return tomlfile.Error{File: file, Line: line, Err: errors.New(m[1])}
+	return textfile.Error{File: file, Line: line, Err: errors.New(m[1])}
 }
 
 // domainZone reads what becomes a zone of every domain: a name below it, or "@".

@@ -12,57 +12,13 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/BurntSushi/toml"
+
+	"milepost/internal/textfile"
 )
-
-// Error is one mistake in a file.
-type Error struct {
-	File string
-	Line int    // from 1; 0: the file as a whole
-	Key  string // empty: none in particular
-	Err  error  // what is wrong; what is allowed
-}
-
-func (e Error) Error() string {
-	var b strings.Builder
-	b.WriteString(e.File)
-	if e.Line > 0 {
-		fmt.Fprintf(&b, ":%d", e.Line)
-	}
-	b.WriteString(": ")
-	if e.Key != "" {
-		b.WriteString(oneLine(e.Key) + ": ")
-	}
-	b.WriteString(oneLine(e.Err.Error()))
-	return b.String()
-}
-
-// oneLine escapes what would break a message's line or steer a terminal.
-func oneLine(s string) string {
-	if !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
-		s = strings.Trim(strconv.Quote(s), `"`)
-	}
-	return s
-}
-
-func (e Error) Unwrap() error { return e.Err }
-
-// Errors is every mistake that was found, one a line.
-type Errors []Error
-
-func (es Errors) Error() string {
-	lines := make([]string, len(es))
-	for i, e := range es {
-		lines[i] = e.Error()
-	}
-	return strings.Join(lines, "\n")
-}
 
 // Table is a TOML table that is being read. Reading a key marks it as known;
 // [Table.Done] reports the others.
@@ -77,7 +33,7 @@ type Table struct {
 
 type file struct {
 	name   string
-	errors Errors
+	errors textfile.Errors
 }
 
 // Item is an element of an array, with its line.
@@ -93,13 +49,13 @@ func Parse(name string, data []byte) *Table {
 	t := &Table{file: &file{name: name}, pos: &position{}}
 	text := string(data)
 	if line, err := checkDepth(text); err != nil {
-		t.file.errors = append(t.file.errors, Error{File: name, Line: line, Err: err})
+		t.file.errors = append(t.file.errors, textfile.Error{File: name, Line: line, Err: err})
 		return t
 	}
 	_, err := toml.Decode(text, &t.values)
 	if err != nil {
 		t.values = nil
-		e := Error{File: name, Err: err}
+		e := textfile.Error{File: name, Err: err}
 		if parse, ok := errors.AsType[toml.ParseError](err); ok {
 			e.Line, e.Err = parse.Position.Line, errors.New(parse.Message)
 		}
@@ -111,8 +67,8 @@ func Parse(name string, data []byte) *Table {
 }
 
 // Errors returns the mistakes found so far, in the order of their lines.
-func (t *Table) Errors() Errors {
-	slices.SortStableFunc(t.file.errors, func(a, b Error) int { return a.Line - b.Line })
+func (t *Table) Errors() textfile.Errors {
+	slices.SortStableFunc(t.file.errors, func(a, b textfile.Error) int { return a.Line - b.Line })
 	return t.file.errors
 }
 
@@ -148,7 +104,7 @@ func (t *Table) Errorf(key, format string, args ...any) {
 
 // ErrorAt reports a mistake at a line.
 func (t *Table) ErrorAt(line int, key string, err error) {
-	t.file.errors = append(t.file.errors, Error{File: t.file.name, Line: line, Key: t.path + key, Err: err})
+	t.file.errors = append(t.file.errors, textfile.Error{File: t.file.name, Line: line, Key: t.path + key, Err: err})
 }
 
 // Keys returns the keys that have not been read yet, in the order of the file.

@@ -1,17 +1,17 @@
-// Package keypair keeps the certificate and key that profiles are signed with:
+// Package certs keeps the certificate and key that profiles are signed with:
 // read from files, again when these change, and never used outside of the
 // certificate's time.
-package keypair
+package certs
 
 import (
 	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
-	"os"
 	"sync"
 	"time"
 
+	"milepost/internal/textfile"
 	"milepost/mobileconfig"
 )
 
@@ -49,13 +49,13 @@ func Open(certFile, keyFile string, now func() time.Time, log *slog.Logger) (*Pa
 
 // read takes the files over if they have changed and are right.
 func (p *Pair) read() error {
-	cert, err := readFile(p.certFile)
+	cert, err := textfile.ReadFile(p.certFile, maxFile)
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", p.certFile, err)
 	}
-	key, err := readFile(p.keyFile)
+	key, err := textfile.ReadFile(p.keyFile, maxFile)
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", p.keyFile, err)
 	}
 	if bytes.Equal(cert, p.cert) && bytes.Equal(key, p.key) {
 		return nil
@@ -77,19 +77,6 @@ func (p *Pair) read() error {
 
 // maxFile is the longest file in octets that is read; a chain has some 8,000.
 const maxFile = 1 << 20
-
-func readFile(name string) ([]byte, error) {
-	info, err := os.Stat(name) // first: to open a pipe would wait for ever
-	switch {
-	case err != nil:
-		return nil, err
-	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("%s: is no regular file; must be one", name)
-	case info.Size() > maxFile:
-		return nil, fmt.Errorf("%s: has %d octets; at most %d are allowed", name, info.Size(), maxFile)
-	}
-	return os.ReadFile(name)
-}
 
 // warn complains once a day of a certificate that is about to end, or has.
 func (p *Pair) warn() {

@@ -1,4 +1,4 @@
-package keypair_test
+package certs_test
 
 import (
 	"bytes"
@@ -19,7 +19,7 @@ import (
 
 	"github.com/smallstep/pkcs7"
 
-	"milepost/internal/keypair"
+	"milepost/internal/certs"
 )
 
 var start = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
@@ -56,7 +56,7 @@ func newFiles(t *testing.T) files {
 }
 
 // signer returns the name in the certificate that a profile was signed with.
-func signer(t *testing.T, p *keypair.Pair) string {
+func signer(t *testing.T, p *certs.Pair) string {
 	t.Helper()
 	signed, err := p.Sign([]byte("profile"))
 	if err != nil {
@@ -74,7 +74,7 @@ func TestRenewal(t *testing.T) {
 	var log bytes.Buffer
 	now := start
 	f.write(t, "one", start.Add(30*24*time.Hour))
-	p, err := keypair.Open(f.cert, f.key, func() time.Time { return now }, slog.New(slog.NewTextHandler(&log, nil)))
+	p, err := certs.Open(f.cert, f.key, func() time.Time { return now }, slog.New(slog.NewTextHandler(&log, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,11 +131,11 @@ func TestOpenRefuses(t *testing.T) {
 		"a pipe":        {pipe, start, pipe.cert + ": is no regular file; must be one"},
 		"expired":       {f, start.Add(48 * time.Hour), f.cert + ": the certificate expired on 2026-01-02T12:00:00Z"},
 		"not yet valid": {f, start.Add(-48 * time.Hour), f.cert + ": the certificate is not valid before 2025-12-31T12:00:00Z"},
-		"no file":       {files{f.cert + "x", f.key}, start, "stat " + f.cert + "x: no such file or directory"},
+		"no file":       {files{f.cert + "x", f.key}, start, f.cert + "x: no such file or directory"},
 		"key as cert":   {files{f.key, f.key}, start, f.key + " with " + f.key + ": "},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := keypair.Open(tc.files.cert, tc.files.key, func() time.Time { return tc.now }, slog.New(slog.DiscardHandler))
+			_, err := certs.Open(tc.files.cert, tc.files.key, func() time.Time { return tc.now }, slog.New(slog.DiscardHandler))
 			if err == nil || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("error: %v\nwant:  %s", err, tc.want)
 			}

@@ -1,16 +1,18 @@
-package tomlfile
+package textfile
 
 import (
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 )
 
-// ReadFile reads a file up to a size, so that a wrong path cannot eat the
+// Read reads a file up to a size, so that a wrong path cannot eat the
 // memory.
-func ReadFile(fsys fs.FS, name string, limit int64) ([]byte, error) {
+func Read(fsys fs.FS, name string, limit int64) ([]byte, error) {
 	info, err := fs.Stat(fsys, name) // first: to open a pipe would wait for ever
 	switch {
 	case err != nil:
@@ -43,6 +45,19 @@ func ReadFile(fsys fs.FS, name string, limit int64) ([]byte, error) {
 			data = slices.Grow(data, 512)
 		}
 	}
+}
+
+// ReadFile is [Read] for a path of the operating system.
+func ReadFile(name string, limit int64) ([]byte, error) {
+	abs, err := filepath.Abs(name)
+	if err != nil {
+		return nil, err
+	}
+	dir, file := filepath.Split(abs)
+	if !fs.ValidPath(file) {
+		return nil, errors.New("is no file name")
+	}
+	return Read(os.DirFS(dir), file, limit)
 }
 
 // Reason drops the path that the message names already.

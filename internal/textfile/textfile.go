@@ -1,0 +1,54 @@
+// Package textfile has what all files that people write by hand need: mistakes
+// that name their place, and bounded reading.
+package textfile
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Error is one mistake in a file.
+type Error struct {
+	File string
+	Line int    // from 1; 0: the file as a whole
+	Key  string // empty: none in particular
+	Err  error  // what is wrong; what is allowed
+}
+
+func (e Error) Error() string {
+	var b strings.Builder
+	b.WriteString(e.File)
+	if e.Line > 0 {
+		fmt.Fprintf(&b, ":%d", e.Line)
+	}
+	b.WriteString(": ")
+	if e.Key != "" {
+		b.WriteString(oneLine(e.Key) + ": ")
+	}
+	b.WriteString(oneLine(e.Err.Error()))
+	return b.String()
+}
+
+// oneLine escapes what would break a message's line or steer a terminal.
+func oneLine(s string) string {
+	if !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		s = strings.Trim(strconv.Quote(s), `"`)
+	}
+	return s
+}
+
+func (e Error) Unwrap() error { return e.Err }
+
+// Errors is every mistake that was found, one a line.
+type Errors []Error
+
+func (es Errors) Error() string {
+	lines := make([]string, len(es))
+	for i, e := range es {
+		lines[i] = e.Error()
+	}
+	return strings.Join(lines, "\n")
+}
