@@ -85,6 +85,9 @@ func TestArchitecture(t *testing.T) {
 			t.Errorf("%s depends on Echo or slog", f)
 		}
 	}
+	allow("milepost/internal/lookup", "milepost/address", "milepost/settings")
+	allow("milepost/internal/formats", "milepost/address", "milepost/settings", "milepost/autoconfig", "milepost/autodiscover", "milepost/mobileconfig",
+		"milepost/internal/lookup", "milepost/internal/query", "milepost/internal/xmlwriter")
 	allow("milepost/zone", "milepost/address", "milepost/settings")
 	allow("milepost/internal/zoneformat", "milepost/address", "milepost/settings", "milepost/zone")
 	for _, name := range []string{"milepost/zone", "milepost/internal/zoneformat"} {

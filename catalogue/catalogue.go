@@ -65,6 +65,12 @@ func (c *Catalogue) LookupFirst(domains ...address.Domain) (*settings.Provider, 
 	return c.byDefault, c.byDefault != nil && len(domains) > 0
 }
 
+// Find is [Catalogue.Lookup] without the default provider.
+func (c *Catalogue) Find(d address.Domain) (*settings.Provider, bool) {
+	p := c.named(d)
+	return p, p != nil
+}
+
 // Named finds the provider that names the domain itself: by no wildcard, by no MX
 // domain.
 func (c *Catalogue) Named(d address.Domain) (*settings.Provider, bool) {

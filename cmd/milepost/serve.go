@@ -20,7 +20,7 @@ import (
 	"milepost/internal/config"
 	"milepost/internal/httpd"
 	"milepost/internal/nameserver"
-	"milepost/internal/pages"
+	"milepost/internal/snapshot"
 	"milepost/settings"
 )
 
@@ -68,14 +68,13 @@ func serve(args []string, stdout, stderr io.Writer) int {
 		complainLoad(stderr, err)
 		return exitNo
 	}
-	site, err := pages.New(loaded.config.Service.Branding, string(public))
+	served, err := snapshot.New(loaded.catalogue, loaded.config.Service.Branding, string(public))
 	if err != nil {
 		complain(stderr, "serve: %s", err)
 		return exitNo
 	}
-	var current snapshot
-	current.catalogue.Store(loaded.catalogue)
-	current.site.Store(site)
+	var current atomic.Pointer[snapshot.Snapshot]
+	current.Store(served)
 	reloadOnHangup(ctx, hangup, from, &current, &dns, string(public), log, stderr)
 
 	listener, err := net.Listen("tcp", *httpAddr)
@@ -96,7 +95,7 @@ func serve(args []string, stdout, stderr io.Writer) int {
 		}
 		dnsEnded <- err
 	}()
-	handler := httpd.Handler(httpd.Options{Catalogue: current.catalogue.Load, Pages: current.site.Load, Log: log, PublicURL: string(public), Sign: sign})
+	handler := httpd.Handler(httpd.Options{Current: current.Load, Log: log, Sign: sign})
 	httpErr := httpd.Serve(ctx, listener, handler, log)
 	cancel()
 	dnsErr := <-dnsEnded
@@ -110,12 +109,6 @@ func serve(args []string, stdout, stderr io.Writer) int {
 		return exitNo
 	}
 	return exitOK
-}
-
-// snapshot is what is served over HTTP; its parts are replaced at a reload.
-type snapshot struct {
-	catalogue atomic.Pointer[catalogue.Catalogue]
-	site      atomic.Pointer[pages.Site]
 }
 
 // files are the options that name what is read at the start and at SIGHUP.
@@ -192,7 +185,7 @@ func example(c *catalogue.Catalogue) string {
 
 // reloadOnHangup reads the files again at every SIGHUP. A mistake in them changes
 // nothing.
-func reloadOnHangup(ctx context.Context, hangup chan os.Signal, from files, current *snapshot, dns *dnsServer, public string, log *slog.Logger, stderr io.Writer) {
+func reloadOnHangup(ctx context.Context, hangup chan os.Signal, from files, current *atomic.Pointer[snapshot.Snapshot], dns *dnsServer, public string, log *slog.Logger, stderr io.Writer) {
 	go func() {
 		for {
 			select {
@@ -202,9 +195,9 @@ func reloadOnHangup(ctx context.Context, hangup chan os.Signal, from files, curr
 			}
 			var zones *nameserver.Config
 			loaded, err := from.load()
-			var site *pages.Site
+			var served *snapshot.Snapshot
 			if err == nil {
-				site, err = pages.New(loaded.config.Service.Branding, public)
+				served, err = snapshot.New(loaded.catalogue, loaded.config.Service.Branding, public)
 			}
 			if err == nil {
 				zones, err = dns.prepare(loaded)
@@ -215,8 +208,7 @@ func reloadOnHangup(ctx context.Context, hangup chan os.Signal, from files, curr
 				continue
 			}
 			c := loaded.catalogue
-			current.catalogue.Store(c)
-			current.site.Store(site)
+			current.Store(served)
 			if zones != nil {
 				dns.server.Update(ctx, *zones)
 			}

@@ -10,32 +10,26 @@ import (
 
 	"milepost/address"
 	"milepost/autoconfig"
-	"milepost/autodiscover"
 	"milepost/catalogue"
+	"milepost/internal/formats"
 	"milepost/mobileconfig"
 	"milepost/settings"
 )
 
-// formatNames lists what show can print.
-var formatNames = []string{"autoconfig", "autodiscover", "mobilesync", "autodiscover-json", "mobileconfig", "json", "text"}
+// ownFormats are those that no program asks for over HTTP.
+var ownFormats = []string{"json", "text"}
 
-// renderAs makes what serve would send.
-func renderAs(format string, p *settings.Provider, a address.Address, publicURL string) ([]byte, error) {
+// render makes what serve would send.
+func render(format string, p *settings.Provider, a address.Address, publicURL string) ([]byte, error) {
 	switch format {
-	case "autodiscover":
-		return autodiscover.Render(p.For(a))
-	case "mobilesync":
-		return autodiscover.RenderMobileSync(p.For(a))
-	case "autodiscover-json":
-		return autodiscover.RenderJSON(p.For(a), "AutodiscoverV1", autodiscover.POXURL(publicURL, a.Domain))
-	case "mobileconfig":
-		return mobileconfig.Render([]settings.Account{p.For(a)}, mobileconfig.Options{Lang: "en"})
 	case "json":
 		return catalogue.JSON(p)
 	case "text":
 		return text(p.For(a)), nil
 	}
-	return autoconfig.Render(p.For(a))
+	f, _ := formats.Named(format)
+	o := formats.Options{PublicURL: publicURL, Protocol: "AutodiscoverV1", Profile: mobileconfig.Options{Lang: "en"}}
+	return f.Render([]settings.Account{p.For(a)}, o)
 }
 
 func show(args []string, stdout, stderr io.Writer) int {
@@ -53,9 +47,10 @@ func show(args []string, stdout, stderr io.Writer) int {
 	if code, ok := parse(flags, args, stdout, stderr); !ok {
 		return code
 	}
+	names := append(formats.Names(), ownFormats...)
 	switch {
-	case !slices.Contains(formatNames, *format):
-		complain(stderr, "show: -format %q is unknown; %s are allowed", *format, strings.Join(formatNames, ", "))
+	case !slices.Contains(names, *format):
+		complain(stderr, "show: -format %q is unknown; %s are allowed", *format, strings.Join(names, ", "))
 		return exitUsage
 	case *all && *format != "autoconfig":
 		complain(stderr, "show: -all-servers goes with -format autoconfig alone")
@@ -91,7 +86,7 @@ func show(args []string, stdout, stderr io.Writer) int {
 		// Unfilled: the document is for all of the provider's domains.
 		body, err = autoconfig.RenderAll(settings.Account{Address: asked, Provider: *provider})
 	} else {
-		body, err = renderAs(*format, provider, asked, string(public))
+		body, err = render(*format, provider, asked, string(public))
 	}
 	if err == nil && sign != nil && *format == "mobileconfig" {
 		body, err = sign(body)

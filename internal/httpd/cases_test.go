@@ -25,6 +25,8 @@ import (
 	"milepost/catalogue"
 	"milepost/data"
 	"milepost/internal/httpd"
+	"milepost/internal/pages"
+	"milepost/internal/snapshot"
 )
 
 var update = flag.Bool("update", false, "rewrite the responses under testdata/cases")
@@ -92,8 +94,23 @@ func catalogueOf(t testing.TB, archive *txtar.Archive) *catalogue.Catalogue {
 // start serves a catalogue on a free port until the test ends.
 func start(t testing.TB, c *catalogue.Catalogue, logTo io.Writer) (addr string) {
 	t.Helper()
-	log := slog.New(slog.NewTextHandler(logTo, nil))
-	return startHandler(t, httpd.Handler(httpd.Options{Catalogue: func() *catalogue.Catalogue { return c }, Log: log}), log)
+	return startOptions(t, httpd.Options{Current: current(t, c, "")}, logTo)
+}
+
+func startOptions(t testing.TB, o httpd.Options, logTo io.Writer) (addr string) {
+	t.Helper()
+	o.Log = slog.New(slog.NewTextHandler(logTo, nil))
+	return startHandler(t, httpd.Handler(o), o.Log)
+}
+
+// current makes a snapshot that stays.
+func current(t testing.TB, c *catalogue.Catalogue, publicURL string) func() *snapshot.Snapshot {
+	t.Helper()
+	s, err := snapshot.New(c, pages.Branding{}, publicURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func() *snapshot.Snapshot { return s }
 }
 
 func startHandler(t testing.TB, h http.Handler, log *slog.Logger) (addr string) {

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/fstest"
 
@@ -16,6 +17,7 @@ import (
 
 	"milepost/catalogue"
 	"milepost/internal/httpd"
+	"milepost/internal/snapshot"
 )
 
 const family = `display_name = "Example family"
@@ -115,8 +117,7 @@ func TestSizes(t *testing.T) {
 // A mistake of ours is a 500 in plain text, and ends no other request.
 func TestPanic(t *testing.T) {
 	var log logBuffer
-	logger := slog.New(slog.NewTextHandler(&log, nil))
-	addr := startHandler(t, httpd.Handler(httpd.Options{Catalogue: func() *catalogue.Catalogue { panic("fred@example.com") }, Log: logger}), logger)
+	addr := startOptions(t, httpd.Options{Current: broken(t)}, &log)
 	got := exchange(t, addr, "GET /v1.1/example.com HTTP/1.1\nHost: x\n\n")
 	if !strings.HasPrefix(got, "HTTP/1.1 500 ") || !strings.HasSuffix(got, "\n500 internal server error: the server made a mistake\n") {
 		t.Error(got)
@@ -124,6 +125,13 @@ func TestPanic(t *testing.T) {
 	if !strings.Contains(log.String(), "level=ERROR msg=panic route=/v1.1/:domain") || strings.Contains(log.String(), "fred") {
 		t.Error(log.String())
 	}
+}
+
+// broken has no catalogue, so that every look-up panics.
+func broken(t *testing.T) func() *snapshot.Snapshot {
+	s := *current(t, familyCatalogue(t), "")()
+	s.Catalogue = nil
+	return func() *snapshot.Snapshot { return &s }
 }
 
 // Serve returns once its context ends, and lets the request under way finish.
@@ -150,23 +158,20 @@ func TestServeStops(t *testing.T) {
 	}
 }
 
-// A new catalogue is used from the next request on.
-func TestCatalogueIsSwapped(t *testing.T) {
-	empty, err := catalogue.Load(catalogue.Source{FS: fstest.MapFS{"a.toml": {Data: []byte(strings.Replace(family, "example.com", "example.org", 1))}}})
+// A new snapshot is used from the next request on.
+func TestSnapshotIsSwapped(t *testing.T) {
+	other, err := catalogue.Load(catalogue.Source{FS: fstest.MapFS{"a.toml": {Data: []byte(strings.Replace(family, "example.com", "example.org", 1))}}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	var mu sync.Mutex
-	now := empty
-	log := slog.New(slog.DiscardHandler)
-	addr := startHandler(t, httpd.Handler(httpd.Options{Catalogue: func() *catalogue.Catalogue { mu.Lock(); defer mu.Unlock(); return now }, Log: log}), log)
+	var now atomic.Pointer[snapshot.Snapshot]
+	now.Store(current(t, other, "")())
+	addr := startOptions(t, httpd.Options{Current: now.Load}, io.Discard)
 	const request = "GET /v1.1/example.com HTTP/1.1\nHost: x\n\n"
 	if got := exchange(t, addr, request); !strings.HasPrefix(got, "HTTP/1.1 404 ") {
 		t.Error(got)
 	}
-	mu.Lock()
-	now = familyCatalogue(t)
-	mu.Unlock()
+	now.Store(current(t, familyCatalogue(t), "")())
 	if got := exchange(t, addr, request); !strings.HasPrefix(got, "HTTP/1.1 200 ") {
 		t.Error(got)
 	}
@@ -175,9 +180,7 @@ func TestCatalogueIsSwapped(t *testing.T) {
 // With a public address, Autodiscover by plain HTTP is sent there; behind a
 // proxy that speaks HTTPS it is answered. What the request says is in no URL.
 func TestPublicURL(t *testing.T) {
-	c := familyCatalogue(t)
-	log := slog.New(slog.DiscardHandler)
-	addr := startHandler(t, httpd.Handler(httpd.Options{Catalogue: func() *catalogue.Catalogue { return c }, Log: log, PublicURL: "https://mail.example.net"}), log)
+	addr := startOptions(t, httpd.Options{Current: current(t, familyCatalogue(t), "https://mail.example.net")}, io.Discard)
 	const location = "\nLocation: https://mail.example.net/autodiscover/autodiscover.xml\n"
 	for _, tc := range []struct{ name, request, status, contains string }{
 		{"plain HTTP", "GET /Autodiscover/Autodiscover.xml HTTP/1.1\nHost: autodiscover.example.com\n\n", "302 Found", location},

@@ -3,17 +3,16 @@ package httpd
 import (
 	"errors"
 	"net/http"
-	"net/url"
-	"strconv"
+	"slices"
 	"strings"
-	"sync"
 
 	"github.com/labstack/echo/v4"
 	"golang.org/x/text/language"
 
 	"milepost/address"
-	"milepost/catalogue"
+	"milepost/internal/lookup"
 	"milepost/internal/pages"
+	"milepost/internal/query"
 	"milepost/mobileconfig"
 	"milepost/settings"
 )
@@ -40,83 +39,104 @@ const (
 	apiPath = apiRoot + "v1/settings"
 )
 
+// peoplePaths are those whose errors are pages.
+var peoplePaths = []string{"/", "/setup", "/providers", "/providers/:id", "/help"}
+
 func (s *server) pagesRoutes(e *echo.Echo) {
-	for path, handler := range map[string]echo.HandlerFunc{
-		"/":              s.home,
-		"/setup":         s.setup,
-		"/providers":     s.providers,
-		"/providers/:id": s.provider,
-		"/help":          s.help,
+	for path, handler := range map[string]func(*exchange) error{
+		peoplePaths[0]:              home,
+		peoplePaths[1]:              setup,
+		peoplePaths[2]:              providers,
+		peoplePaths[3]:              provider,
+		peoplePaths[4]:              help,
+		pages.AssetPath + ":file":   asset,
+		"/robots.txt":               robots,
+		apiPath:                     api,
+		apiRoot + "v1/openapi.json": openAPI,
 	} {
-		get(e, path, handler)
-		s.forPeople[path] = true
+		e.Match([]string{http.MethodGet, http.MethodHead}, path, func(c echo.Context) error { return handler(c.(*exchange)) })
 	}
-	get(e, pages.AssetPath+":file", s.asset)
-	get(e, "/robots.txt", robots)
-	get(e, apiPath, s.api)
-	get(e, apiRoot+"v1/openapi.json", openAPI)
 }
 
 func reader(c echo.Context) pages.Reader {
-	r := c.Request()
-	return pages.ParseReader(r.URL.RawQuery, strings.Join(r.Header["Accept-Language"], ","))
+	return pages.ParseReader(c.Request().URL.RawQuery, languages(c.Request()))
 }
 
-func (s *server) home(c echo.Context) error {
-	body, err := s.pages().Home(reader(c), s.lists.of(s.current()).Len())
-	return page(c, http.StatusOK, cacheAsk, body, err)
+func home(x *exchange) error {
+	body, err := x.snapshot.Site.Home(reader(x), x.snapshot.List.Len())
+	return page(x, http.StatusOK, cacheAsk, body, err)
 }
 
-func (s *server) help(c echo.Context) error {
-	body, err := s.pages().Help(reader(c))
-	return page(c, http.StatusOK, cacheAsk, body, err)
+func help(x *exchange) error {
+	body, err := x.snapshot.Site.Help(reader(x))
+	return page(x, http.StatusOK, cacheAsk, body, err)
 }
 
-func (s *server) setup(c echo.Context) error {
-	r := reader(c)
-	request, answer, err := s.answer(c, c.Request().URL.RawQuery)
+func setup(x *exchange) error {
+	r, site := reader(x), x.snapshot.Site
+	request, answer, err := answerTo(x, x.Request().URL.RawQuery)
 	var body []byte
 	switch {
 	case err == nil:
-		body, err = s.pages().Setup(r, answer)
-		return page(c, http.StatusOK, cacheNever, body, err)
+		body, err = site.Setup(r, answer)
+		return page(x, http.StatusOK, cacheNever, body, err)
 	case errors.Is(err, errNoSettings):
-		body, err = s.pages().Unknown(r, request)
-		return page(c, http.StatusNotFound, cacheNever, body, err)
+		body, err = site.Unknown(r, request)
+		return page(x, http.StatusNotFound, cacheNever, body, err)
 	}
-	body, err = s.pages().Mistyped(r, request.Typed)
-	return page(c, http.StatusBadRequest, cacheNever, body, err)
+	body, err = site.Mistyped(r, request.Typed)
+	return page(x, http.StatusBadRequest, cacheNever, body, err)
 }
 
-// errNoSettings is the error about a domain that no provider has servers for.
-// What a mailbox is or is not has no part in it.
-var errNoSettings = errors.New("no settings are known for the domain")
+func api(x *exchange) error {
+	x.Response().Header().Add(echo.HeaderVary, "Accept-Language")
+	// A program that forgets to escape a + means one; only a form means a space.
+	_, answer, err := answerTo(x, strings.ReplaceAll(x.Request().URL.RawQuery, "+", "%2B"))
+	switch {
+	case err == nil:
+		body, err := pages.JSON(answer, reader(x).Lang)
+		if err != nil {
+			return err
+		}
+		return transient(x, http.StatusOK, echo.MIMEApplicationJSON, body)
+	case errors.Is(err, errNoSettings):
+		return echo.NewHTTPError(http.StatusNotFound, err.Error())
+	}
+	return echo.NewHTTPError(http.StatusBadRequest, err.Error())
+}
 
-// answer is what people and programs are both told.
-func (s *server) answer(c echo.Context, rawQuery string) (pages.Request, pages.Answer, error) {
+// errNoSettings is what errors are about a domain that no provider has servers
+// for. What a mailbox is or is not has no part in it.
+var errNoSettings = errors.New("no settings are known")
+
+// noSettings is a sentence that is errNoSettings.
+type noSettings struct{ error }
+
+func (noSettings) Is(e error) bool { return e == errNoSettings }
+
+// answerTo is what people and programs are both told.
+func answerTo(x *exchange, rawQuery string) (pages.Request, pages.Answer, error) {
 	request, err := pages.ParseRequest(rawQuery)
 	if err != nil {
 		return request, pages.Answer{}, err
 	}
-	provider, ok := s.current().Lookup(request.Address.Domain)
-	switch alone := request.Address.Local == ""; {
-	case !ok && alone: // most likely a name that lacks the rest, which the log must not have
-		return request, pages.Answer{}, pages.ErrNoAt
-	case !ok:
-		setDomain(c, request.Address.Domain.ASCII)
-		return request, pages.Answer{}, errNoSettings
+	accounts, err := lookup.Accounts(x.snapshot.Catalogue, lookup.Question{Addresses: []address.Address{request.Address}, Typed: true})
+	if errors.Is(err, lookup.ErrNoAt) {
+		return request, pages.Answer{}, err
 	}
-	setDomain(c, request.Address.Domain.ASCII)
-	answer, err := pages.NewAnswer(provider.For(request.Address), request)
+	x.domain = request.Address.Domain.ASCII
 	if err != nil {
-		return request, answer, errors.Join(errNoSettings, err)
+		return request, pages.Answer{}, noSettings{err}
 	}
-	answer.Profile = profilePath(answer, reader(c).Lang)
+	answer, err := pages.NewAnswer(accounts[0], request)
+	if err != nil {
+		return request, answer, noSettings{err}
+	}
+	answer.Profile = profilePath(answer, reader(x).Lang)
 	return request, answer, nil
 }
 
-// profilePath is where the profile of an answer is; empty: none can be made. It
-// is asked of the profile's own code, so that no link leads to an error.
+// profilePath is where the profile of an answer is; empty: none can be made.
 func profilePath(a pages.Answer, lang string) string {
 	if a.Asked.Local() == "" || a.OnThisComputer() {
 		return ""
@@ -132,78 +152,72 @@ func profilePath(a pages.Answer, lang string) string {
 	return mobileconfig.Paths[0] + "?" + query
 }
 
-func (s *server) providers(c echo.Context) error {
-	snapshot := s.current()
-	values, _ := url.ParseQuery(c.Request().URL.RawQuery) // what cannot be read was not chosen
-	filter := pages.Filter{Search: values.Get("q"), ByCountry: values.Get("sort") == "country"}
-	if region, err := language.ParseRegion(values.Get("country")); err == nil {
-		filter.Country = region.String()
-	}
-	if len(filter.Search) > maxSearch {
-		filter.Search = strings.ToValidUTF8(filter.Search[:maxSearch], "")
-	}
-	if filter.Search != "" {
-		_, domain, found := strings.Cut(filter.Search, "@")
-		if !found {
-			domain = filter.Search
-		}
-		if d, err := address.ParseDomain(strings.TrimSpace(domain)); err == nil && strings.Contains(d.ASCII, ".") {
-			filter.Serving, _ = snapshot.Lookup(d)
-		}
-	}
-	body, err := s.pages().Providers(reader(c), s.lists.of(snapshot), filter)
+func providers(x *exchange) error {
+	filter := parseFilter(x)
+	body, err := x.snapshot.Site.Providers(reader(x), x.snapshot.List, filter)
 	cache := cacheAsk
 	if filter.Search != "" {
 		cache = cacheNever // it may be an address
 	}
-	return page(c, http.StatusOK, cache, body, err)
+	return page(x, http.StatusOK, cache, body, err)
+}
+
+// parseFilter reads what a person wants to see of the list. What cannot be read was
+// not chosen.
+func parseFilter(x *exchange) pages.Filter {
+	var filter pages.Filter
+	for p := range query.Parameters(x.Request().URL.RawQuery) {
+		switch p.Name {
+		case "q":
+			filter.Search = p.Text()
+		case "sort":
+			filter.ByCountry = p.Value() == "country"
+		case "country":
+			if region, err := language.ParseRegion(p.Value()); err == nil {
+				filter.Country = region.String()
+			}
+		}
+	}
+	if len(filter.Search) > maxSearch {
+		filter.Search = filter.Search[:maxSearch]
+	}
+	filter.Search = strings.ToValidUTF8(filter.Search, "")
+	if filter.Search != "" {
+		domain := filter.Search[strings.LastIndexByte(filter.Search, '@')+1:]
+		if d, err := address.ParseDomain(strings.TrimSpace(domain)); err == nil && strings.Contains(d.ASCII, ".") {
+			filter.Serving, _ = x.snapshot.Catalogue.Lookup(d)
+		}
+	}
+	return filter
 }
 
 // maxSearch is in octets: no name or domain is longer.
 const maxSearch = 300
 
-func (s *server) provider(c echo.Context) error {
-	p, ok := s.lists.of(s.current()).Provider(c.Param("id"))
+func provider(x *exchange) error {
+	p, ok := x.snapshot.List.Provider(x.Param("id"))
 	if !ok {
 		return echo.ErrNotFound
 	}
-	body, err := s.pages().Provider(reader(c), p)
-	return page(c, http.StatusOK, cacheAsk, body, err)
+	body, err := x.snapshot.Site.Provider(reader(x), p)
+	return page(x, http.StatusOK, cacheAsk, body, err)
 }
 
-func (s *server) asset(c echo.Context) error {
-	file, ok := s.pages().Asset(pages.AssetPath + c.Param("file"))
+func asset(x *exchange) error {
+	file, ok := x.snapshot.Site.Asset(pages.AssetPath + x.Param("file"))
 	if !ok {
 		return echo.ErrNotFound
 	}
-	c.Response().Header().Set(echo.HeaderContentSecurityPolicy, assetPolicy)
-	return document(c, file.ContentType, cacheForever, rendered{file.Body, file.ETag})
+	x.Response().Header().Set(echo.HeaderContentSecurityPolicy, assetPolicy)
+	return keepable(x, file.ContentType, cacheForever, document{file.Body, file.ETag})
 }
 
-func robots(c echo.Context) error {
-	body := []byte(pages.Robots)
-	return document(c, "text/plain; charset=utf-8", cachePublic, rendered{body, entityTag(body)})
+func robots(x *exchange) error {
+	return keepable(x, plainText, cachePublic, newDocument([]byte(pages.Robots)))
 }
 
-func openAPI(c echo.Context) error {
-	return document(c, echo.MIMEApplicationJSON, cachePublic, rendered{pages.OpenAPI, entityTag(pages.OpenAPI)})
-}
-
-func (s *server) api(c echo.Context) error {
-	c.Response().Header().Add(echo.HeaderVary, "Accept-Language")
-	// A program that forgets to escape a + means one; only a form means a space.
-	request, answer, err := s.answer(c, strings.ReplaceAll(c.Request().URL.RawQuery, "+", "%2B"))
-	switch {
-	case err == nil:
-		body, err := pages.JSON(answer, reader(c).Lang)
-		if err != nil {
-			return err
-		}
-		return transient(c, http.StatusOK, echo.MIMEApplicationJSON, body)
-	case errors.Is(err, errNoSettings):
-		return unknownDomain(request.Address.Domain)
-	}
-	return echo.NewHTTPError(http.StatusBadRequest, err.Error())
+func openAPI(x *exchange) error {
+	return keepable(x, echo.MIMEApplicationJSON, cachePublic, newDocument(pages.OpenAPI))
 }
 
 // page sends a page for people.
@@ -226,42 +240,20 @@ func page(c echo.Context, status int, cache string, body []byte, err error) erro
 			return c.NoContent(http.StatusNotModified)
 		}
 	}
-	h.Set(echo.HeaderContentLength, strconv.Itoa(len(body)))
-	if c.Request().Method == http.MethodHead {
-		h.Set(echo.HeaderContentType, echo.MIMETextHTMLCharsetUTF8)
-		c.Response().WriteHeader(status)
-		return nil
-	}
-	return c.HTMLBlob(status, body)
+	return write(c, status, echo.MIMETextHTMLCharsetUTF8, body)
 }
 
 // answerPeople writes an error as a page, and tells whether it was its to write:
 // on the pages' own routes, and for a browser that asked for what is not there.
-func (s *server) answerPeople(c echo.Context, status int) bool {
+func answerPeople(c echo.Context, status int) bool {
+	x, ok := c.(*exchange)
 	asked := c.Request().Header.Get(echo.HeaderAccept)
-	if !s.forPeople[c.Path()] && (c.Path() != "" || forPrograms(c) || !strings.Contains(asked, "text/html")) {
+	if !ok || !slices.Contains(peoplePaths, c.Path()) && (c.Path() != "" || forPrograms(c) || !strings.Contains(asked, "text/html")) {
 		return false
 	}
-	body, err := s.pages().Problem(reader(c), status)
-	return page(c, status, cacheNever, body, err) == nil
+	body, err := x.snapshot.Site.Problem(reader(x), status)
+	return page(x, status, cacheNever, body, err) == nil
 }
 
 // forPrograms tells whether errors are JSON.
 func forPrograms(c echo.Context) bool { return strings.HasPrefix(c.Request().URL.Path, apiRoot) }
-
-// lists keeps the table of providers that belongs to a snapshot of the
-// catalogue, and forgets it with the next.
-type lists struct {
-	mu       sync.Mutex
-	snapshot *catalogue.Catalogue
-	list     *pages.List
-}
-
-func (l *lists) of(snapshot *catalogue.Catalogue) *pages.List {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.snapshot != snapshot {
-		l.snapshot, l.list = snapshot, pages.NewList(snapshot.Providers())
-	}
-	return l.list
-}

@@ -10,9 +10,9 @@ import (
 	"strings"
 	"testing"
 
-	"milepost/catalogue"
 	"milepost/internal/httpd"
 	"milepost/internal/pages"
+	"milepost/internal/snapshot"
 )
 
 // Nothing of a local part reaches the log from the pages' own routes, wherever
@@ -74,15 +74,11 @@ func TestPagesAreKept(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	site, err := pages.New(pages.Branding{Name: "Example & Co", Logo: logo, SupportURL: "https://example.com/help"}, "")
+	served, err := snapshot.New(familyCatalogue(t), pages.Branding{Name: "Example & Co", Logo: logo, SupportURL: "https://example.com/help"}, "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := familyCatalogue(t)
-	log := slog.New(slog.DiscardHandler)
-	addr := startHandler(t, httpd.Handler(httpd.Options{
-		Catalogue: func() *catalogue.Catalogue { return c }, Log: log, Pages: func() *pages.Site { return site },
-	}), log)
+	addr := startOptions(t, httpd.Options{Current: func() *snapshot.Snapshot { return served }}, io.Discard)
 	for _, path := range []string{"/", "/help", "/providers", "/providers/example.com"} {
 		first := exchange(t, addr, "GET "+path+" HTTP/1.1\nHost: x\n\n")
 		_, rest, ok := strings.Cut(first, "\nEtag: ")
@@ -118,8 +114,7 @@ func TestPagesAreKept(t *testing.T) {
 func TestPagesLogNoName(t *testing.T) {
 	var out bytes.Buffer
 	log := slog.New(slog.NewTextHandler(&out, nil))
-	c := familyCatalogue(t)
-	h := httpd.Handler(httpd.Options{Catalogue: func() *catalogue.Catalogue { return c }, Log: log})
+	h := httpd.Handler(httpd.Options{Current: current(t, familyCatalogue(t), ""), Log: log})
 	for _, typed := range []string{"jean.dupont", "jean.dupont%C3%A0example.com", "jean.dupont%40", "jean.dupont%20example.com", "mail.jean.dupont"} {
 		for _, path := range []string{"/setup", "/api/v1/settings"} {
 			w := httptest.NewRecorder()
@@ -136,8 +131,7 @@ func TestPagesLogNoName(t *testing.T) {
 
 // A + is a + to programs, escaped or not, here as everywhere else.
 func TestAPIPlus(t *testing.T) {
-	c := familyCatalogue(t)
-	h := httpd.Handler(httpd.Options{Catalogue: func() *catalogue.Catalogue { return c }, Log: slog.New(slog.DiscardHandler)})
+	h := httpd.Handler(httpd.Options{Current: current(t, familyCatalogue(t), ""), Log: slog.New(slog.DiscardHandler)})
 	for _, query := range []string{"fred+news%40example.com", "fred%2Bnews%40example.com", "fred+news@example.com"} {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/api/v1/settings?emailaddress="+query, nil))
@@ -149,8 +143,7 @@ func TestAPIPlus(t *testing.T) {
 
 // A mistake of ours is a page for people too, and an error in JSON for programs.
 func TestPagesPanic(t *testing.T) {
-	log := slog.New(slog.DiscardHandler)
-	addr := startHandler(t, httpd.Handler(httpd.Options{Catalogue: func() *catalogue.Catalogue { panic("fred") }, Log: log}), log)
+	addr := startOptions(t, httpd.Options{Current: broken(t)}, io.Discard)
 	got := exchange(t, addr, "GET /setup?emailaddress=fred%40example.com HTTP/1.1\nHost: x\nAccept-Language: de\n\n")
 	if !strings.HasPrefix(got, "HTTP/1.1 500 ") || !strings.Contains(got, "Der Fehler liegt bei uns.") || strings.Contains(got, "fred") {
 		t.Error(got)
@@ -165,9 +158,8 @@ func TestPagesPanic(t *testing.T) {
 // the server is in no code and no link.
 func TestPagesDoNotBelieveTheHost(t *testing.T) {
 	c := familyCatalogue(t)
-	log := slog.New(slog.DiscardHandler)
 	for _, public := range []string{"", "https://mail.example.net"} {
-		addr := startHandler(t, httpd.Handler(httpd.Options{Catalogue: func() *catalogue.Catalogue { return c }, Log: log, PublicURL: public}), log)
+		addr := startOptions(t, httpd.Options{Current: current(t, c, public)}, io.Discard)
 		got := exchange(t, addr, "GET /setup?emailaddress=fred%40example.com HTTP/1.1\nHost: evil.example\n\n")
 		codes := strings.Count(got, "data:image/png")
 		if strings.Contains(got, "evil.example") || (public == "" && codes != 1) || (public != "" && codes != 2) {

@@ -9,6 +9,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
+	"io"
 	"log/slog"
 	"math/big"
 	"net/http"
@@ -49,7 +50,6 @@ func newSigner(t testing.TB) *mobileconfig.Signer {
 // profile: an unsigned one would take a verified one's place.
 func TestSignedProfile(t *testing.T) {
 	c := familyCatalogue(t)
-	log := slog.New(slog.DiscardHandler)
 	const request = "GET /mobileconfig?emailaddress=fred@example.com HTTP/1.1\nHost: x\n\n"
 	for name, tc := range map[string]struct {
 		sign   func([]byte) ([]byte, error)
@@ -61,8 +61,7 @@ func TestSignedProfile(t *testing.T) {
 		"broken":   {func([]byte) ([]byte, error) { return nil, errors.New("no") }, "500 Internal Server Error", "\n\n500 "},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := httpd.Handler(httpd.Options{Catalogue: func() *catalogue.Catalogue { return c }, Log: log, Sign: tc.sign})
-			got := exchange(t, startHandler(t, h, log), request)
+			got := exchange(t, startOptions(t, httpd.Options{Current: current(t, c, ""), Sign: tc.sign}, io.Discard), request)
 			if !strings.HasPrefix(got, "HTTP/1.1 "+tc.status+"\n") || !strings.Contains(got, tc.begins) {
 				t.Errorf("%.400q", got)
 			}
@@ -78,7 +77,7 @@ func BenchmarkSignedProfile(b *testing.B) {
 		b.Fatal(err)
 	}
 	s := newSigner(b)
-	h := httpd.Handler(httpd.Options{Catalogue: func() *catalogue.Catalogue { return c }, Log: slog.New(slog.DiscardHandler), Sign: s.Sign})
+	h := httpd.Handler(httpd.Options{Current: current(b, c, ""), Log: slog.New(slog.DiscardHandler), Sign: s.Sign})
 	request := func() *http.Request {
 		r, err := http.ReadRequest(bufio.NewReader(strings.NewReader("GET /mobileconfig?emailaddress=fred@gmx.com HTTP/1.1\r\nHost: x\r\n\r\n")))
 		if err != nil {
@@ -88,7 +87,7 @@ func BenchmarkSignedProfile(b *testing.B) {
 		return r
 	}
 	w := httptest.NewRecorder()
-	httpd.Handler(httpd.Options{Catalogue: func() *catalogue.Catalogue { return c }, Log: slog.New(slog.DiscardHandler)}).ServeHTTP(w, request())
+	httpd.Handler(httpd.Options{Current: current(b, c, ""), Log: slog.New(slog.DiscardHandler)}).ServeHTTP(w, request())
 	profile := w.Body.Bytes()
 	var stack, bare time.Duration
 	for b.Loop() {

@@ -29,6 +29,8 @@ import (
 	"milepost/catalogue"
 	"milepost/data"
 	"milepost/internal/httpd"
+	"milepost/internal/pages"
+	"milepost/internal/snapshot"
 )
 
 const publicURL = "https://mail.example.com"
@@ -62,7 +64,11 @@ func open(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	w := &world{}
-	h := httpd.Handler(httpd.Options{Catalogue: func() *catalogue.Catalogue { return c }, Log: slog.New(slog.DiscardHandler), PublicURL: publicURL})
+	served, err := snapshot.New(c, pages.Branding{}, publicURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := httpd.Handler(httpd.Options{Current: func() *snapshot.Snapshot { return served }, Log: slog.New(slog.DiscardHandler)})
 	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		if referer := r.Referer(); referer != "" {
 			w.mu.Lock()

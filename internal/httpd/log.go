@@ -1,0 +1,93 @@
+package httpd
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+
+	"github.com/labstack/echo/v4"
+
+	"milepost/internal/snapshot"
+)
+
+// exchange is a request under way.
+type exchange struct {
+	echo.Context
+	snapshot *snapshot.Snapshot // to answer from, the same from first to last
+	domain   string             // that was asked about, for the log; empty: none
+}
+
+// logged writes one line a request: the route and the domain, and neither path
+// nor query, which may hold an address.
+func (s *server) logged(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		start := s.Now()
+		c.Response().Header().Set(echo.HeaderXContentTypeOptions, "nosniff")
+		x := &exchange{Context: c, snapshot: s.Current()}
+		answer := next
+		if c.Request().Method == http.MethodOptions && c.Get(echo.ContextKeyHeaderAllow) != nil {
+			answer = func(echo.Context) error { return echo.ErrMethodNotAllowed }
+		}
+		if err := answer(x); err != nil {
+			s.logMistake(x, err)
+			s.answerError(err, x)
+		}
+		s.Log.LogAttrs(context.Background(), slog.LevelInfo, "http",
+			slog.String("method", method(c.Request())),
+			slog.String("route", route(c)),
+			slog.String("domain", x.domain),
+			slog.Int("status", c.Response().Status),
+			slog.Duration("took", s.Now().Sub(start)),
+			slog.String("from", c.RealIP()))
+		return nil
+	}
+}
+
+// logMistake logs what is a mistake of ours. A refusal is none, a panic is logged
+// already, and behind the status line only the client can have failed: it left.
+func (s *server) logMistake(x *exchange, err error) {
+	_, refusal := errors.AsType[*echo.HTTPError](err)
+	if !refusal && err != errPanic && !x.Response().Committed {
+		s.Log.Error("answering", "route", route(x), "err", err)
+	}
+}
+
+// method names the method if it is one of HTTP's own: a stranger may write
+// anything there.
+func method(r *http.Request) string {
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
+		return r.Method
+	}
+	return "other"
+}
+
+func route(c echo.Context) string {
+	if p := c.Path(); p != "" {
+		return p
+	}
+	return "none"
+}
+
+var errPanic = errors.New("panic")
+
+// recovered turns a panic into an error, so that one request cannot end the
+// others.
+func (s *server) recovered(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) (err error) {
+		defer func() {
+			r := recover()
+			if r == http.ErrAbortHandler {
+				panic(r) // net/http ends the connection; anything else would look like an answer
+			}
+			if r != nil {
+				// Its value may hold an address; the stack does not.
+				s.Log.Error("panic", "route", route(c), "stack", string(debug.Stack()))
+				err = errPanic
+			}
+		}()
+		return next(c)
+	}
+}

@@ -1,0 +1,118 @@
+package httpd
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"milepost/internal/pages"
+)
+
+// How long an answer may be kept, in seconds. Settings change seldom, and a
+// mistake in them should not live long. Private: no shared cache may keep what
+// depends on an address.
+const (
+	cachePublic  = "public, max-age=3600"
+	cachePrivate = "private, max-age=3600"
+)
+
+const plainText = "text/plain; charset=utf-8"
+
+// document is a rendered document with its entity tag.
+type document struct {
+	body []byte
+	etag string // empty: not made yet
+}
+
+func newDocument(body []byte) document { return document{body, entityTag(body)} }
+
+// entityTag makes a tag that notices every change.
+func entityTag(body []byte) string {
+	sum := sha256.Sum256(body)
+	return `"` + base64.RawURLEncoding.EncodeToString(sum[:16]) + `"`
+}
+
+// keepable sends what clients may keep.
+func keepable(c echo.Context, contentType, cache string, doc document) error {
+	if doc.etag == "" {
+		doc.etag = entityTag(doc.body)
+	}
+	h := c.Response().Header()
+	h.Set(echo.HeaderAccessControlAllowOrigin, "*") // nothing here is secret, and web mailers ask
+	h.Set(echo.HeaderCacheControl, cache)
+	h.Set("Etag", doc.etag)
+	if seenBefore(c.Request(), doc.etag) {
+		return c.NoContent(http.StatusNotModified)
+	}
+	return write(c, http.StatusOK, contentType, doc.body)
+}
+
+// seenBefore tells whether the client has what a tag stands for (RFC 9110
+// §13.1.2). No tag of ours is part of another, so the list need not be taken apart.
+func seenBefore(r *http.Request, etag string) bool {
+	seen := strings.Join(r.Header["If-None-Match"], ",")
+	return seen == "*" || strings.Contains(seen, etag)
+}
+
+// transient sends an answer that nobody may keep.
+func transient(c echo.Context, status int, contentType string, body []byte) error {
+	h := c.Response().Header()
+	h.Set(echo.HeaderAccessControlAllowOrigin, "*")
+	h.Set(echo.HeaderCacheControl, "no-store")
+	return write(c, status, contentType, body)
+}
+
+// write sends a whole answer. HEAD has its headers alone.
+func write(c echo.Context, status int, contentType string, body []byte) error {
+	h := c.Response().Header()
+	h.Set(echo.HeaderContentType, contentType)
+	h.Set(echo.HeaderContentLength, strconv.Itoa(len(body)))
+	c.Response().WriteHeader(status)
+	if c.Request().Method == http.MethodHead {
+		return nil
+	}
+	_, err := c.Response().Write(body)
+	return err
+}
+
+// answerError writes every error of every handler: a page where people ask, JSON
+// where their programs do, else one line of plain text, so that no client takes
+// it for a document.
+func (s *server) answerError(err error, c echo.Context) {
+	if c.Response().Committed {
+		return
+	}
+	status, message := http.StatusInternalServerError, "the server made a mistake"
+	if he, ok := errors.AsType[*echo.HTTPError](err); ok {
+		status, message = he.Code, fmt.Sprint(he.Message)
+		switch {
+		case errors.Is(he, echo.ErrNotFound):
+			message = "nothing is served here; try /mail/config-v1.1.xml?emailaddress=ADDRESS"
+		case errors.Is(he, echo.ErrMethodNotAllowed):
+			// Echo counts OPTIONS in, and would answer it 204, which some clients take
+			// for settings.
+			allow, _ := c.Get(echo.ContextKeyHeaderAllow).(string)
+			allow = strings.TrimPrefix(allow, "OPTIONS, ")
+			c.Response().Header().Set(echo.HeaderAllow, allow)
+			message = "this address answers " + allow
+		}
+	}
+	if answerPeople(c, status) {
+		return
+	}
+	if forPrograms(c) {
+		if body, err := pages.JSONError(message); err == nil && transient(c, status, echo.MIMEApplicationJSON, body) == nil {
+			return
+		}
+	}
+	line := fmt.Sprintf("%d %s: %s\n", status, strings.ToLower(http.StatusText(status)), message)
+	if err := transient(c, status, plainText, []byte(line)); err != nil {
+		return // the client has left
+	}
+}

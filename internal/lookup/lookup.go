@@ -1,0 +1,109 @@
+// Package lookup finds the accounts that a question is about. It is the one place
+// that asks the catalogue, and will be the one that asks a directory of login
+// names.
+package lookup
+
+import (
+	"errors"
+
+	"milepost/address"
+	"milepost/settings"
+)
+
+// Catalogue finds the provider that serves a domain. A [catalogue.Catalogue] does.
+//
+// [catalogue.Catalogue]: milepost/catalogue
+type Catalogue interface {
+	// LookupFirst finds it for the first of several domains that one names; only if
+	// there is none it is the default provider.
+	LookupFirst(domains ...address.Domain) (*settings.Provider, bool)
+	// Find finds it without the default provider.
+	Find(address.Domain) (*settings.Provider, bool)
+}
+
+// Question is about whom a request asks.
+type Question struct {
+	// Addresses are whose accounts are wanted. One without Local stands for somebody
+	// in its domain, one without Domain for somebody at the Host's.
+	Addresses []address.Address
+	// Host is the domain that the host name stands for: the mail domain itself, or
+	// that of its MX host; zero if there is none, or if it does not matter.
+	Host address.Domain
+	// Err says why an address could not be read. The rest may be enough all the same.
+	Err error
+	// Typed tells that a person typed it. What has no @ is most likely a name then,
+	// unless a provider names it.
+	Typed bool
+}
+
+// Domain returns the domain that the question is about; zero: there is none.
+func (q Question) Domain() address.Domain {
+	if len(q.Addresses) > 0 && !q.Addresses[0].Domain.IsZero() {
+		return q.Addresses[0].Domain
+	}
+	return q.Host
+}
+
+// UnknownDomain is the error about a domain that no provider serves; without
+// Domain, about a question that names none.
+type UnknownDomain struct{ Domain address.Domain }
+
+func (e *UnknownDomain) Error() string {
+	if e.Domain.IsZero() {
+		return "no domain to look up: ask by the host name autoconfig.DOMAIN or autodiscover.DOMAIN, or add ?emailaddress=ADDRESS"
+	}
+	return "no provider is known for the domain " + e.Domain.ASCII
+}
+
+// ErrNoAt is the error about what a person typed without an @ and no provider
+// names. It is to stay out of the log.
+var ErrNoAt = errors.New("address has no @")
+
+// Accounts returns the account of each address of a question, with the provider's
+// settings filled in. The error is the question's own, an [*UnknownDomain], or
+// [ErrNoAt].
+func Accounts(c Catalogue, q Question) ([]settings.Account, error) {
+	accounts := make([]settings.Account, 0, 1)
+	for _, a := range q.Addresses {
+		provider, err := provider(c, q, a)
+		if err != nil {
+			return nil, err
+		}
+		if a.Domain.IsZero() {
+			a.Domain = q.Host
+		}
+		accounts = append(accounts, provider.For(a))
+	}
+	return accounts, nil
+}
+
+// provider finds the provider of an address: that of its domain, or else that of
+// the host name. A client that looks up by MX sends a customer's address to its
+// hoster's name.
+func provider(c Catalogue, q Question, a address.Address) (*settings.Provider, error) {
+	if q.Typed && a.Local == "" {
+		p, ok := c.Find(a.Domain)
+		if !ok {
+			return nil, ErrNoAt
+		}
+		return p, nil
+	}
+	var domains [2]address.Domain
+	n := 0
+	for _, d := range [...]address.Domain{a.Domain, q.Host} {
+		if !d.IsZero() {
+			domains[n] = d
+			n++
+		}
+	}
+	p, ok := c.LookupFirst(domains[:n]...)
+	switch {
+	case ok:
+		return p, nil
+	case q.Err != nil:
+		return nil, q.Err
+	case n == 0:
+		return nil, &UnknownDomain{}
+	}
+	return nil, &UnknownDomain{domains[0]}
+}
