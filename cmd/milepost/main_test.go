@@ -123,9 +123,13 @@ func TestCommandLine(t *testing.T) {
 		{"serve: mistakes", []string{"serve", "-providers", bad}, 1, "", "milepost: 2 mistakes in the catalogue"},
 		{"serve: port in use", []string{"serve", "-http", port}, 1, "", "milepost: -http " + port + ": the port is in use"},
 		{"serve: DNS port in use", []string{"serve", "-http", "127.0.0.1:0", "-dns", port}, 1, "", "milepost: -dns " + port + ": the port is in use"},
-		{"serve: no DNS port", []string{"serve", "-http", "127.0.0.1:0", "-dns", "127.0.0.1"}, 1, "", "milepost: -dns 127.0.0.1: the port is missing"},
+		{"serve: no DNS port", []string{"serve", "-http", "127.0.0.1:0", "-dns", "127.0.0.1"}, 2, "", `flag -dns: the port is missing; "127.0.0.1:8080" and ":8080" are allowed`},
 		{"serve: no configuration", []string{"serve", "-config", "absent.toml"}, 1, "", "absent.toml: no such file or directory\nmilepost: 1 mistake in the configuration"},
-		{"serve: no address", []string{"serve", "-http", "here"}, 1, "", "milepost: -http here: "},
+		{"serve: no address", []string{"serve", "-http", "here"}, 2, "", "flag -http: the port is missing"},
+		{"serve: no port", []string{"serve", "-http", ":99999"}, 2, "", `flag -http: "99999" is no port; 0 to 65535 are allowed`},
+		{"serve: a Unix socket", []string{"serve", "-http", "unix:/run/milepost"}, 2, "", "flag -http: names a Unix socket, which is not served"},
+		{"serve: IPv6 without brackets", []string{"serve", "-http", "::1:8080"}, 2, "", `an IPv6 address stands in brackets: "[::1]:8080"`},
+		{"serve: an unknown host", []string{"serve", "-http", "127.0.0.1:0", "-dns", "256.1.1.1:53"}, 1, "", `milepost: -dns 256.1.1.1:53: the host "256.1.1.1" is unknown`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			code, stdout, stderr := milepost(t, tc.args...)

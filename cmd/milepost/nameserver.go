@@ -25,13 +25,13 @@ import (
 
 // dnsServer is the options of the DNS server, and the server once it listens.
 type dnsServer struct {
-	addr    string // empty: there is none
+	addr    listenAddress // empty: there is none
 	server  *nameserver.Server
 	guessed []netip.Addr // the service's addresses, if nobody has set them
 }
 
 func (d *dnsServer) register(flags *flag.FlagSet) {
-	flags.StringVar(&d.addr, "dns", "", "")
+	flags.Var(&d.addr, "dns", "")
 }
 
 // listen opens the port, if one was asked for.
@@ -39,11 +39,11 @@ func (d *dnsServer) listen(l *loaded, log *slog.Logger) error {
 	if d.addr == "" {
 		return nil
 	}
-	if _, err := net.ResolveTCPAddr("tcp", d.addr); err != nil {
+	if _, err := net.ResolveTCPAddr("tcp", string(d.addr)); err != nil {
 		return fmt.Errorf("-dns %s: %w", d.addr, listenError(err))
 	}
 	if l.config.Service.Host == "" && len(l.config.Service.Addresses) == 0 {
-		d.guessed = ownAddresses(d.addr)
+		d.guessed = ownAddresses(string(d.addr))
 	}
 	c, err := l.nameserver(d.guessed, nil)
 	if err != nil {
@@ -52,7 +52,7 @@ func (d *dnsServer) listen(l *loaded, log *slog.Logger) error {
 	if err := serialFile(l.config.DNS.SerialFile).keep(c.Zones); err != nil {
 		return err
 	}
-	d.server, err = nameserver.Listen(d.addr, c, time.Now, log)
+	d.server, err = nameserver.Listen(string(d.addr), c, time.Now, log)
 	if err != nil {
 		return fmt.Errorf("-dns %s: %w", d.addr, listenError(err))
 	}
@@ -64,7 +64,7 @@ func (d *dnsServer) prepare(l *loaded) (*nameserver.Config, error) {
 	if d.server == nil {
 		return nil, nil
 	}
-	c, err := l.nameserver(ownAddresses(d.addr), d.server.Zones())
+	c, err := l.nameserver(ownAddresses(string(d.addr)), d.server.Zones())
 	if err != nil {
 		return nil, err
 	}

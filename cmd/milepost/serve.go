@@ -2,16 +2,13 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"net"
 	"os"
 	"os/signal"
-	"strings"
 	"sync/atomic"
 	"syscall"
 
@@ -27,12 +24,13 @@ import (
 func serve(args []string, stdout, stderr io.Writer) int {
 	var (
 		flags    = flag.NewFlagSet("serve", flag.ContinueOnError)
-		httpAddr = flags.String("http", "127.0.0.1:8080", "")
+		httpAddr = listenAddress("127.0.0.1:8080")
 		public   publicURL
 		signing  signing
 		dns      dnsServer
 		from     files
 	)
+	flags.Var(&httpAddr, "http", "")
 	public.register(flags)
 	from.register(flags)
 	signing.register(flags)
@@ -77,9 +75,9 @@ func serve(args []string, stdout, stderr io.Writer) int {
 	current.Store(served)
 	reloadOnHangup(ctx, hangup, from, &current, &dns, string(public), log, stderr)
 
-	listener, err := net.Listen("tcp", *httpAddr)
+	listener, err := net.Listen("tcp", string(httpAddr))
 	if err != nil {
-		complain(stderr, "-http %s: %s", *httpAddr, listenError(err))
+		complain(stderr, "-http %s: %s", httpAddr, listenError(err))
 		return exitNo
 	}
 	dns.announce(stdout, stderr)
@@ -215,28 +213,4 @@ func reloadOnHangup(ctx context.Context, hangup chan os.Signal, from files, curr
 			log.Info("reloaded", "providers", len(c.Providers()), "domains", c.Domains())
 		}
 	}()
-}
-
-// listenError adds what an admin can do about it.
-func listenError(err error) error {
-	switch {
-	case errors.Is(err, syscall.EADDRINUSE):
-		return errors.New("the port is in use; another program (or another milepost) has it: 'ss -lntup' lists them")
-	case errors.Is(err, fs.ErrPermission):
-		program, err := os.Executable()
-		if err != nil {
-			program = "milepost"
-		}
-		return fmt.Errorf("no permission for that port; 'setcap cap_net_bind_service=+ep %s' grants it, or choose a port from 1024", program)
-	}
-	if ae := (*net.AddrError)(nil); errors.As(err, &ae) && strings.HasPrefix(ae.Err, "missing port") {
-		return errors.New(`the port is missing; "127.0.0.1:8080" and ":8080" are allowed`)
-	}
-	if de := (*net.DNSError)(nil); errors.As(err, &de) {
-		return fmt.Errorf("the host or port %q is unknown", de.Name)
-	}
-	if errors.Is(err, syscall.EADDRNOTAVAIL) {
-		return errors.New("this machine has no such address")
-	}
-	return err
 }

@@ -1,0 +1,55 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+)
+
+// listenAddress is an option that says where to listen: HOST:PORT or :PORT.
+type listenAddress string
+
+func (l *listenAddress) String() string { return string(*l) }
+
+// Set refuses what can be no place to listen. Whether the machine has the host and
+// the port is free is found out later.
+func (l *listenAddress) Set(s string) error {
+	*l = listenAddress(s)
+	_, port, err := net.SplitHostPort(s)
+	switch {
+	case strings.HasPrefix(s, "unix:") || strings.HasPrefix(s, "/"):
+		return errors.New(`names a Unix socket, which is not served; "127.0.0.1:8080" and ":8080" are allowed`)
+	case err != nil && strings.Count(s, ":") > 1:
+		return errors.New(`is not understood; an IPv6 address stands in brackets: "[::1]:8080"`)
+	case err != nil || port == "":
+		return errors.New(`the port is missing; "127.0.0.1:8080" and ":8080" are allowed`)
+	}
+	if _, err := net.LookupPort("tcp", port); err != nil {
+		return fmt.Errorf("%q is no port; 0 to 65535 are allowed", port)
+	}
+	return nil
+}
+
+// listenError adds what an admin can do about it.
+func listenError(err error) error {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return errors.New("the port is in use; another program (or another milepost) has it: 'ss -lntup' lists them")
+	case errors.Is(err, fs.ErrPermission):
+		program, err := os.Executable()
+		if err != nil {
+			program = "milepost"
+		}
+		return fmt.Errorf("no permission for that port; 'setcap cap_net_bind_service=+ep %s' grants it, or choose a port from 1024", program)
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return errors.New("this machine has no such address")
+	}
+	if unknown, ok := errors.AsType[*net.DNSError](err); ok {
+		return fmt.Errorf("the host %q is unknown", unknown.Name)
+	}
+	return err
+}
