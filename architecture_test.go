@@ -10,10 +10,10 @@ import (
 	"testing"
 )
 
-const (
-	echoPath = "github.com/labstack/echo/v4"
-	tomlPath = "github.com/BurntSushi/toml"
-)
+const echoPath = "github.com/labstack/echo/v4"
+
+// tomlPaths are the parsers of values and of lines.
+var tomlPaths = []string{"github.com/BurntSushi/toml", "github.com/pelletier/go-toml/v2", "github.com/pelletier/go-toml/v2/unstable"}
 
 // formats are the rooms that must stay pure. A new format is added here.
 var formats = []string{"milepost/autoconfig", "milepost/autodiscover", "milepost/mobileconfig"}
@@ -105,8 +105,10 @@ func TestArchitecture(t *testing.T) {
 		if slices.Contains(p.Imports, echoPath) && name != "milepost/internal/httpd" {
 			t.Errorf("%s imports Echo", name)
 		}
-		if slices.Contains(p.Imports, tomlPath) && name != "milepost/internal/tomlfile" {
-			t.Errorf("%s imports BurntSushi/toml", name)
+		for _, i := range tomlPaths {
+			if slices.Contains(p.Imports, i) && name != "milepost/internal/tomlfile" {
+				t.Errorf("%s imports %s", name, i)
+			}
 		}
 		for _, i := range []string{"os", "net"} {
 			if slices.Contains(p.Imports, i) && slices.Contains([]string{"milepost/address", "milepost/settings", "milepost/catalogue", "milepost/data"}, name) {
