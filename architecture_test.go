@@ -67,7 +67,8 @@ func TestArchitecture(t *testing.T) {
 	}
 	allow("milepost/address")
 	allow("milepost/settings", "milepost/address")
-	allow("milepost/catalogue", "milepost/address", "milepost/settings", "milepost/internal/query", "milepost/internal/textfile", "milepost/internal/tomlfile")
+	allow("milepost/catalogue", "milepost/address", "milepost/settings", "milepost/internal/textfile")
+	allow("milepost/internal/providerfile", "milepost/address", "milepost/settings", "milepost/catalogue", "milepost/internal/textfile", "milepost/internal/tomlfile")
 	allow("milepost/data")
 	allow("milepost/internal/textfile")
 	allow("milepost/internal/query")
@@ -111,7 +112,7 @@ func TestArchitecture(t *testing.T) {
 			}
 		}
 		for _, i := range []string{"os", "net"} {
-			if slices.Contains(p.Imports, i) && slices.Contains([]string{"milepost/address", "milepost/settings", "milepost/catalogue", "milepost/data"}, name) {
+			if slices.Contains(p.Imports, i) && slices.Contains([]string{"milepost/address", "milepost/settings", "milepost/catalogue", "milepost/internal/providerfile", "milepost/data"}, name) {
 				t.Errorf("%s imports %s", name, i)
 			}
 		}

@@ -21,6 +21,7 @@ import (
 	"milepost/internal/httpd"
 	"milepost/internal/nameserver"
 	"milepost/internal/pages"
+	"milepost/internal/textfile"
 	"milepost/settings"
 )
 
@@ -59,6 +60,7 @@ func serve(args []string, stdout, stderr io.Writer) int {
 		complainLoad(stderr, err)
 		return exitNo
 	}
+	warn(stderr, loaded.warnings)
 	sign, err := signing.open(ctx, log)
 	if err != nil {
 		complain(stderr, "serve: %s", err)
@@ -133,6 +135,7 @@ func (f *files) register(flags *flag.FlagSet) {
 // loaded is what the files say.
 type loaded struct {
 	catalogue  *catalogue.Catalogue
+	warnings   textfile.Errors
 	given      []*settings.Provider // that came with -providers
 	config     *config.Config
 	publicHost settings.Hostname
@@ -146,10 +149,10 @@ func (f *files) load() (*loaded, error) {
 			return nil, configError{err}
 		}
 	}
-	if l.catalogue, err = f.providers.load(); err != nil {
+	if l.catalogue, l.warnings, err = f.providers.load(); err != nil {
 		return nil, err
 	}
-	l.given = f.given(l.catalogue)
+	l.given = l.catalogue.Own()
 	return l, nil
 }
 
@@ -214,6 +217,7 @@ func reloadOnHangup(ctx context.Context, hangup chan os.Signal, from files, curr
 				log.Error("reload refused; the old catalogue stays")
 				continue
 			}
+			warn(stderr, loaded.warnings)
 			c := loaded.catalogue
 			current.catalogue.Store(c)
 			current.site.Store(site)

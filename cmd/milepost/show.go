@@ -11,7 +11,7 @@ import (
 	"milepost/address"
 	"milepost/autoconfig"
 	"milepost/autodiscover"
-	"milepost/catalogue"
+	"milepost/internal/providerfile"
 	"milepost/mobileconfig"
 	"milepost/settings"
 )
@@ -31,7 +31,7 @@ func renderAs(format string, p *settings.Provider, a address.Address, publicURL 
 	case "mobileconfig":
 		return mobileconfig.Render([]settings.Account{p.For(a)}, mobileconfig.Options{Lang: "en"})
 	case "json":
-		return catalogue.JSON(p)
+		return providerfile.JSON(p)
 	case "text":
 		return text(p.For(a)), nil
 	}
@@ -76,7 +76,7 @@ func show(args []string, stdout, stderr io.Writer) int {
 		complain(stderr, "show: %s", err)
 		return exitNo
 	}
-	c, err := from.load()
+	c, _, err := from.load()
 	if err != nil {
 		complainLoad(stderr, err)
 		return exitNo

@@ -25,6 +25,7 @@ import (
 	"milepost/catalogue"
 	"milepost/data"
 	"milepost/internal/httpd"
+	"milepost/internal/providerfile"
 )
 
 var update = flag.Bool("update", false, "rewrite the responses under testdata/cases")
@@ -78,11 +79,11 @@ func catalogueOf(t testing.TB, archive *txtar.Archive) *catalogue.Catalogue {
 			files[f.Name] = &fstest.MapFile{Data: f.Data}
 		}
 	}
-	source := catalogue.Source{FS: files}
+	source := providerfile.Directory{FS: files}
 	if len(files) == 0 {
 		source.FS = data.Providers()
 	}
-	c, err := catalogue.Load(source)
+	c, _, err := providerfile.Load(source)
 	if err != nil {
 		t.Fatal(err)
 	}

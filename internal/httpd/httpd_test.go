@@ -16,6 +16,7 @@ import (
 
 	"milepost/catalogue"
 	"milepost/internal/httpd"
+	"milepost/internal/providerfile"
 )
 
 const family = `display_name = "Example family"
@@ -152,7 +153,7 @@ func TestServeStops(t *testing.T) {
 
 // A new catalogue is used from the next request on.
 func TestCatalogueIsSwapped(t *testing.T) {
-	empty, err := catalogue.Load(catalogue.Source{FS: fstest.MapFS{"a.toml": {Data: []byte(strings.Replace(family, "example.com", "example.org", 1))}}})
+	empty, _, err := providerfile.Load(providerfile.Directory{FS: fstest.MapFS{"a.toml": {Data: []byte(strings.Replace(family, "example.com", "example.org", 1))}}})
 	if err != nil {
 		t.Fatal(err)
 	}

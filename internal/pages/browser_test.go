@@ -29,6 +29,7 @@ import (
 	"milepost/catalogue"
 	"milepost/data"
 	"milepost/internal/httpd"
+	"milepost/internal/providerfile"
 )
 
 const publicURL = "https://mail.example.com"
@@ -57,7 +58,7 @@ func open(t *testing.T) *world {
 	if program == "" {
 		t.Skip("there is no Chromium here; apt-get install chromium")
 	}
-	c, err := catalogue.Load(catalogue.Source{FS: data.Providers()})
+	c, _, err := providerfile.Load(providerfile.Directory{FS: data.Providers()})
 	if err != nil {
 		t.Fatal(err)
 	}

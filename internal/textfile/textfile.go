@@ -52,3 +52,40 @@ func (es Errors) Error() string {
 	}
 	return strings.Join(lines, "\n")
 }
+
+// most is how many mistakes of one kind are told.
+const most = 100
+
+// Series is mistakes of one kind. The first hundred are told; the others, of
+// which there may be a million, are counted.
+type Series struct {
+	told      Errors
+	firstMore Error
+	more      int
+}
+
+// Add adds a mistake at a place. What is wrong is asked for only if it is told.
+func (s *Series) Add(at Error, why func() error) {
+	switch {
+	case len(s.told) < most:
+		at.Err = why()
+		s.told = append(s.told, at)
+		return
+	case s.more == 0:
+		s.firstMore = at
+	}
+	s.more++
+}
+
+// Len returns how many there are.
+func (s *Series) Len() int { return len(s.told) + s.more }
+
+// Errors returns those that are told and, last, how many are not.
+func (s *Series) Errors() Errors {
+	if s.more == 0 {
+		return s.told
+	}
+	last := s.firstMore
+	last.Err = fmt.Errorf("is the first of %d more that are not told one by one", s.more)
+	return append(s.told, last)
+}

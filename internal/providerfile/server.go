@@ -1,8 +1,9 @@
-package catalogue
+package providerfile
 
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"unicode"
@@ -25,6 +26,10 @@ func servers(t *tomlfile.Table, key string, byDefault settings.Protocol, allowed
 			s.Protocol = tomlfile.Required(st, "protocol", func(v string) (settings.Protocol, error) { return tomlfile.OneOf(v, allowed) })
 		}
 		s.Hostname = tomlfile.Required(st, "hostname", settings.ParseHostname)
+		// On this machine, where nobody needs a name, there are bridges (proton.me).
+		if ip, err := netip.ParseAddr(string(s.Hostname)); err == nil && !ip.IsLoopback() {
+			st.WarnAt(st.Line("hostname"), "hostname", fmt.Errorf("%s is an IP address; hardly any certificate holds for one, so clients will refuse the server; write its name", ip))
+		}
 		port(st, &s)
 		s.Authentication = authentication(st, settings.PasswordCleartext, settings.ServerAuthentications)
 		s.Username = username(st)
