@@ -111,6 +111,7 @@ func TestParseDomainOfAddress(t *testing.T) {
 	for in, want := range map[string]string{
 		"fred@example.com":        `"…@example.com" is an address; a domain is the part behind the @`,
 		"fréd+x@home@example.com": `"…@example.com" is an address; a domain is the part behind the @`,
+		"fred@\xff\n":             `"…@\xff\n" is an address; a domain is the part behind the @`,
 		"@example.com.":           `"…@example.com." is an address; a domain is the part behind the @`,
 	} {
 		if d, err := address.ParseDomain(in); err == nil || err.Error() != want || !d.IsZero() {

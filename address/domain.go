@@ -51,7 +51,7 @@ func ParseDomain(s string) (Domain, error) {
 	}
 	if at := strings.LastIndexByte(s, '@'); at >= 0 {
 		// The local part is left out: errors may end in a log.
-		return Domain{}, fmt.Errorf(`"…@%s" is an address; a domain is the part behind the @`, s[at+1:])
+		return Domain{}, fmt.Errorf("%q is an address; a domain is the part behind the @", "…@"+s[at+1:])
 	}
 	s = trimDot(s)
 	if isASCII(s) {

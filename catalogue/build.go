@@ -94,8 +94,9 @@ func (b *builder) layer(entries []Entry) {
 	}
 }
 
-// lost tells whether a provider's domain is another one's: such a pattern is
-// emptied, and stays until the whole layer is entered, beside its line.
+// lost tells whether a domain went to another provider. Such a pattern is emptied
+// first and deleted last, so that the others keep their index and with it their
+// line.
 func lost(d settings.DomainPattern) bool { return d == settings.DomainPattern{} }
 
 // claimID is false for a provider that a later source has replaced.
@@ -115,8 +116,8 @@ func (b *builder) claimID(e *Entry) bool {
 	return false
 }
 
-// claimDomains enters an entry's domains, from one index to another, and returns
-// those that an entry of the same layer has already.
+// claimDomains enters an entry's domains, from one index to another. It returns
+// those that an entry of the same layer has already, and what follows: so.
 func (b *builder) claimDomains(e *Entry, from, to int, so string) textfile.Series {
 	var twice textfile.Series
 	for i := from; i < to; i++ {

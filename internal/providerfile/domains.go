@@ -17,9 +17,9 @@ import (
 	"milepost/settings"
 )
 
-// domains reads an entry's domains and MX domains, and returns the warnings about
+// readDomains reads an entry's domains and MX domains, and returns the warnings about
 // the list beside the file.
-func (d Directory) domains(t *tomlfile.Table, e *catalogue.Entry, file string) textfile.Errors {
+func (d Directory) readDomains(t *tomlfile.Table, e *catalogue.Entry, file string) textfile.Errors {
 	p := e.Provider
 	p.Domains, e.Lines = eachDomain(t, "domains", parsePattern, doubtful)
 	p.MX, e.MXLines = eachDomain(t, "mx", address.ParseDomain, singleLabel)

@@ -37,8 +37,8 @@ func (d Directory) read(name string) (e catalogue.Entry, warnings, mistakes text
 		return e, nil, mistakes
 	}
 	e.Line = t.Line("id")
-	identity(t, p, strings.TrimSuffix(path.Base(name), ".toml"))
-	fromList := d.domains(t, &e, name)
+	readIdentity(t, p, strings.TrimSuffix(path.Base(name), ".toml"))
+	fromList := d.readDomains(t, &e, name)
 
 	p.Incoming = servers(t, "incoming", "", settings.IncomingProtocols)
 	p.Outgoing = servers(t, "outgoing", settings.SMTP, settings.OutgoingProtocols)
@@ -47,7 +47,7 @@ func (d Directory) read(name string) (e catalogue.Entry, warnings, mistakes text
 	needServers(t, "outgoing", p.Outgoing)
 	p.Services = services(t)
 	p.OAuth2 = oauth2(t.Table("oauth2"))
-	redirect(t, p)
+	readRedirect(t, p)
 	for _, d := range t.Tables("documentation") {
 		url := tomlfile.Required(d, "url", httpsURL)
 		p.Documentation = append(p.Documentation, settings.Documentation{URL: url, Descriptions: texts(d)})
@@ -75,8 +75,8 @@ func missing(t *tomlfile.Table, key string) string {
 	return "is missing"
 }
 
-// redirect reads where Autodiscover sends Outlook instead.
-func redirect(t *tomlfile.Table, p *settings.Provider) {
+// readRedirect reads where Autodiscover sends Outlook instead.
+func readRedirect(t *tomlfile.Table, p *settings.Provider) {
 	p.AutodiscoverRedirectURL = tomlfile.Optional(t, "autodiscover_redirect_url", func(s string) (settings.URL, error) {
 		u, err := httpsURL(s)
 		if err == nil && !u.Filled() {
@@ -101,7 +101,7 @@ func redirect(t *tomlfile.Table, p *settings.Provider) {
 
 var idPattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$`)
 
-func identity(t *tomlfile.Table, p *settings.Provider, fileID string) {
+func readIdentity(t *tomlfile.Table, p *settings.Provider, fileID string) {
 	id, given := t.String("id")
 	if !given {
 		id = fileID

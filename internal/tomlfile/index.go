@@ -5,16 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"strings"
 
 	"github.com/pelletier/go-toml/v2/unstable"
 
 	"milepost/internal/textfile"
 )
 
-// maxDepth is how deep tables, arrays and the parts of dotted keys may nest.
-// Files of ours nest three deep; BurntSushi/toml takes a stack or quadratic
-// memory for each level more, so index refuses them before it sees the text.
+// maxDepth is how deep tables, arrays and the parts of dotted keys may nest. Three
+// levels are needed. BurntSushi/toml takes a stack or quadratic memory for each
+// level, so index refuses a deeper text before that library sees it.
 const maxDepth = 16
 
 var errTooDeep = fmt.Errorf("nests deeper than %d levels; that is not allowed", maxDepth)
@@ -50,9 +49,15 @@ func (p *position) walk(path []string, line int32) *position {
 	return p
 }
 
-// index finds the line of every key and array element. It refuses what is no
-// TOML by its grammar, and what nests too deep; whether a key is defined twice is
-// not its matter.
+// leaf goes down to the last part of a path, and not into its newest element.
+func (p *position) leaf(path []string, line int32) *position {
+	last := len(path) - 1
+	return p.walk(path[:last], line).child(path[last], line)
+}
+
+// index finds the line of every key and array element. It refuses what nests too
+// deep or breaks TOML's grammar; keys that are defined twice it leaves to the
+// parser of the values.
 func index(name string, text []byte) (*position, *textfile.Error) {
 	if bytes.HasPrefix(text, []byte("\xff\xfe")) || bytes.HasPrefix(text, []byte("\xfe\xff")) {
 		return nil, &textfile.Error{File: name, Line: 1, Err: errors.New("is UTF-16; TOML is UTF-8")}
@@ -61,7 +66,7 @@ func index(name string, text []byte) (*position, *textfile.Error) {
 	x.parser.Reset(text)
 	root := &position{line: 1}
 	table, depth := root, 0
-	for x.parser.NextExpression() && !x.tooDeep {
+	for !x.tooDeep && x.parser.NextExpression() {
 		switch e := x.parser.Expression(); e.Kind {
 		case unstable.KeyValue:
 			x.keyValue(table, e, depth)
@@ -71,15 +76,14 @@ func index(name string, text []byte) (*position, *textfile.Error) {
 				x.tooDeep = true
 				break
 			}
-			if e.Kind == unstable.Table {
+			if e.Kind == unstable.ArrayTable {
+				array := root.leaf(path, line)
+				array.items = append(array.items, position{})
+				table = &array.items[len(array.items)-1]
+			} else {
 				table = root.walk(path, line)
-				table.line = line
-				break
 			}
-			last := len(path) - 1
-			array := root.walk(path[:last], line).child(path[last], line)
-			array.items = append(array.items, position{line: line})
-			table = &array.items[len(array.items)-1]
+			table.line = line
 		}
 	}
 	if x.tooDeep {
@@ -99,8 +103,8 @@ type indexer struct {
 	tooDeep bool
 }
 
-// lineOf returns the line of a node, and moves on to it. An array has no place of
-// its own in the tree: its line is then the last one.
+// lineOf returns the line of a node, and moves on to it. The parser gives an array
+// no place: it gets the line of what stands before it.
 func (x *indexer) lineOf(n *unstable.Node) int32 {
 	if passed := int(n.Raw.Offset) - (len(x.parser.Data()) - len(x.rest)); n.Raw.Length > 0 && passed > 0 {
 		x.line += int32(bytes.Count(x.rest[:passed], []byte("\n")))
@@ -112,8 +116,8 @@ func (x *indexer) lineOf(n *unstable.Node) int32 {
 // key reads the dotted key of a header or a pair.
 func (x *indexer) key(n *unstable.Node) (path []string, line int32) {
 	for parts := n.Key(); parts.Next(); {
-		if part := parts.Node(); path == nil {
-			line = x.lineOf(part)
+		if path == nil {
+			line = x.lineOf(parts.Node())
 		}
 		path = append(path, string(parts.Node().Data))
 	}
@@ -126,8 +130,7 @@ func (x *indexer) keyValue(table *position, n *unstable.Node, depth int) {
 		x.tooDeep = true
 		return
 	}
-	last := len(path) - 1
-	x.value(table.walk(path[:last], line).child(path[last], line), n.Value(), depth)
+	x.value(table.leaf(path, line), n.Value(), depth)
 }
 
 func (x *indexer) value(p *position, n *unstable.Node, depth int) {
@@ -149,33 +152,32 @@ func (x *indexer) value(p *position, n *unstable.Node, depth int) {
 	}
 }
 
-var keyAtStart = regexp.MustCompile(`^\s*([A-Za-z0-9_.-]+)\s*=`)
+var (
+	keyAtStart = regexp.MustCompile(`^\s*([A-Za-z0-9_.-]+)\s*=`)
 
-// grammarError says what is wrong at a place in a text. What people get wrong
-// most, quotes, is said in words of ours.
+	// Texts of the parser's mistakes.
+	tooNested = regexp.MustCompile(`nested more than`)
+	notClosed = regexp.MustCompile(`unterminated|not terminated|cannot have new lines`)
+	notQuoted = regexp.MustCompile(`at start of value|expected keyword|must be quoted`)
+)
+
+// grammarError says what is wrong at a place in a text: in words of ours what
+// people get wrong most, their quotes.
 func grammarError(name string, text []byte, at int, message string) *textfile.Error {
 	start := bytes.LastIndexByte(text[:at], '\n') + 1
-	e := &textfile.Error{File: name, Line: 1 + bytes.Count(text[:start], []byte("\n"))}
+	e := &textfile.Error{File: name, Line: 1 + bytes.Count(text[:start], []byte("\n")), Err: errors.New(message)}
+	if tooNested.MatchString(message) {
+		e.Err = errTooDeep
+		return e
+	}
 	if key := keyAtStart.FindSubmatch(text[start:]); key != nil {
 		e.Key = string(key[1])
 	}
-	has := func(words ...string) bool {
-		for _, w := range words {
-			if strings.Contains(message, w) {
-				return true
-			}
-		}
-		return false
-	}
 	switch {
-	case has("nested more than"):
-		e.Key, e.Err = "", errTooDeep
-	case has("unterminated", "not terminated", "cannot have new lines"):
+	case notClosed.MatchString(message):
 		e.Err = errors.New("the string has no closing quote")
-	case has("at start of value", "expected keyword", "must be quoted"):
+	case notQuoted.MatchString(message):
 		e.Err = errors.New("the value is no string, number, true or false; strings need quotes")
-	default:
-		e.Err = errors.New(message)
 	}
 	return e
 }
