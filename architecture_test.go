@@ -10,10 +10,10 @@ import (
 	"testing"
 )
 
-const (
-	echoPath = "github.com/labstack/echo/v4"
-	tomlPath = "github.com/BurntSushi/toml"
-)
+const echoPath = "github.com/labstack/echo/v4"
+
+// tomlPaths are the parsers of values and of lines.
+var tomlPaths = []string{"github.com/BurntSushi/toml", "github.com/pelletier/go-toml/v2", "github.com/pelletier/go-toml/v2/unstable"}
 
 // formats are the rooms that must stay pure. A new format is added here.
 var formats = []string{"milepost/autoconfig", "milepost/autodiscover", "milepost/mobileconfig"}
@@ -67,7 +67,8 @@ func TestArchitecture(t *testing.T) {
 	}
 	allow("milepost/address")
 	allow("milepost/settings", "milepost/address")
-	allow("milepost/catalogue", "milepost/address", "milepost/settings", "milepost/internal/query", "milepost/internal/textfile", "milepost/internal/tomlfile")
+	allow("milepost/catalogue", "milepost/address", "milepost/settings", "milepost/internal/textfile")
+	allow("milepost/internal/providerfile", "milepost/address", "milepost/settings", "milepost/catalogue", "milepost/internal/textfile", "milepost/internal/tomlfile")
 	allow("milepost/data")
 	allow("milepost/internal/textfile")
 	allow("milepost/internal/query")
@@ -108,11 +109,13 @@ func TestArchitecture(t *testing.T) {
 		if slices.Contains(p.Imports, echoPath) && name != "milepost/internal/httpd" {
 			t.Errorf("%s imports Echo", name)
 		}
-		if slices.Contains(p.Imports, tomlPath) && name != "milepost/internal/tomlfile" {
-			t.Errorf("%s imports BurntSushi/toml", name)
+		for _, i := range tomlPaths {
+			if slices.Contains(p.Imports, i) && name != "milepost/internal/tomlfile" {
+				t.Errorf("%s imports %s", name, i)
+			}
 		}
 		for _, i := range []string{"os", "net"} {
-			if slices.Contains(p.Imports, i) && slices.Contains([]string{"milepost/address", "milepost/settings", "milepost/catalogue", "milepost/data"}, name) {
+			if slices.Contains(p.Imports, i) && slices.Contains([]string{"milepost/address", "milepost/settings", "milepost/catalogue", "milepost/internal/providerfile", "milepost/data"}, name) {
 				t.Errorf("%s imports %s", name, i)
 			}
 		}

@@ -106,6 +106,20 @@ func TestParseDomainSizes(t *testing.T) {
 	}
 }
 
+// The local part is not repeated: errors may end in a log.
+func TestParseDomainOfAddress(t *testing.T) {
+	for in, want := range map[string]string{
+		"fred@example.com":        `"…@example.com" is an address; a domain is the part behind the @`,
+		"fréd+x@home@example.com": `"…@example.com" is an address; a domain is the part behind the @`,
+		"fred@\xff\n":             `"…@\xff\n" is an address; a domain is the part behind the @`,
+		"@example.com.":           `"…@example.com." is an address; a domain is the part behind the @`,
+	} {
+		if d, err := address.ParseDomain(in); err == nil || err.Error() != want || !d.IsZero() {
+			t.Errorf("%s: %v, want %s", in, err, want)
+		}
+	}
+}
+
 func TestParent(t *testing.T) {
 	d, err := address.ParseDomain("mail.bücher.example")
 	if err != nil {

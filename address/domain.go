@@ -49,6 +49,10 @@ func ParseDomain(s string) (Domain, error) {
 	if len(s) > maxTyped {
 		return Domain{}, fmt.Errorf("domain is %d octets long; at most %d are allowed", len(s), maxDomain)
 	}
+	if at := strings.LastIndexByte(s, '@'); at >= 0 {
+		// The local part is left out: errors may end in a log.
+		return Domain{}, fmt.Errorf("%q is an address; a domain is the part behind the @", "…@"+s[at+1:])
+	}
 	s = trimDot(s)
 	if isASCII(s) {
 		s = strings.ToLower(s)

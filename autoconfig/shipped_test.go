@@ -12,6 +12,7 @@ import (
 	"milepost/autoconfig"
 	"milepost/catalogue"
 	"milepost/data"
+	"milepost/internal/providerfile"
 	"milepost/settings"
 )
 
@@ -19,7 +20,7 @@ const schemas = "../../shared/schemas/"
 
 func shipped(t testing.TB) *catalogue.Catalogue {
 	t.Helper()
-	c, err := catalogue.Load(catalogue.Source{FS: data.Providers()})
+	c, _, err := providerfile.Load(providerfile.Directory{FS: data.Providers()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,6 +18,7 @@ import (
 	"milepost/autodiscover"
 	"milepost/catalogue"
 	"milepost/data"
+	"milepost/internal/providerfile"
 	"milepost/settings"
 )
 
@@ -25,7 +26,7 @@ const schema = "../../shared/schemas/pox-outlook.rng"
 
 func shipped(t testing.TB) *catalogue.Catalogue {
 	t.Helper()
-	c, err := catalogue.Load(catalogue.Source{FS: data.Providers()})
+	c, _, err := providerfile.Load(providerfile.Directory{FS: data.Providers()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,5 @@
-// Package catalogue holds the providers by domain: TOML files go in, an
-// immutable index comes out, or every mistake with its file and line.
-//
-// docs/catalogue.md describes the files.
+// Package catalogue holds the providers by domain: entries of sources go in, an
+// immutable index comes out, or every mistake with its place.
 package catalogue
 
 import (
@@ -9,30 +7,30 @@ import (
 	"strings"
 
 	"milepost/address"
-	"milepost/internal/textfile"
 	"milepost/settings"
 )
 
-// Error is one mistake in a catalogue: File, Line (0: the file as a whole),
-// Key and what is wrong.
-type Error = textfile.Error
-
-// Errors is every mistake of a catalogue, one a line.
-type Errors = textfile.Errors
-
-// Catalogue is a snapshot of providers by domain. It never changes, so it may
-// be shared freely.
+// Catalogue is an index of providers by domain. It never changes, so it may be
+// shared freely.
 type Catalogue struct {
 	providers []*settings.Provider // by ID
+	own       []*settings.Provider // those that did not come from the shipped source
+	lists     []ListSize
 	domains   map[string]*settings.Provider
 	wildcards map[string]*settings.Provider // the key of *.example.com is example.com
 	mx        map[string]*settings.Provider
 	byDefault *settings.Provider // of "*"; nil: none
-	sources   map[*settings.Provider]int
 }
 
 // Providers returns all providers in the order of their IDs.
 func (c *Catalogue) Providers() []*settings.Provider { return slices.Clone(c.providers) }
+
+// Own returns the admin's own providers, those that did not come from the shipped
+// source, in the order of their IDs.
+func (c *Catalogue) Own() []*settings.Provider { return slices.Clone(c.own) }
+
+// Lists returns the lists of domains that were read.
+func (c *Catalogue) Lists() []ListSize { return slices.Clone(c.lists) }
 
 // Domains returns the number of domain patterns that the providers serve.
 func (c *Catalogue) Domains() int {
@@ -53,9 +51,9 @@ func (c *Catalogue) Lookup(d address.Domain) (*settings.Provider, bool) {
 	return c.byDefault, c.byDefault != nil
 }
 
-// LookupFirst finds the provider for the first of several domains that one
-// names, as itself, by wildcard or as MX domain. Only if there is none it is
-// the default provider.
+// LookupFirst finds the provider for the first of several domains that any
+// provider names: as itself, by wildcard or as MX domain. The default provider
+// serves only if there is none.
 func (c *Catalogue) LookupFirst(domains ...address.Domain) (*settings.Provider, bool) {
 	for _, d := range domains {
 		if p := c.named(d); p != nil {
@@ -71,17 +69,11 @@ func (c *Catalogue) Find(d address.Domain) (*settings.Provider, bool) {
 	return p, p != nil
 }
 
-// Named finds the provider that names the domain itself: by no wildcard, by no MX
-// domain.
+// Named finds the provider that names the domain itself: neither by a wildcard nor
+// as an MX domain.
 func (c *Catalogue) Named(d address.Domain) (*settings.Provider, bool) {
 	p, ok := c.domains[d.ASCII]
 	return p, ok
-}
-
-// From returns the providers that were read from a source, counted from 0 in the
-// order in which [Load] was given them.
-func (c *Catalogue) From(source int) []*settings.Provider {
-	return slices.DeleteFunc(c.Providers(), func(p *settings.Provider) bool { return c.sources[p] != source })
 }
 
 func (c *Catalogue) named(d address.Domain) *settings.Provider {

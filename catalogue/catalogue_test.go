@@ -1,40 +1,52 @@
 package catalogue_test
 
 import (
+	"context"
 	"errors"
-	"flag"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
-	"testing/fstest"
 
 	"github.com/google/go-cmp/cmp"
-	"golang.org/x/tools/txtar"
 
 	"milepost/address"
 	"milepost/catalogue"
+	"milepost/internal/textfile"
 	"milepost/settings"
 )
 
-var update = flag.Bool("update", false, "rewrite the expected messages under testdata/bad")
+// table is a source in memory. As in a database, rows have numbers and no file.
+type table []catalogue.Entry
 
-const family = `display_name = "Example family"
-domains = ["example.com"]
-[[incoming]]
-protocol = "imap"
-hostname = "mail.example.com"
-[[outgoing]]
-hostname = "mail.example.com"
-`
+func (t table) Load(context.Context) (entries []catalogue.Entry, warnings, mistakes textfile.Errors) {
+	return t, nil, nil
+}
 
-func directory(files ...string) fs.FS {
-	dir := fstest.MapFS{}
-	for i := 0; i < len(files); i += 2 {
-		dir[files[i]] = &fstest.MapFile{Data: []byte(files[i+1])}
+// row is the number-th provider of a table, for domains separated by spaces.
+func row(t testing.TB, number int, id, domains string, mx ...string) catalogue.Entry {
+	t.Helper()
+	p := &settings.Provider{ID: id}
+	for d := range strings.FieldsSeq(domains) {
+		name, wildcard := strings.CutPrefix(d, "*")
+		pattern := settings.DomainPattern{Wildcard: wildcard}
+		if name != "" {
+			pattern.Domain = domain(t, strings.TrimPrefix(name, "."))
+		}
+		p.Domains = append(p.Domains, pattern)
 	}
-	return dir
+	for _, d := range mx {
+		p.MX = append(p.MX, domain(t, d))
+	}
+	return catalogue.Entry{Provider: p, File: "sql:providers", Line: number}
+}
+
+// withList adds a list of domains to an entry, one a line.
+func withList(t testing.TB, e catalogue.Entry, domains string) catalogue.Entry {
+	e.List.File = "sql:domains"
+	for i, d := range strings.Fields(domains) {
+		e.Provider.Domains = append(e.Provider.Domains, settings.DomainPattern{Domain: domain(t, d)})
+		e.List.Lines = append(e.List.Lines, int32(i+1))
+	}
+	return e
 }
 
 func domain(t testing.TB, s string) address.Domain {
@@ -46,141 +58,23 @@ func domain(t testing.TB, s string) address.Domain {
 	return d
 }
 
-// TestBad plays the shelf of bad catalogues: each page holds files and, last,
-// every message.
-func TestBad(t *testing.T) {
-	pages, err := filepath.Glob("testdata/bad/*.txtar")
-	if err != nil || len(pages) == 0 {
-		t.Fatal("no pages", err)
+func load(t testing.TB, shipped catalogue.Source, own ...catalogue.Source) *catalogue.Catalogue {
+	t.Helper()
+	c, warnings, err := catalogue.New(t.Context(), shipped, own...)
+	if err != nil || len(warnings) > 0 {
+		t.Fatal(err, warnings)
 	}
-	for _, page := range pages {
-		t.Run(strings.TrimSuffix(filepath.Base(page), ".txtar"), func(t *testing.T) {
-			archive, err := txtar.ParseFile(page)
-			if err != nil {
-				t.Fatal(err)
-			}
-			dir, want := fstest.MapFS{}, -1
-			for i, f := range archive.Files {
-				if f.Name == "messages" {
-					want = i
-					continue
-				}
-				dir[f.Name] = &fstest.MapFile{Data: f.Data}
-			}
-			if want < 0 {
-				want = len(archive.Files)
-				archive.Files = append(archive.Files, txtar.File{Name: "messages"})
-			}
-			c, err := catalogue.Load(catalogue.Source{Name: "dir", FS: dir})
-			if err == nil {
-				t.Fatal("accepted")
-			}
-			if c != nil {
-				t.Error("a catalogue beside the mistakes")
-			}
-			got := err.Error() + "\n"
-			if *update {
-				archive.Files[want].Data = []byte(got)
-				if err := os.WriteFile(page, txtar.Format(archive), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if diff := cmp.Diff(string(archive.Files[want].Data), got); diff != "" {
-				t.Errorf("(-want +got)\n%s", diff)
-			}
-		})
-	}
-}
-
-// What cannot stand in a page: bytes that are no text, sizes, and a file system
-// that says no.
-func TestBadBytes(t *testing.T) {
-	for name, tc := range map[string]struct {
-		dir  fs.FS
-		want string
-	}{
-		"NUL":                 {directory("a.toml", strings.Replace(family, "family", "fam\x00ily", 1)), "dir/a.toml:1: TOML files cannot contain control characters: '0x00'"},
-		"invalid UTF-8":       {directory("a.toml", strings.Replace(family, "family", "fam\xffily", 1)), "dir/a.toml:1: invalid UTF-8 byte: 0xff"},
-		"50 MB of garbage":    {directory("a.toml", strings.Repeat("\xff\x00garbage", 50_000_000/9)), "dir/a.toml: has 48 MiB; at most 4 MiB are allowed"},
-		"arrays too deep":     {directory("a.toml", "\na = "+strings.Repeat("[", 2_000_000)+strings.Repeat("]", 2_000_000)), "dir/a.toml:2: nests deeper than 16 levels; that is not allowed"},
-		"tables too deep":     {directory("a.toml", "a = "+strings.Repeat("{a=", 20_000)+"1"+strings.Repeat("}", 20_000)), "dir/a.toml:1: nests deeper than 16 levels; that is not allowed"},
-		"header too deep":     {directory("a.toml", "["+strings.Repeat("a.", 40_000)+"a]"), "dir/a.toml:1: nests deeper than 16 levels; that is not allowed"},
-		"key of many lines":   {directory("a.toml", family+"\"x\\ny\\u001b[31m\" = 1"), "dir/a.toml:8: outgoing[1].x\\ny\\x1b[31m: is unknown; protocol, hostname, socket_type, port, authentication and username are allowed"},
-		"a pipe":              {fstest.MapFS{"a.toml": {Mode: fs.ModeNamedPipe}}, "dir/a.toml: is no regular file; must be one"},
-		"no file":             {directory(), "dir: has no .toml file; each provider is a file of its own"},
-		"not even a dir":      {os.DirFS("testdata/absent"), "dir: no such file or directory"},
-		"a directory .toml":   {directory("a.toml/x", ""), "dir/a.toml: is a directory; must be a file"},
-		"no read permission":  {denied{}, "dir: permission denied"},
-		"a list with NULs":    {directory("a.toml", strings.Replace(family, `domains = ["example.com"]`, `domains_from = "l"`, 1), "l", "a\x00b\n"), `dir/l:1: domain label "a\x00b" has the character '\x00'; letters, digits and hyphens are allowed`},
-		"a list that is none": {directory("a.toml", strings.Replace(family, `domains = ["example.com"]`, `domains_from = "l"`, 1), "l", strings.Repeat("!\n", 1_000_000)), "dir/l:100: is the 100th mistake; the rest of the list was not read"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			_, err := catalogue.Load(catalogue.Source{Name: "dir", FS: tc.dir})
-			if err == nil || !strings.HasSuffix(err.Error(), tc.want) {
-				t.Errorf("error: %v\nwant:  %s", err, tc.want)
-			}
-		})
-	}
-}
-
-type denied struct{}
-
-func (denied) Open(name string) (fs.File, error) {
-	return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrPermission}
-}
-
-// A list of domains that another provider has too ends with a sentence, not
-// with a million of them.
-func TestManyDomainsTwice(t *testing.T) {
-	var list strings.Builder
-	for i := range 5000 {
-		list.WriteString(strings.Repeat("a", i%50+1) + "-" + strings.Repeat("b", i/50+1)[:min(i/50+1, 12)] + "." + string(rune('a'+i%26)) + "x" + strings.Repeat("c", i/100) + ".example\n")
-	}
-	with := strings.Replace(family, `domains = ["example.com"]`, `domains_from = "l"`, 1)
-	_, err := catalogue.Load(catalogue.Source{FS: directory("a.toml", with, "b.toml", with, "l", list.String())})
-	errs, ok := errors.AsType[catalogue.Errors](err)
-	if !ok || len(errs) > 250 || !strings.Contains(err.Error(), "is the 100th domain claimed twice; the rest was not compared") {
-		t.Errorf("%d messages: %.300v", len(errs), err)
-	}
-}
-
-func TestDefaults(t *testing.T) {
-	c, err := catalogue.Load(catalogue.Source{FS: directory("example.com.toml", family)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, ok := c.Lookup(domain(t, "example.com"))
-	if !ok {
-		t.Fatal("not found")
-	}
-	server := settings.Server{Protocol: "imap", Hostname: "mail.example.com", Port: 993, SocketType: "SSL",
-		Authentication: []settings.Authentication{"password-cleartext"}, Username: "%EMAILADDRESS%"}
-	outgoing := server
-	outgoing.Protocol, outgoing.Port = "smtp", 465
-	want := &settings.Provider{
-		ID: "example.com", DisplayName: "Example family", ShortName: "Example family",
-		Domains:  []settings.DomainPattern{{Domain: domain(t, "example.com")}},
-		Incoming: []settings.Server{server}, Outgoing: []settings.Server{outgoing},
-	}
-	if diff := cmp.Diff(want, p); diff != "" {
-		t.Errorf("(-want +got)\n%s", diff)
-	}
+	return c
 }
 
 func TestLookup(t *testing.T) {
-	named := func(domains, name string) string {
-		return strings.NewReplacer(`"example.com"`, domains, "Example family", name).Replace(family)
-	}
-	c, err := catalogue.Load(catalogue.Source{FS: directory(
-		"exact.toml", named(`"a.b.example.com", "example.com"`, "exact"),
-		"short.toml", named(`"*.example.com"`, "short"),
-		"long.toml", named(`"*.b.example.com"`, "long"),
-		"mx.toml", strings.Replace(named(`"hoster.example"`, "mx"), "[[inc", "mx = [\"mx.hoster.example\", \"com.example\"]\n[[inc", 1),
-		"default.toml", named(`"*"`, "default"),
-	)})
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := load(t, nil, table{
+		row(t, 1, "exact", "a.b.example.com example.com"),
+		row(t, 2, "short", "*.example.com"),
+		row(t, 3, "long", "*.b.example.com"),
+		row(t, 4, "mx", "hoster.example", "mx.hoster.example", "com.example"),
+		row(t, 5, "default", "*"),
+	})
 	for _, tc := range []struct{ name, domain, want string }{
 		{"exact", "example.com", "exact"},
 		{"exact before wildcard", "a.b.example.com", "exact"},
@@ -196,7 +90,7 @@ func TestLookup(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			p, ok := c.Lookup(domain(t, tc.domain))
-			if !ok || p.DisplayName != tc.want {
+			if !ok || p.ID != tc.want {
 				t.Errorf("%s: %v", tc.domain, p)
 			}
 		})
@@ -210,7 +104,7 @@ func TestLookup(t *testing.T) {
 		if !ok {
 			return "none"
 		}
-		return p.DisplayName
+		return p.ID
 	}
 	for got, want := range map[string]string{
 		first():                                   "none",
@@ -226,19 +120,12 @@ func TestLookup(t *testing.T) {
 
 // A later directory replaces providers by id and takes domains over.
 func TestLayers(t *testing.T) {
-	c, err := catalogue.Load(
-		catalogue.Source{Name: "shipped", FS: directory(
-			"a.toml", strings.Replace(family, `"example.com"`, `"a.example", "both.example", "*.a.example", "*"`, 1),
-			"b.toml", strings.Replace(family, `"example.com"`, `"b.example"`, 1))},
-		catalogue.Source{Name: "own", FS: directory(
-			"b.toml", strings.NewReplacer(`"example.com"`, `"b2.example"`, "Example family", "own b").Replace(family),
-			"c.toml", strings.NewReplacer(`"example.com"`, `"both.example", "*.a.example", "*"`, "Example family", "own c").Replace(family))},
-	)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := load(t,
+		table{row(t, 1, "a", "a.example both.example *.a.example *"), row(t, 2, "b", "b.example")},
+		table{row(t, 1, "b", "b2.example"), row(t, 2, "c", "both.example *.a.example *")},
+		table{row(t, 1, "d", "d.example")})
 	for name, want := range map[string]string{
-		"a.example": "a", "both.example": "c", "x.a.example": "c", "elsewhere.example": "c", "b2.example": "b", "b.example": "c",
+		"a.example": "a", "both.example": "c", "x.a.example": "c", "elsewhere.example": "c", "b2.example": "b", "b.example": "c", "d.example": "d",
 	} {
 		if p, ok := c.Lookup(domain(t, name)); !ok || p.ID != want {
 			t.Errorf("%s: %v", name, p)
@@ -250,19 +137,61 @@ func TestLayers(t *testing.T) {
 			got = append(got, p.ID+" "+d.String())
 		}
 	}
-	if diff := cmp.Diff([]string{"a a.example", "b b2.example", "c both.example", "c *.a.example", "c *"}, got); diff != "" {
+	if diff := cmp.Diff([]string{"a a.example", "b b2.example", "c both.example", "c *.a.example", "c *", "d d.example"}, got); diff != "" {
 		t.Errorf("domains (-want +got)\n%s", diff)
 	}
-	if c.Domains() != 5 {
+	if c.Domains() != 6 {
 		t.Errorf("%d domains", c.Domains())
+	}
+	var own []string
+	for _, p := range c.Own() {
+		own = append(own, p.ID)
+	}
+	if diff := cmp.Diff([]string{"b", "c", "d"}, own); diff != "" {
+		t.Errorf("own (-want +got)\n%s", diff)
+	}
+}
+
+// A file or a row of providers may claim what no other of its source has; of a
+// list only the line is lost. A list that a later source replaces is gone.
+func TestClaims(t *testing.T) {
+	one, two := row(t, 1, "one", "one.example"), row(t, 2, "two", "two.example")
+	c, warnings, err := catalogue.New(t.Context(),
+		table{withList(t, row(t, 1, "replaced", ""), "replaced.example"), withList(t, row(t, 2, "kept", ""), "kept.example later.example")},
+		table{row(t, 1, "replaced", "later.example"), withList(t, one, "a.example two.example a.example"), two})
+	want := `sql:domains:2: two.example is claimed at sql:providers:2 already; the line is left out
+sql:domains:3: a.example is claimed at sql:domains:1 already; the line is left out`
+	if err != nil || warnings.Error() != want {
+		t.Fatalf("%v\n%s\nwant %s", err, warnings, want)
+	}
+	if diff := cmp.Diff([]catalogue.ListSize{{File: "sql:domains", Domains: 1, Dropped: 2}, {File: "sql:domains", Domains: 2}}, c.Lists()); diff != "" {
+		t.Errorf("lists (-want +got)\n%s", diff)
+	}
+	if got := one.Provider.Domains; len(got) != 2 || got[1].String() != "a.example" {
+		t.Errorf("domains %v", got)
+	}
+}
+
+func TestMistakes(t *testing.T) {
+	c, _, err := catalogue.New(t.Context(), nil, table{
+		row(t, 1, "one", "one.example", "mx.example"),
+		row(t, 2, "one", ""),
+		row(t, 3, "three", "one.example three.example three.example *", "mx.example"),
+		row(t, 4, "four", "*"),
+	})
+	errs, _ := errors.AsType[textfile.Errors](err)
+	want := `sql:providers:2: id: "one" is the id of sql:providers too; each provider needs its own
+sql:providers:3: domains: one.example is claimed at sql:providers:1 already; a domain belongs to one provider
+sql:providers:3: domains: three.example is claimed at sql:providers:3 already; a domain belongs to one provider
+sql:providers:3: mx: mx.example is claimed at sql:providers:1 already; an MX domain belongs to one provider
+sql:providers:4: domains: * is claimed at sql:providers:3 already; a domain belongs to one provider`
+	if c != nil || errs.Error() != want {
+		t.Errorf("%v\n%s", c, errs)
 	}
 }
 
 func TestLookupDoesNotAllocate(t *testing.T) {
-	c, err := catalogue.Load(catalogue.Source{FS: directory("a.toml", strings.Replace(family, `"example.com"`, `"example.com", "*.example.org"`, 1))})
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := load(t, nil, table{row(t, 1, "a", "example.com *.example.org")})
 	domains := []address.Domain{domain(t, "example.com"), domain(t, "a.b.example.org"), domain(t, "example.net")}
 	if n := testing.AllocsPerRun(100, func() {
 		for _, d := range domains {
@@ -272,44 +201,4 @@ func TestLookupDoesNotAllocate(t *testing.T) {
 	}); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
-}
-
-// Whatever a file holds, there is a catalogue or a message with the file's name.
-func FuzzLoad(f *testing.F) {
-	files, _ := filepath.Glob("../data/providers/*.toml")
-	for _, name := range files {
-		text, err := os.ReadFile(name)
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(string(text), "one.example\n*.two.example # x\n")
-	}
-	f.Add("\"\\\n\"", "0") // a message with a line end in it
-	f.Add("\"x\\ny\" = 1\n", "")
-	f.Add("a = "+strings.Repeat("[", 100)+strings.Repeat("]", 100), "")
-	f.Add(strings.Replace(family, "domains =", "domains_from = \"list\"\ndomains =", 1), "a..b\nexample.com\n")
-	f.Fuzz(func(t *testing.T, text, list string) {
-		c, err := catalogue.Load(catalogue.Source{Name: "dir", FS: directory("a.toml", text, "list", list)})
-		if err != nil {
-			for line := range strings.SplitSeq(err.Error(), "\n") {
-				if !strings.HasPrefix(line, "dir/a.toml") && !strings.HasPrefix(line, "dir/list") {
-					t.Fatalf("no file in the message %q", line)
-				}
-			}
-			return
-		}
-		// What was accepted can be served.
-		p := c.Providers()[0]
-		if _, err := catalogue.JSON(p); err != nil {
-			t.Fatal(err)
-		}
-		for _, d := range p.Domains {
-			if d.Wildcard {
-				continue
-			}
-			if q, ok := c.Lookup(d.Domain); !ok || q != p {
-				t.Fatalf("%s is not found", d)
-			}
-		}
-	})
 }

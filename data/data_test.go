@@ -10,14 +10,15 @@ import (
 
 	"milepost/catalogue"
 	"milepost/data"
+	"milepost/internal/providerfile"
 	"milepost/settings"
 )
 
 func shipped(t *testing.T) *catalogue.Catalogue {
 	t.Helper()
-	c, err := catalogue.Load(catalogue.Source{Name: "providers", FS: data.Providers()})
-	if err != nil {
-		t.Fatal(err)
+	c, warnings, err := providerfile.Load(providerfile.Directory{Name: "providers", FS: data.Providers()})
+	if err != nil || len(warnings) > 0 {
+		t.Fatal(err, warnings)
 	}
 	return c
 }

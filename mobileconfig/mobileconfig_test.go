@@ -13,13 +13,14 @@ import (
 	"milepost/address"
 	"milepost/catalogue"
 	"milepost/data"
+	"milepost/internal/providerfile"
 	"milepost/mobileconfig"
 	"milepost/settings"
 )
 
 func shipped(t testing.TB) *catalogue.Catalogue {
 	t.Helper()
-	c, err := catalogue.Load(catalogue.Source{FS: data.Providers()})
+	c, _, err := providerfile.Load(providerfile.Directory{FS: data.Providers()})
 	if err != nil {
 		t.Fatal(err)
 	}

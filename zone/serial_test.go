@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/miekg/dns"
 
-	"milepost/catalogue"
+	"milepost/internal/providerfile"
 	"milepost/zone"
 )
 
@@ -64,11 +64,11 @@ func TestSerials(t *testing.T) {
 	} {
 		t.Run(s.name, func(t *testing.T) {
 			team := strings.NewReplacer(`"one.example", "uno.example"`, `"*.team.example"`, "One", "Team").Replace(one)
-			c, err := catalogue.Load(catalogue.Source{FS: fstest.MapFS{"one.toml": {Data: []byte(s.one)}, "two.toml": {Data: []byte(s.two)}, "team.toml": {Data: []byte(team)}}})
+			c, _, err := providerfile.Load(providerfile.Directory{FS: fstest.MapFS{"one.toml": {Data: []byte(s.one)}, "two.toml": {Data: []byte(s.two)}, "team.toml": {Data: []byte(team)}}})
 			if err != nil {
 				t.Fatal(err)
 			}
-			plan := zone.Plan{Catalogue: c, Given: c.From(0), Each: []string{"_tcp"}, NameServers: []zone.NameServer{{Name: "ns1.example.net."}},
+			plan := zone.Plan{Catalogue: c, Given: c.Own(), Each: []string{"_tcp"}, NameServers: []zone.NameServer{{Name: "ns1.example.net."}},
 				Zones: []zone.Wanted{{Name: "_tcp.a.team.example."}}}
 			if s.change != nil {
 				s.change(&plan)

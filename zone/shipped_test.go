@@ -10,8 +10,8 @@ import (
 
 	"milepost/address"
 	"milepost/autoconfig"
-	"milepost/catalogue"
 	"milepost/data"
+	"milepost/internal/providerfile"
 	"milepost/settings"
 	"milepost/zone"
 )
@@ -25,7 +25,7 @@ var labels = map[string]string{
 // What a shipped provider's autoconfig document names, DNS names too, and nobody is
 // told that a service is missing which the document has.
 func TestShippedAgreesWithAutoconfig(t *testing.T) {
-	c, err := catalogue.Load(catalogue.Source{FS: data.Providers()})
+	c, _, err := providerfile.Load(providerfile.Directory{FS: data.Providers()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,7 +16,7 @@ import (
 	"github.com/miekg/dns"
 	"golang.org/x/tools/txtar"
 
-	"milepost/catalogue"
+	"milepost/internal/providerfile"
 	"milepost/settings"
 	"milepost/zone"
 )
@@ -163,11 +163,11 @@ func (p page) plan(t *testing.T) zone.Plan {
 			given[f.Name] = &fstest.MapFile{Data: f.Data}
 		}
 	}
-	c, err := catalogue.Load(catalogue.Source{FS: given})
+	c, _, err := providerfile.Load(providerfile.Directory{FS: given})
 	if err != nil {
 		t.Fatal(err)
 	}
-	plan := zone.Plan{Catalogue: c, Given: c.From(0)}
+	plan := zone.Plan{Catalogue: c, Given: c.Own()}
 	for s := bufio.NewScanner(strings.NewReader(p.file("plan"))); s.Scan(); {
 		words := strings.Fields(s.Text())
 		switch words[0] {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 
 	"milepost/catalogue"
 	"milepost/internal/config"
+	"milepost/internal/providerfile"
 	"milepost/settings"
 )
 
@@ -21,14 +23,19 @@ func check(args []string, stdout, stderr io.Writer) int {
 	if code, ok := parse(flags, args, stdout, stderr); !ok {
 		return code
 	}
-	sources := sourcesOf(flags.Args())
-	c, err := catalogue.Load(sources...)
+	own := sourcesOf(flags.Args())
+	var builtin catalogue.Source
+	if own == nil {
+		builtin = shipped()
+	}
+	c, warnings, err := catalogue.New(context.Background(), builtin, own...)
+	warn(stderr, warnings)
 	if err != nil {
 		complainLoad(stderr, err)
 		return exitNo
 	}
 	if *configFile != "" {
-		if err := checkConfig(*configFile, publicHost(public), flags.NArg() > 0, sources); err != nil {
+		if err := checkConfig(*configFile, publicHost(public), own); err != nil {
 			complainLoad(stderr, err)
 			return exitNo
 		}
@@ -39,21 +46,16 @@ func check(args []string, stdout, stderr io.Writer) int {
 
 // checkConfig makes the zones that serve would make of a configuration and, if
 // they are the admin's own, of the providers.
-func checkConfig(file string, public settings.Hostname, own bool, sources []catalogue.Source) error {
+func checkConfig(file string, public settings.Hostname, own []catalogue.Source) error {
 	l := &loaded{publicHost: public}
 	var err error
 	if l.config, err = config.Load(file); err != nil {
 		return configError{err}
 	}
-	if own {
-		sources = append([]catalogue.Source{shipped()}, sources...)
-	}
-	if l.catalogue, err = catalogue.Load(sources...); err != nil {
+	if l.catalogue, _, err = catalogue.New(context.Background(), shipped(), own...); err != nil {
 		return err
 	}
-	for i := range sources[1:] {
-		l.given = append(l.given, l.catalogue.From(i+1)...)
-	}
+	l.given = l.catalogue.Own()
 	// Not this machine's address: another one may serve.
 	_, err = l.nameserver([]netip.Addr{netip.MustParseAddr("192.0.2.1")}, nil)
 	return err
@@ -62,24 +64,19 @@ func checkConfig(file string, public settings.Hostname, own bool, sources []cata
 // sourcesOf makes a source of each directory, and one of all files that stand
 // in the same directory, so that they are compared with each other.
 func sourcesOf(paths []string) []catalogue.Source {
-	if len(paths) == 0 {
-		return []catalogue.Source{shipped()}
-	}
 	var sources []catalogue.Source
-	files := make(map[string]int) // by directory: the index of its source
+	files := make(map[string]*providerfile.Directory) // by their directory
 	for _, path := range paths {
 		if info, err := os.Stat(path); err != nil || info.IsDir() {
-			sources = append(sources, catalogue.Source{Name: filepath.Clean(path), FS: os.DirFS(filepath.Clean(path))})
+			sources = append(sources, providerfile.Directory{Name: filepath.Clean(path), FS: os.DirFS(filepath.Clean(path))})
 			continue
 		}
 		dir, file := filepath.Dir(path), filepath.Base(path)
-		i, ok := files[dir]
-		if !ok {
-			i = len(sources)
-			files[dir] = i
-			sources = append(sources, catalogue.Source{Name: dir, FS: os.DirFS(dir)})
+		if files[dir] == nil {
+			files[dir] = &providerfile.Directory{Name: dir, FS: os.DirFS(dir)}
+			sources = append(sources, files[dir])
 		}
-		sources[i].Files = append(sources[i].Files, file)
+		files[dir].Files = append(files[dir].Files, file)
 	}
 	return sources
 }

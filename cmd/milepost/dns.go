@@ -82,7 +82,7 @@ func printDNS(args []string, stdout, stderr io.Writer) int {
 		complain(stderr, "dns: %s", err)
 		return exitUsage
 	}
-	c, err := o.from.load()
+	c, _, err := o.from.load()
 	if err != nil {
 		complainLoad(stderr, err)
 		return exitNo

@@ -100,7 +100,7 @@ func TestCommandLine(t *testing.T) {
 		{"dns of nothing", []string{"dns"}, 2, "", "milepost: dns: either -all or domains, behind the options, are needed"},
 		{"dns of all and one", []string{"dns", "-all", "gmail.com"}, 2, "", "either -all or domains"},
 		{"dns of all, which is none", []string{"dns", "-all", "-no-builtin", "-providers", wild}, 1, "", "the catalogue names no domain"},
-		{"dns of an address", []string{"dns", "fred@gmail.com"}, 2, "", `milepost: dns: domain label "fred@gmail" has the character '@'`},
+		{"dns of an address", []string{"dns", "fred@gmail.com"}, 2, "", `milepost: dns: "…@gmail.com" is an address; a domain is the part behind the @`},
 		{"dns with mistakes", []string{"dns", "-providers", bad, "gmail.com"}, 1, "", "milepost: 2 mistakes in the catalogue"},
 		{"dns unknown format", []string{"dns", "-format", "xml", "gmail.com"}, 2, "", `invalid value "xml" for flag -format: is unknown; zone, json, nsupdate, terraform, octodns are allowed`},
 		{"dns bad service host", []string{"dns", "-service-host", "192.0.2.1", "gmail.com"}, 2, "", `for flag -service-host: "192.0.2.1" is no host name: `},

@@ -15,7 +15,6 @@ import (
 
 	"github.com/miekg/dns"
 
-	"milepost/catalogue"
 	"milepost/internal/config"
 	"milepost/internal/nameserver"
 	"milepost/internal/textfile"
@@ -146,7 +145,7 @@ func (l *loaded) nameserver(own []netip.Addr, before *zone.Set) (nameserver.Conf
 
 // placed gives each mistake in a plan the line of milepost.toml that it comes from.
 func placed(err error, c *config.Config) error {
-	var errs catalogue.Errors
+	var errs textfile.Errors
 	for _, e := range zone.PlanErrors(err) {
 		at := textfile.Error{File: cmp.Or(c.File, "-dns"), Err: e.Err}
 		switch e.Part {

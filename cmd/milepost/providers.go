@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -10,7 +11,8 @@ import (
 	"milepost/address"
 	"milepost/catalogue"
 	"milepost/data"
-	"milepost/settings"
+	"milepost/internal/providerfile"
+	"milepost/internal/textfile"
 )
 
 // builtinName stands for the directory of the shipped files in messages.
@@ -33,42 +35,37 @@ func (p *providers) register(flags *flag.FlagSet) {
 	flags.BoolVar(&p.noBuiltin, "no-builtin", false, "")
 }
 
-func (p *providers) load() (*catalogue.Catalogue, error) {
-	var sources []catalogue.Source
+func (p *providers) load() (*catalogue.Catalogue, textfile.Errors, error) {
+	var builtin catalogue.Source
 	if !p.noBuiltin {
-		sources = append(sources, shipped())
+		builtin = shipped()
 	}
+	var own []catalogue.Source
 	for _, dir := range p.dirs {
-		sources = append(sources, catalogue.Source{Name: dir, FS: os.DirFS(dir)})
+		own = append(own, providerfile.Directory{Name: dir, FS: os.DirFS(dir)})
 	}
-	if len(sources) == 0 {
-		return nil, errors.New("no providers: -no-builtin needs a -providers directory")
+	if builtin == nil && own == nil {
+		return nil, nil, errors.New("no providers: -no-builtin needs a -providers directory")
 	}
-	return catalogue.Load(sources...)
+	return catalogue.New(context.Background(), builtin, own...)
 }
 
 // shipped is the catalogue that is built in.
 func shipped() catalogue.Source {
-	return catalogue.Source{Name: builtinName, FS: data.Providers()}
+	return providerfile.Directory{Name: builtinName, FS: data.Providers()}
 }
 
-// given returns the providers of the -providers directories.
-func (p *providers) given(c *catalogue.Catalogue) []*settings.Provider {
-	first := 0
-	if !p.noBuiltin {
-		first = 1
+// warn prints what is no mistake and worth a look.
+func warn(stderr io.Writer, warnings textfile.Errors) {
+	for _, w := range warnings {
+		fmt.Fprintf(stderr, "warning: %s\n", w)
 	}
-	var given []*settings.Provider
-	for i := range p.dirs {
-		given = append(given, c.From(first+i)...)
-	}
-	return given
 }
 
 // complainLoad prints why files could not be loaded: each mistake on its own
 // line, as file:line: key: …
 func complainLoad(stderr io.Writer, err error) {
-	errs, ok := errors.AsType[catalogue.Errors](err)
+	errs, ok := errors.AsType[textfile.Errors](err)
 	if !ok {
 		complain(stderr, "%s", err)
 		return

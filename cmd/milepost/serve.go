@@ -18,6 +18,7 @@ import (
 	"milepost/internal/httpd"
 	"milepost/internal/nameserver"
 	"milepost/internal/snapshot"
+	"milepost/internal/textfile"
 	"milepost/settings"
 )
 
@@ -57,6 +58,7 @@ func serve(args []string, stdout, stderr io.Writer) int {
 		complainLoad(stderr, err)
 		return exitNo
 	}
+	warn(stderr, loaded.warnings)
 	sign, err := signing.open(ctx, log)
 	if err != nil {
 		complain(stderr, "serve: %s", err)
@@ -124,6 +126,7 @@ func (f *files) register(flags *flag.FlagSet) {
 // loaded is what the files say.
 type loaded struct {
 	catalogue  *catalogue.Catalogue
+	warnings   textfile.Errors
 	given      []*settings.Provider // that came with -providers
 	config     *config.Config
 	publicHost settings.Hostname
@@ -137,10 +140,10 @@ func (f *files) load() (*loaded, error) {
 			return nil, configError{err}
 		}
 	}
-	if l.catalogue, err = f.providers.load(); err != nil {
+	if l.catalogue, l.warnings, err = f.providers.load(); err != nil {
 		return nil, err
 	}
-	l.given = f.given(l.catalogue)
+	l.given = l.catalogue.Own()
 	return l, nil
 }
 
@@ -205,6 +208,7 @@ func reloadOnHangup(ctx context.Context, hangup chan os.Signal, from files, curr
 				log.Error("reload refused; the old catalogue stays")
 				continue
 			}
+			warn(stderr, loaded.warnings)
 			c := loaded.catalogue
 			current.Store(served)
 			if zones != nil {

@@ -10,8 +10,8 @@ import (
 
 	"milepost/address"
 	"milepost/autoconfig"
-	"milepost/catalogue"
 	"milepost/internal/formats"
+	"milepost/internal/providerfile"
 	"milepost/mobileconfig"
 	"milepost/settings"
 )
@@ -23,7 +23,7 @@ var ownFormats = []string{"json", "text"}
 func render(format string, p *settings.Provider, a address.Address, publicURL string) ([]byte, error) {
 	switch format {
 	case "json":
-		return catalogue.JSON(p)
+		return providerfile.JSON(p)
 	case "text":
 		return text(p.For(a)), nil
 	}
@@ -71,7 +71,7 @@ func show(args []string, stdout, stderr io.Writer) int {
 		complain(stderr, "show: %s", err)
 		return exitNo
 	}
-	c, err := from.load()
+	c, _, err := from.load()
 	if err != nil {
 		complainLoad(stderr, err)
 		return exitNo

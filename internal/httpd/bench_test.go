@@ -13,8 +13,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/labstack/echo/v4"
 
-	"milepost/catalogue"
 	"milepost/data"
+	"milepost/internal/providerfile"
 )
 
 // get is a GET as Thunderbird sends it.
@@ -63,7 +63,7 @@ func BenchmarkPOST(b *testing.B) {
 }
 
 func startShipped(b *testing.B) (addr string) {
-	c, err := catalogue.Load(catalogue.Source{FS: data.Providers()})
+	c, _, err := providerfile.Load(providerfile.Directory{FS: data.Providers()})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -26,6 +26,7 @@ import (
 	"milepost/data"
 	"milepost/internal/httpd"
 	"milepost/internal/pages"
+	"milepost/internal/providerfile"
 	"milepost/internal/snapshot"
 )
 
@@ -80,11 +81,11 @@ func catalogueOf(t testing.TB, archive *txtar.Archive) *catalogue.Catalogue {
 			files[f.Name] = &fstest.MapFile{Data: f.Data}
 		}
 	}
-	source := catalogue.Source{FS: files}
+	source := providerfile.Directory{FS: files}
 	if len(files) == 0 {
 		source.FS = data.Providers()
 	}
-	c, err := catalogue.Load(source)
+	c, _, err := providerfile.Load(source)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,6 +17,7 @@ import (
 
 	"milepost/catalogue"
 	"milepost/internal/httpd"
+	"milepost/internal/providerfile"
 	"milepost/internal/snapshot"
 )
 
@@ -160,7 +161,7 @@ func TestServeStops(t *testing.T) {
 
 // A new snapshot is used from the next request on.
 func TestSnapshotIsSwapped(t *testing.T) {
-	other, err := catalogue.Load(catalogue.Source{FS: fstest.MapFS{"a.toml": {Data: []byte(strings.Replace(family, "example.com", "example.org", 1))}}})
+	other, _, err := providerfile.Load(providerfile.Directory{FS: fstest.MapFS{"a.toml": {Data: []byte(strings.Replace(family, "example.com", "example.org", 1))}}})
 	if err != nil {
 		t.Fatal(err)
 	}

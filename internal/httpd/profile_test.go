@@ -18,9 +18,9 @@ import (
 	"testing"
 	"time"
 
-	"milepost/catalogue"
 	"milepost/data"
 	"milepost/internal/httpd"
+	"milepost/internal/providerfile"
 	"milepost/mobileconfig"
 )
 
@@ -72,7 +72,7 @@ func TestSignedProfile(t *testing.T) {
 // BenchmarkSignedProfile makes a signed profile through the whole stack, beside
 // the bare signature, in turn.
 func BenchmarkSignedProfile(b *testing.B) {
-	c, err := catalogue.Load(catalogue.Source{FS: data.Providers()})
+	c, _, err := providerfile.Load(providerfile.Directory{FS: data.Providers()})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -15,7 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/miekg/dns"
 
-	"milepost/catalogue"
+	"milepost/internal/providerfile"
 	"milepost/zone"
 )
 
@@ -66,7 +66,7 @@ func others() []dns.RR {
 // zones has example.com wholly, with the text of a provider.
 func zones(t testing.TB, provider string, before *zone.Set) *zone.Set {
 	t.Helper()
-	c, err := catalogue.Load(catalogue.Source{FS: fstest.MapFS{"example.com.toml": {Data: []byte(provider)}}})
+	c, _, err := providerfile.Load(providerfile.Directory{FS: fstest.MapFS{"example.com.toml": {Data: []byte(provider)}}})
 	if err != nil {
 		t.Fatal(err)
 	}

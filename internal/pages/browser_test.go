@@ -26,10 +26,10 @@ import (
 	"github.com/makiuchi-d/gozxing"
 	"github.com/makiuchi-d/gozxing/qrcode"
 
-	"milepost/catalogue"
 	"milepost/data"
 	"milepost/internal/httpd"
 	"milepost/internal/pages"
+	"milepost/internal/providerfile"
 	"milepost/internal/snapshot"
 )
 
@@ -59,7 +59,7 @@ func open(t *testing.T) *world {
 	if program == "" {
 		t.Skip("there is no Chromium here; apt-get install chromium")
 	}
-	c, err := catalogue.Load(catalogue.Source{FS: data.Providers()})
+	c, _, err := providerfile.Load(providerfile.Directory{FS: data.Providers()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,7 +7,7 @@ import (
 
 	"golang.org/x/net/html"
 
-	"milepost/catalogue"
+	"milepost/internal/providerfile"
 )
 
 // answerFrom is the answer to fred@example.com from a provider's file: the lines
@@ -20,7 +20,7 @@ func answerFrom(t testing.TB, incoming, outgoing, more string) Answer {
 	}
 	file := "display_name = \"Example\"\ndomains = [\"example.com\"]\n" + top +
 		"\n[[incoming]]\nprotocol = \"imap\"\n" + incoming + "\n[[outgoing]]\n" + outgoing + "\n" + end + "\n"
-	c, err := catalogue.Load(catalogue.Source{FS: fstest.MapFS{"example.com.toml": {Data: []byte(file)}}})
+	c, _, err := providerfile.Load(providerfile.Directory{FS: fstest.MapFS{"example.com.toml": {Data: []byte(file)}}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -52,3 +52,35 @@ func (es Errors) Error() string {
 	}
 	return strings.Join(lines, "\n")
 }
+
+// most is how many mistakes of one kind are told.
+const most = 100
+
+// Series is mistakes of one kind. The first hundred are told; the others, of
+// which there may be a million, are counted.
+type Series struct {
+	told  Errors // and the place of the first that is not
+	count int
+}
+
+// Add adds a mistake at a place. What is wrong is asked for only if it is told.
+func (s *Series) Add(at Error, why func() error) {
+	if s.count++; s.count > most+1 {
+		return
+	}
+	if s.count <= most {
+		at.Err = why()
+	}
+	s.told = append(s.told, at)
+}
+
+// Len returns how many there are.
+func (s *Series) Len() int { return s.count }
+
+// Errors returns those that are told and, last, how many are not.
+func (s *Series) Errors() Errors {
+	if s.count > most {
+		s.told[most].Err = fmt.Errorf("is the first of %d more that are not told one by one", s.count-most)
+	}
+	return s.told
+}

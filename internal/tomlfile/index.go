@@ -1,9 +1,22 @@
 package tomlfile
 
 import (
-	"strconv"
-	"strings"
+	"bytes"
+	"errors"
+	"fmt"
+	"regexp"
+
+	"github.com/pelletier/go-toml/v2/unstable"
+
+	"milepost/internal/textfile"
 )
+
+// maxDepth is how deep tables, arrays and the parts of dotted keys may nest. Three
+// levels are needed. BurntSushi/toml takes a stack or quadratic memory for each
+// level, so index refuses a deeper text before that library sees it.
+const maxDepth = 16
+
+var errTooDeep = fmt.Errorf("nests deeper than %d levels; that is not allowed", maxDepth)
 
 // position is where a key or an element stands, with what is inside it.
 type position struct {
@@ -36,185 +49,135 @@ func (p *position) walk(path []string, line int32) *position {
 	return p
 }
 
-// index finds the line of every key and array element. The text is known to be
-// TOML, so nothing is checked again; whatever it holds, index ends.
-func index(text string) *position {
-	s := scanner{text: text, line: 1}
+// leaf goes down to the last part of a path, and not into its newest element.
+func (p *position) leaf(path []string, line int32) *position {
+	last := len(path) - 1
+	return p.walk(path[:last], line).child(path[last], line)
+}
+
+// index finds the line of every key and array element. It refuses what nests too
+// deep or breaks TOML's grammar; keys that are defined twice it leaves to the
+// parser of the values.
+func index(name string, text []byte) (*position, *textfile.Error) {
+	if bytes.HasPrefix(text, []byte("\xff\xfe")) || bytes.HasPrefix(text, []byte("\xfe\xff")) {
+		return nil, &textfile.Error{File: name, Line: 1, Err: errors.New("is UTF-16; TOML is UTF-8")}
+	}
+	x := indexer{line: 1, rest: text}
+	x.parser.Reset(text)
 	root := &position{line: 1}
-	table := root
-	for s.space(true); !s.end(); s.space(true) {
-		start, line := s.at, s.line
-		if s.peek() != '[' {
-			s.keyValue(table)
-		} else {
-			s.at++
-			array := s.peek() == '['
-			if array {
-				s.at++
+	table, depth := root, 0
+	for !x.tooDeep && x.parser.NextExpression() {
+		switch e := x.parser.Expression(); e.Kind {
+		case unstable.KeyValue:
+			x.keyValue(table, e, depth)
+		default: // a header
+			path, line := x.key(e)
+			if depth = len(path); depth > maxDepth {
+				x.tooDeep = true
+				break
 			}
-			path := s.key()
-			if array {
-				p := root.walk(path[:len(path)-1], line).child(path[len(path)-1], line)
-				p.items = append(p.items, position{line: line})
-				table = &p.items[len(p.items)-1]
+			if e.Kind == unstable.ArrayTable {
+				array := root.leaf(path, line)
+				array.items = append(array.items, position{})
+				table = &array.items[len(array.items)-1]
 			} else {
 				table = root.walk(path, line)
-				table.line = line
 			}
-			for s.peek() == ']' {
-				s.at++
-			}
-		}
-		if s.at == start {
-			s.at++
+			table.line = line
 		}
 	}
-	return root
-}
-
-type scanner struct {
-	text string
-	at   int
-	line int32
-}
-
-func (s *scanner) end() bool { return s.at >= len(s.text) }
-
-func (s *scanner) peek() byte {
-	if s.end() {
-		return 0
+	if x.tooDeep {
+		return nil, &textfile.Error{File: name, Line: int(x.line), Err: errTooDeep}
 	}
-	return s.text[s.at]
+	if bad, ok := errors.AsType[*unstable.ParserError](x.parser.Error()); ok {
+		return nil, grammarError(name, text, int(x.parser.Range(bad.Highlight).Offset), bad.Message)
+	}
+	return root, nil
 }
 
-// space passes over blanks and, if asked to, over line ends and comments.
-func (s *scanner) space(lines bool) {
-	for ; !s.end(); s.at++ {
-		switch c := s.text[s.at]; {
-		case c == ' ' || c == '\t' || c == '\r':
-		case lines && c == '\n':
-			s.line++
-		case lines && c == '#':
-			if n := strings.IndexByte(s.text[s.at:], '\n'); n >= 0 {
-				s.at += n - 1 // the loop steps onto the line end
-			} else {
-				s.at = len(s.text) - 1
-			}
-		default:
-			return
+// indexer goes through a text, counting lines.
+type indexer struct {
+	parser  unstable.Parser
+	rest    []byte // of the text, from the last place asked for
+	line    int32  // there
+	tooDeep bool
+}
+
+// lineOf returns the line of a node, and moves on to it. The parser gives an array
+// no place: it gets the line of what stands before it.
+func (x *indexer) lineOf(n *unstable.Node) int32 {
+	if passed := int(n.Raw.Offset) - (len(x.parser.Data()) - len(x.rest)); n.Raw.Length > 0 && passed > 0 {
+		x.line += int32(bytes.Count(x.rest[:passed], []byte("\n")))
+		x.rest = x.rest[passed:]
+	}
+	return x.line
+}
+
+// key reads the dotted key of a header or a pair.
+func (x *indexer) key(n *unstable.Node) (path []string, line int32) {
+	for parts := n.Key(); parts.Next(); {
+		if path == nil {
+			line = x.lineOf(parts.Node())
 		}
+		path = append(path, string(parts.Node().Data))
 	}
+	return path, line
 }
 
-// key reads a dotted key; it has at least one part.
-func (s *scanner) key() []string {
-	var path []string
-	for {
-		s.space(false)
-		start := s.at
-		if c := s.peek(); c == '"' || c == '\'' {
-			s.quoted()
-			part := s.text[start:s.at]
-			if c == '"' {
-				if u, err := strconv.Unquote(part); err == nil {
-					part = u
-				}
-			} else {
-				part = strings.Trim(part, "'")
-			}
-			path = append(path, part)
-		} else {
-			for !s.end() && !strings.ContainsRune(" \t\r\n=.]#,}", rune(s.text[s.at])) {
-				s.at++
-			}
-			path = append(path, s.text[start:s.at])
-		}
-		s.space(false)
-		if s.peek() != '.' {
-			return path
-		}
-		s.at++
+func (x *indexer) keyValue(table *position, n *unstable.Node, depth int) {
+	path, line := x.key(n)
+	if depth += len(path); depth > maxDepth {
+		x.tooDeep = true
+		return
 	}
+	x.value(table.leaf(path, line), n.Value(), depth)
 }
 
-func (s *scanner) keyValue(table *position) {
-	line := s.line
-	path := s.key()
-	p := table.walk(path[:len(path)-1], line).child(path[len(path)-1], line)
-	if s.peek() == '=' {
-		s.at++
+func (x *indexer) value(p *position, n *unstable.Node, depth int) {
+	if depth > maxDepth {
+		x.tooDeep = true
+		return
 	}
-	s.space(false)
-	s.value(p)
-}
-
-func (s *scanner) value(p *position) {
-	switch s.peek() {
-	case '"', '\'':
-		s.quoted()
-	case '[':
-		s.at++
-		for s.space(true); !s.end() && s.peek() != ']'; s.space(true) {
-			start := s.at
-			item := position{line: s.line}
-			s.value(&item)
+	switch inside := n.Children(); n.Kind {
+	case unstable.Array:
+		for inside.Next() && !x.tooDeep {
+			item := position{line: x.lineOf(inside.Node())}
+			x.value(&item, inside.Node(), depth+1)
 			p.items = append(p.items, item)
-			s.separator(start)
 		}
-		s.at++
-	case '{':
-		s.at++
-		for s.space(true); !s.end() && s.peek() != '}'; s.space(true) {
-			start := s.at
-			s.keyValue(p)
-			s.separator(start)
-		}
-		s.at++
-	default: // a number, a boolean, a date
-		for !s.end() && !strings.ContainsRune(",]}#\n", rune(s.text[s.at])) {
-			s.at++
+	case unstable.InlineTable:
+		for inside.Next() && !x.tooDeep {
+			x.keyValue(p, inside.Node(), depth)
 		}
 	}
 }
 
-// separator passes over a comma, and over one byte if nothing was read since
-// start, so that every loop ends.
-func (s *scanner) separator(start int) {
-	s.space(true)
-	if s.peek() == ',' || s.at == start {
-		s.at++
-	}
-}
+var (
+	keyAtStart = regexp.MustCompile(`^\s*([A-Za-z0-9_.-]+)\s*=`)
 
-// quoted passes over a string of any of the four kinds.
-func (s *scanner) quoted() {
-	quote := s.text[s.at]
-	triple := strings.Repeat(string(quote), 3)
-	multi := strings.HasPrefix(s.text[s.at:], triple)
-	s.at++
-	if multi {
-		s.at += 2
+	// Texts of the parser's mistakes.
+	tooNested = regexp.MustCompile(`nested more than`)
+	notClosed = regexp.MustCompile(`unterminated|not terminated|cannot have new lines`)
+	notQuoted = regexp.MustCompile(`at start of value|expected keyword|must be quoted`)
+)
+
+// grammarError says what is wrong at a place in a text: in words of ours what
+// people get wrong most, their quotes.
+func grammarError(name string, text []byte, at int, message string) *textfile.Error {
+	start := bytes.LastIndexByte(text[:at], '\n') + 1
+	e := &textfile.Error{File: name, Line: 1 + bytes.Count(text[:start], []byte("\n")), Err: errors.New(message)}
+	if tooNested.MatchString(message) {
+		e.Err = errTooDeep
+		return e
 	}
-	for ; !s.end(); s.at++ {
-		switch c := s.text[s.at]; {
-		case c == '\n':
-			s.line++
-		case c == '\\' && quote == '"':
-			if s.at++; s.peek() == '\n' {
-				s.line++
-			}
-		case c == quote && !multi:
-			s.at++
-			return
-		case c == quote && strings.HasPrefix(s.text[s.at:], triple):
-			s.at += 3
-			// Up to two quotes may stand right before the closing three.
-			for range 2 {
-				if s.peek() == quote {
-					s.at++
-				}
-			}
-			return
-		}
+	if key := keyAtStart.FindSubmatch(text[start:]); key != nil {
+		e.Key = string(key[1])
 	}
+	switch {
+	case notClosed.MatchString(message):
+		e.Err = errors.New("the string has no closing quote")
+	case notQuoted.MatchString(message):
+		e.Err = errors.New("the value is no string, number, true or false; strings need quotes")
+	}
+	return e
 }

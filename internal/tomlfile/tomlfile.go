@@ -2,12 +2,13 @@
 // that people write by hand: every mistake is collected with its file, line and
 // key, and keys that nobody asked for are mistakes too.
 //
-// BurntSushi/toml parses; the lines of the keys come from an index of our own,
-// because the library knows none inside arrays of tables and stops at the first
-// value of a wrong type.
+// BurntSushi/toml reads the values. The lines come from go-toml's parser, because
+// BurntSushi/toml knows none inside arrays of tables and stops at the first value
+// of a wrong type.
 package tomlfile
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"regexp"
@@ -32,8 +33,9 @@ type Table struct {
 }
 
 type file struct {
-	name   string
-	errors textfile.Errors
+	name     string
+	errors   textfile.Errors
+	warnings textfile.Errors
 }
 
 // Item is an element of an array, with its line.
@@ -47,23 +49,29 @@ type Item struct {
 // mistake.
 func Parse(name string, data []byte) *Table {
 	t := &Table{file: &file{name: name}, pos: &position{}}
-	text := string(data)
-	if line, err := checkDepth(text); err != nil {
-		t.file.errors = append(t.file.errors, textfile.Error{File: name, Line: line, Err: err})
+	pos, mistake := index(name, bytes.TrimPrefix(data, []byte("\ufeff"))) // Notepad's mark
+	if mistake == nil {
+		t.values, mistake = decode(name, data)
+	}
+	if mistake != nil {
+		t.file.errors = textfile.Errors{*mistake}
 		return t
 	}
-	_, err := toml.Decode(text, &t.values)
-	if err != nil {
-		t.values = nil
-		e := textfile.Error{File: name, Err: err}
-		if parse, ok := errors.AsType[toml.ParseError](err); ok {
-			e.Line, e.Err = parse.Position.Line, errors.New(parse.Message)
-		}
-		t.file.errors = append(t.file.errors, e)
-		return t
-	}
-	t.pos = index(text)
+	t.pos = pos
 	return t
+}
+
+func decode(name string, data []byte) (map[string]any, *textfile.Error) {
+	var values map[string]any
+	_, err := toml.Decode(string(data), &values)
+	if err == nil {
+		return values, nil
+	}
+	e := textfile.Error{File: name, Err: err}
+	if parse, ok := errors.AsType[toml.ParseError](err); ok {
+		e.Line, e.Err = parse.Position.Line, errors.New(parse.Message)
+	}
+	return nil, &e
 }
 
 // Errors returns the mistakes found so far, in the order of their lines.
@@ -71,6 +79,9 @@ func (t *Table) Errors() textfile.Errors {
 	slices.SortStableFunc(t.file.errors, func(a, b textfile.Error) int { return a.Line - b.Line })
 	return t.file.errors
 }
+
+// Warnings returns what was reported with [Table.WarnAt].
+func (t *Table) Warnings() textfile.Errors { return t.file.warnings }
 
 // Line returns the line of a key, or where the table starts if it lacks the key.
 func (t *Table) Line(key string) int {
@@ -107,6 +118,17 @@ func (t *Table) ErrorAt(line int, key string, err error) {
 	t.file.errors = append(t.file.errors, textfile.Error{File: t.file.name, Line: line, Key: t.path + key, Err: err})
 }
 
+// WarnAt reports what is allowed and probably not meant.
+func (t *Table) WarnAt(line int, key string, err error) {
+	t.file.warnings = append(t.file.warnings, textfile.Error{File: t.file.name, Line: line, Key: t.path + key, Err: err})
+}
+
+// Refused tells whether a mistake in the value of a key was reported: then
+// nobody needs to hear what else follows from it.
+func (t *Table) Refused(key string) bool {
+	return slices.ContainsFunc(t.file.errors, func(e textfile.Error) bool { return e.Key == t.path+key })
+}
+
 // Keys returns the keys that have not been read yet, in the order of the file.
 func (t *Table) Keys() []string {
 	var keys []string
@@ -127,8 +149,48 @@ func (t *Table) Keys() []string {
 // Done reports the keys that have not been read.
 func (t *Table) Done() {
 	for _, key := range t.Keys() {
+		if meant := closest(key, t.known); meant != "" {
+			t.Errorf(key, "is unknown; did you mean %s?", meant)
+			continue
+		}
 		t.Errorf(key, "is unknown; %s", Allowed(t.known))
 	}
+}
+
+// closest returns the known key that somebody meant who wrote another one: at
+// most two letters differ, and one in three. Empty: there is none.
+func closest(key string, known []string) string {
+	best, least := "", 3
+	for _, k := range known {
+		if len(key) > len(k)+2 {
+			continue
+		}
+		if d := distance(strings.ToLower(key), k); d < least && 3*d <= len(k) {
+			best, least = k, d
+		}
+	}
+	return best
+}
+
+// distance counts the letters to insert, delete or replace (Levenshtein).
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			replaced := diagonal
+			if a[i] != b[j] {
+				replaced++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(replaced, row[j]+1, diagonal+1)
+		}
+	}
+	return row[len(b)]
 }
 
 // Allowed lists what is allowed, for the end of an error text.

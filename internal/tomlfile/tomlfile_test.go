@@ -102,16 +102,54 @@ dir/f.toml:29: more: is unknown; name, list, inline, last and server are allowed
 
 func TestNotTOML(t *testing.T) {
 	for name, tc := range map[string]struct{ in, want string }{
-		"NUL":           {"a = 1\nb = \"\x00\"\n", "f:2: TOML files cannot contain control characters: '0x00'"},
-		"invalid UTF-8": {"a = 1\n\nb = \"\xff\"\n", "f:3: invalid UTF-8 byte: 0xff"},
-		"key twice":     {"a = 1\na = 2\n", "f:2: Key 'a' has already been defined."},
-		"open string":   {"a = 1\nb = \"x\nc = 2", "f:2: strings cannot contain newlines"},
+		"NUL":                     {"a = 1\nb = \"\x00\"\n", "f:2: b: basic strings cannot have control characters"},
+		"invalid UTF-8":           {"a = 1\n\nb = \"\xff\"\n", "f:3: b: invalid UTF-8 character in basic string"},
+		"UTF-16":                  {"\xff\xfea\x00 \x00=\x00", "f:1: is UTF-16; TOML is UTF-8"},
+		"key twice":               {"a = 1\na = 2\n", "f:2: Key 'a' has already been defined."},
+		"no closing quote":        {"a = 1\nb = \"x\nc = 2", "f:2: b: the string has no closing quote"},
+		"no closing quote, last":  {"a.b = 'x", "f:1: a.b: the string has no closing quote"},
+		"… with an escape":        {"b = \"x\\t\nc = 2", "f:1: b: the string has no closing quote"},
+		"… in an array":           {"list = [\n  \"a\",\n  \"b,\n]\n", "f:3: the string has no closing quote"},
+		"… of many lines":         {"a = \"\"\"\nx\n\ny", "f:4: the string has no closing quote"},
+		"no quotes":               {"port = 1\nhostname = mail.example.com\n", "f:2: hostname: the value is no string, number, true or false; strings need quotes"},
+		"no quotes, like a word":  {"name = false friend\n", "f:1: name: expected newline but got U+0066 'f'"},
+		"no quotes, like a digit": {"name = 1und1\n", "f:1: name: the value is no string, number, true or false; strings need quotes"},
+		"17 arrays":               {"\na = " + strings.Repeat("[", 16) + "1" + strings.Repeat("]", 16), "f:2: nests deeper than 16 levels; that is not allowed"},
+		"17 tables":               {"a = 1\n" + strings.Repeat("a.", 8) + "b = " + strings.Repeat("{a=", 8) + "1" + strings.Repeat("}", 8), "f:2: nests deeper than 16 levels; that is not allowed"},
+		"17 parts":                {"\n[" + strings.Repeat("a.", 16) + "a]", "f:2: nests deeper than 16 levels; that is not allowed"},
+		"17 parts in all":         {"[[" + strings.Repeat("a.", 7) + "a]]\n" + strings.Repeat("b.", 8) + "b = 1", "f:2: nests deeper than 16 levels; that is not allowed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := Parse("f", []byte(tc.in)).Errors().Error(); got != tc.want {
 				t.Errorf("got  %s\nwant %s", got, tc.want)
 			}
 		})
+	}
+}
+
+// What is no mistake: the deepest nesting, and what editors of Windows leave.
+func TestAccepted(t *testing.T) {
+	for name, text := range map[string]string{
+		"16 arrays":       "a = " + strings.Repeat("[", 15) + strings.Repeat("]", 15),
+		"16 parts in all": "[[" + strings.Repeat("a.", 7) + "a]]\n" + strings.Repeat("b.", 7) + "b = 1",
+		"a mark in front": "\ufeffa = 1",
+		"CRLF":            "# x\r\na = [\r\n]\r\n",
+	} {
+		if root := Parse("f", []byte(text)); len(root.Errors()) > 0 || !root.Has("a") {
+			t.Errorf("%s: %v", name, root.Errors())
+		}
+	}
+}
+
+func TestClosest(t *testing.T) {
+	known := []string{"id", "port", "hostname", "outgoing", "domains", "socket_type"}
+	for key, want := range map[string]string{
+		"outgoin": "outgoing", "outgooing": "outgoing", "Domains": "domains", "domain": "domains", "socketType": "socket_type", "ID": "id",
+		"host": "", "ip": "", "x": "", "sort": "port", "": "", "incoming": "", "outgoing[1]": "",
+	} {
+		if got := closest(key, known); got != want {
+			t.Errorf("%s: %q, want %q", key, got, want)
+		}
 	}
 }
 

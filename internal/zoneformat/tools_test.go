@@ -13,8 +13,8 @@ import (
 
 	"github.com/miekg/dns"
 
-	"milepost/catalogue"
 	"milepost/data"
+	"milepost/internal/providerfile"
 	"milepost/internal/zoneformat"
 	"milepost/settings"
 	"milepost/zone"
@@ -33,7 +33,7 @@ func tool(t *testing.T, name, debian string) string {
 // shipped returns the first domain of every provider that is built in.
 func shipped(t *testing.T) []zoneformat.Domain {
 	t.Helper()
-	c, err := catalogue.Load(catalogue.Source{FS: data.Providers()})
+	c, _, err := providerfile.Load(providerfile.Directory{FS: data.Providers()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/tools/txtar"
 
-	"milepost/catalogue"
+	"milepost/internal/providerfile"
 	"milepost/internal/zoneformat"
 	"milepost/zone"
 )
@@ -41,7 +41,7 @@ func readPage(t *testing.T, archive *txtar.Archive) page {
 		}
 	}
 	p.Authority.Serial = 1
-	c, err := catalogue.Load(catalogue.Source{FS: files})
+	c, _, err := providerfile.Load(providerfile.Directory{FS: files})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,8 +1,9 @@
-package catalogue
+package providerfile
 
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"unicode"
@@ -25,7 +26,11 @@ func servers(t *tomlfile.Table, key string, byDefault settings.Protocol, allowed
 			s.Protocol = tomlfile.Required(st, "protocol", func(v string) (settings.Protocol, error) { return tomlfile.OneOf(v, allowed) })
 		}
 		s.Hostname = tomlfile.Required(st, "hostname", settings.ParseHostname)
-		port(st, &s)
+		// On this machine, where nobody needs a name, there are bridges (proton.me).
+		if ip, err := netip.ParseAddr(string(s.Hostname)); err == nil && !ip.IsLoopback() {
+			st.WarnAt(st.Line("hostname"), "hostname", fmt.Errorf("%s is an IP address; hardly any certificate holds for one, so clients will refuse the server; write its name", ip))
+		}
+		readPort(st, &s)
 		s.Authentication = authentication(st, settings.PasswordCleartext, settings.ServerAuthentications)
 		s.Username = username(st)
 		st.Done()
@@ -39,8 +44,8 @@ func servers(t *tomlfile.Table, key string, byDefault settings.Protocol, allowed
 	return out
 }
 
-// port reads socket type and port, which follow from each other.
-func port(t *tomlfile.Table, s *settings.Server) {
+// readPort reads socket type and port, which follow from each other.
+func readPort(t *tomlfile.Table, s *settings.Server) {
 	s.SocketType = settings.SSL
 	if s.Protocol == settings.ManageSieve {
 		s.SocketType = settings.STARTTLS // RFC 5804 registers no other

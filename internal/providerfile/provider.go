@@ -1,11 +1,9 @@
-package catalogue
+package providerfile
 
 import (
 	"fmt"
-	"io/fs"
 	"path"
 	"regexp"
-	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -13,6 +11,7 @@ import (
 	"golang.org/x/text/language"
 
 	"milepost/address"
+	"milepost/catalogue"
 	"milepost/internal/textfile"
 	"milepost/internal/tomlfile"
 	"milepost/settings"
@@ -25,56 +24,22 @@ const (
 	maxServers     = 100 // of one direction
 )
 
-// loaded is one provider file with what is needed to name places in it.
-type loaded struct {
-	provider *settings.Provider
-	file     string
-	idLine   int
-	errs     Errors
-
-	listFile    string  // of domains_from
-	domainLines []int32 // of provider.Domains; negative: a line of listFile
-	mxLines     []int32 // of provider.MX
-}
-
-// domainAt says where a domain was claimed.
-func (l *loaded) domainAt(d settings.DomainPattern) (file string, line int32) {
-	i := slices.Index(l.provider.Domains, d)
-	return l.place(i)
-}
-
-func (l *loaded) place(i int) (file string, line int32) {
-	if line = l.domainLines[i]; line < 0 {
-		return l.listFile, -line
-	}
-	return l.file, line
-}
-
-func (l *loaded) domainError(i int, err error) Error {
-	file, line := l.place(i)
-	if file == l.file {
-		return Error{File: file, Line: int(line), Key: "domains", Err: err}
-	}
-	return Error{File: file, Line: int(line), Err: err}
-}
-
-// loadFile reads one provider. Its mistakes are in errs; what could be read is
-// in provider.
-func loadFile(source Source, name string) *loaded {
-	l := &loaded{provider: &settings.Provider{}, file: source.path(name), idLine: 1}
-	data, err := textfile.Read(source.FS, name, maxFile)
+// read reads one provider's file. The entry holds what could be read.
+func (d Directory) read(name string) (e catalogue.Entry, warnings, mistakes textfile.Errors) {
+	p := &settings.Provider{}
+	e = catalogue.Entry{Provider: p, File: d.path(name), Line: 1}
+	data, err := textfile.Read(d.FS, name, maxFile)
 	if err != nil {
-		l.errs = Errors{{File: l.file, Err: err}}
-		return l
+		return e, nil, textfile.Errors{{File: e.File, Err: err}}
 	}
-	t := tomlfile.Parse(l.file, data)
-	if l.errs = t.Errors(); len(l.errs) > 0 {
-		return l
+	t := tomlfile.Parse(e.File, data)
+	if mistakes = t.Errors(); len(mistakes) > 0 {
+		return e, nil, mistakes
 	}
-	l.identity(t, strings.TrimSuffix(path.Base(name), ".toml"))
-	list := l.domains(t, source, name)
+	e.Line = t.Line("id")
+	readIdentity(t, p, strings.TrimSuffix(path.Base(name), ".toml"))
+	fromList := d.readDomains(t, &e, name)
 
-	p := l.provider
 	p.Incoming = servers(t, "incoming", "", settings.IncomingProtocols)
 	p.Outgoing = servers(t, "outgoing", settings.SMTP, settings.OutgoingProtocols)
 	p.Setup = servers(t, "setup", settings.ManageSieve, settings.SetupProtocols)
@@ -82,7 +47,7 @@ func loadFile(source Source, name string) *loaded {
 	needServers(t, "outgoing", p.Outgoing)
 	p.Services = services(t)
 	p.OAuth2 = oauth2(t.Table("oauth2"))
-	redirect(t, p)
+	readRedirect(t, p)
 	for _, d := range t.Tables("documentation") {
 		url := tomlfile.Required(d, "url", httpsURL)
 		p.Documentation = append(p.Documentation, settings.Documentation{URL: url, Descriptions: texts(d)})
@@ -93,18 +58,25 @@ func loadFile(source Source, name string) *loaded {
 		n.Done()
 	}
 	t.Done()
-	l.errs = append(t.Errors(), list...)
-	return l
+	return e, append(t.Warnings(), fromList...), t.Errors()
 }
 
 func needServers(t *tomlfile.Table, key string, servers []settings.Server) {
-	if len(servers) == 0 {
-		t.Errorf(key, "is missing; a provider needs at least one [[%s]] server", key)
+	if len(servers) == 0 && !t.Refused(key) {
+		t.Errorf(key, "%s; a provider needs at least one [[%s]] server", missing(t, key), key)
 	}
 }
 
-// redirect reads where Autodiscover sends Outlook instead.
-func redirect(t *tomlfile.Table, p *settings.Provider) {
+// missing says why nothing was found under a key.
+func missing(t *tomlfile.Table, key string) string {
+	if t.Has(key) {
+		return "is empty"
+	}
+	return "is missing"
+}
+
+// readRedirect reads where Autodiscover sends Outlook instead.
+func readRedirect(t *tomlfile.Table, p *settings.Provider) {
 	p.AutodiscoverRedirectURL = tomlfile.Optional(t, "autodiscover_redirect_url", func(s string) (settings.URL, error) {
 		u, err := httpsURL(s)
 		if err == nil && !u.Filled() {
@@ -129,13 +101,11 @@ func redirect(t *tomlfile.Table, p *settings.Provider) {
 
 var idPattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$`)
 
-func (l *loaded) identity(t *tomlfile.Table, fileID string) {
-	p := l.provider
+func readIdentity(t *tomlfile.Table, p *settings.Provider, fileID string) {
 	id, given := t.String("id")
 	if !given {
 		id = fileID
 	}
-	l.idLine = t.Line("id")
 	if p.ID = id; !idPattern.MatchString(id) || len(id) > 253 {
 		from := ""
 		if !given {
@@ -180,96 +150,6 @@ func checkName(t *tomlfile.Table, key, s string, limit int) {
 	case s != strings.TrimSpace(s) || strings.ContainsFunc(s, unicode.IsControl):
 		t.Errorf(key, "%q has control characters, or space at its ends; neither is allowed", s)
 	}
-}
-
-// domains reads the provider's domains, and returns the mistakes of the list
-// beside the file.
-func (l *loaded) domains(t *tomlfile.Table, source Source, file string) Errors {
-	p := l.provider
-	items, _ := t.Strings("domains")
-	for _, item := range items {
-		d, err := parsePattern(item.Value)
-		if err != nil {
-			t.ErrorAt(item.Line, "domains", err)
-			continue
-		}
-		p.Domains = append(p.Domains, d)
-		l.domainLines = append(l.domainLines, int32(item.Line))
-	}
-	mx, _ := t.Strings("mx")
-	for _, item := range mx {
-		d, err := address.ParseDomain(item.Value)
-		if err != nil {
-			t.ErrorAt(item.Line, "mx", err)
-			continue
-		}
-		p.MX = append(p.MX, d)
-		l.mxLines = append(l.mxLines, int32(item.Line))
-	}
-	list, ok := t.String("domains_from")
-	if !ok {
-		if len(items)+len(mx) == 0 && !t.Has("domains_from") {
-			t.Errorf("domains", "is missing; a provider needs domains, domains_from or mx")
-		}
-		return nil
-	}
-	name := path.Join(path.Dir(file), list)
-	if list == "" || strings.HasPrefix(list, "/") || !fs.ValidPath(name) || path.Dir(name) != path.Dir(file) {
-		t.Errorf("domains_from", "%q is no file beside this one; a plain file name is allowed", list)
-		return nil
-	}
-	data, err := textfile.Read(source.FS, name, maxList)
-	if err != nil {
-		t.Errorf("domains_from", "%s: %w", list, err)
-		return nil
-	}
-	l.listFile = source.path(name)
-	errs := l.readList(string(data))
-	if errs == nil && len(p.Domains)+len(p.MX) == 0 {
-		t.Errorf("domains_from", "%s names no domain; a provider needs at least one", list)
-	}
-	return errs
-}
-
-// maxListMistakes ends the reading of a list that is none.
-const maxListMistakes = 100
-
-func (l *loaded) readList(text string) Errors {
-	var errs Errors
-	p := l.provider
-	n := strings.Count(text, "\n") + 1
-	p.Domains, l.domainLines = slices.Grow(p.Domains, n), slices.Grow(l.domainLines, n)
-	number := int32(0)
-	for line := range strings.Lines(text) {
-		number++
-		line, _, _ = strings.Cut(line, "#")
-		if line = strings.TrimSpace(line); line == "" {
-			continue
-		}
-		d, err := parsePattern(line)
-		if err != nil {
-			if errs = append(errs, Error{File: l.listFile, Line: int(number), Err: err}); len(errs) == maxListMistakes {
-				return append(errs, Error{File: l.listFile, Line: int(number),
-					Err: fmt.Errorf("is the %dth mistake; the rest of the list was not read", maxListMistakes)})
-			}
-			continue
-		}
-		p.Domains = append(p.Domains, d)
-		l.domainLines = append(l.domainLines, -number)
-	}
-	return errs
-}
-
-func parsePattern(s string) (settings.DomainPattern, error) {
-	if s == "*" {
-		return settings.DomainPattern{Wildcard: true}, nil
-	}
-	name, wildcard := strings.CutPrefix(s, "*.")
-	if strings.Contains(name, "*") {
-		return settings.DomainPattern{}, fmt.Errorf(`%q has a * where none can be; "example.com", "*.example.com" and "*" are allowed`, s)
-	}
-	d, err := address.ParseDomain(name)
-	return settings.DomainPattern{Wildcard: wildcard, Domain: d}, err
 }
 
 // texts reads the keys that are left: language tags with a sentence each.

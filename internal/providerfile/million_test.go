@@ -1,4 +1,4 @@
-package catalogue_test
+package providerfile_test
 
 import (
 	"fmt"
@@ -10,6 +10,7 @@ import (
 
 	"milepost/address"
 	"milepost/catalogue"
+	"milepost/internal/providerfile"
 )
 
 // writeMillion writes a million domains, spread over 1,000 providers: half of
@@ -51,7 +52,7 @@ func BenchmarkMillion(b *testing.B) {
 	var c *catalogue.Catalogue
 	for b.Loop() {
 		var err error
-		if c, err = catalogue.Load(catalogue.Source{FS: os.DirFS(dir)}); err != nil {
+		if c, _, err = providerfile.Load(providerfile.Directory{FS: os.DirFS(dir)}); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -68,7 +69,7 @@ func BenchmarkMillion(b *testing.B) {
 
 func BenchmarkLookup(b *testing.B) {
 	dir := writeMillion(b)
-	c, err := catalogue.Load(catalogue.Source{FS: os.DirFS(dir)})
+	c, _, err := providerfile.Load(providerfile.Directory{FS: os.DirFS(dir)})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -1,0 +1,173 @@
+package catalogue
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"milepost/internal/textfile"
+	"milepost/settings"
+)
+
+// New loads providers from the shipped source (nil: none) and from the admin's
+// own. A later source's provider replaces an earlier one with the same ID, and
+// takes over the domains that both claim; inside one source each may be claimed
+// once. The error is a [textfile.Errors] with every mistake of every source; then
+// there is no catalogue.
+func New(ctx context.Context, shipped Source, own ...Source) (*Catalogue, textfile.Errors, error) {
+	sources := own
+	if shipped != nil {
+		sources = append([]Source{shipped}, own...)
+	}
+	var b builder
+	layers, size := make([][]Entry, len(sources)), 0
+	for i, s := range sources {
+		entries, warnings, mistakes := s.Load(ctx)
+		b.warnings, b.mistakes = append(b.warnings, warnings...), append(b.mistakes, mistakes...)
+		for _, e := range entries {
+			size += len(e.Provider.Domains)
+		}
+		layers[i] = entries
+	}
+	b.Catalogue = &Catalogue{
+		domains:   make(map[string]*settings.Provider, size),
+		wildcards: make(map[string]*settings.Provider),
+		mx:        make(map[string]*settings.Provider),
+	}
+	b.ids = make(map[string]*Entry)
+	for i, entries := range slices.Backward(layers) {
+		b.layer(entries)
+		if i > 0 || shipped == nil {
+			b.own = slices.Clone(b.providers)
+		}
+	}
+	byID := func(a, b *settings.Provider) int { return strings.Compare(a.ID, b.ID) }
+	slices.SortFunc(b.providers, byID)
+	slices.SortFunc(b.own, byID)
+	slices.SortFunc(b.lists, func(a, b ListSize) int { return strings.Compare(a.File, b.File) })
+	byPlace := func(a, b textfile.Error) int { return cmp.Or(strings.Compare(a.File, b.File), a.Line-b.Line) }
+	slices.SortStableFunc(b.warnings, byPlace)
+	slices.SortStableFunc(b.mistakes, byPlace)
+	if len(b.mistakes) > 0 {
+		return nil, b.warnings, b.mistakes
+	}
+	return b.Catalogue, b.warnings, nil
+}
+
+type builder struct {
+	*Catalogue
+	ids                map[string]*Entry
+	owners             map[*settings.Provider]*Entry // of the layer that is being entered
+	warnings, mistakes textfile.Errors
+}
+
+// layer enters the providers of one source. Those entered before came from later
+// sources, which win.
+func (b *builder) layer(entries []Entry) {
+	b.owners = make(map[*settings.Provider]*Entry, len(entries))
+	var entered []*Entry
+	for i := range entries {
+		if e := &entries[i]; b.claimID(e) {
+			b.owners[e.Provider] = e
+			b.providers = append(b.providers, e.Provider)
+			entered = append(entered, e)
+		}
+	}
+	for _, e := range entered {
+		twice := b.claimDomains(e, 0, e.own(), "a domain belongs to one provider")
+		b.mistakes = append(b.mistakes, twice.Errors()...)
+		b.claimMX(e)
+	}
+	// Lists last: what a file claims cannot be taken by somebody's data.
+	for _, e := range entered {
+		p := e.Provider
+		twice := b.claimDomains(e, e.own(), len(p.Domains), "the line is left out")
+		b.warnings = append(b.warnings, twice.Errors()...)
+		if l := e.List; l.File != "" {
+			b.lists = append(b.lists, ListSize{File: l.File, Domains: len(l.Lines) - twice.Len(), Dropped: l.Dropped + twice.Len()})
+		}
+	}
+	for _, e := range entered {
+		e.Provider.Domains = slices.DeleteFunc(e.Provider.Domains, lost)
+	}
+}
+
+// lost tells whether a domain went to another provider. Such a pattern is emptied
+// first and deleted last, so that the others keep their index and with it their
+// line.
+func lost(d settings.DomainPattern) bool { return d == settings.DomainPattern{} }
+
+// claimID is false for a provider that a later source has replaced.
+func (b *builder) claimID(e *Entry) bool {
+	id := e.Provider.ID
+	other, taken := b.ids[id]
+	switch {
+	case id == "": // a mistake, reported by the source
+		return true
+	case !taken:
+		b.ids[id] = e
+		return true
+	case b.owners[other.Provider] != nil:
+		b.mistakes = append(b.mistakes, textfile.Error{File: e.File, Line: e.Line, Key: "id",
+			Err: fmt.Errorf("%q is the id of %s too; each provider needs its own", id, other.File)})
+	}
+	return false
+}
+
+// claimDomains enters an entry's domains, from one index to another. It returns
+// those that an entry of the same layer has already, and what follows: so.
+func (b *builder) claimDomains(e *Entry, from, to int, so string) textfile.Series {
+	var twice textfile.Series
+	for i := from; i < to; i++ {
+		d := e.Provider.Domains[i]
+		other := b.give(d, e.Provider)
+		if other == nil {
+			continue
+		}
+		if owner := b.owners[other]; owner != nil {
+			twice.Add(e.claimed(i), func() error {
+				at := owner.claimed(slices.Index(other.Domains, d))
+				return fmt.Errorf("%s is claimed at %s:%d already; %s", d, at.File, at.Line, so)
+			})
+		}
+		e.Provider.Domains[i] = settings.DomainPattern{}
+	}
+	return twice
+}
+
+// give enters a domain for a provider, or returns the one that has it already.
+func (b *builder) give(d settings.DomainPattern, p *settings.Provider) *settings.Provider {
+	index := b.domains
+	switch {
+	case d.Wildcard && d.Domain.IsZero():
+		if b.byDefault != nil {
+			return b.byDefault
+		}
+		b.byDefault = p
+		return nil
+	case d.Wildcard:
+		index = b.wildcards
+	}
+	if other := index[d.Domain.ASCII]; other != nil {
+		return other
+	}
+	index[d.Domain.ASCII] = p
+	return nil
+}
+
+func (b *builder) claimMX(e *Entry) {
+	for i, d := range e.Provider.MX {
+		other := b.mx[d.ASCII]
+		if other == nil {
+			b.mx[d.ASCII] = e.Provider
+			continue
+		}
+		if owner := b.owners[other]; owner != nil {
+			line := owner.line(owner.MXLines, slices.Index(other.MX, d))
+			b.mistakes = append(b.mistakes, textfile.Error{File: e.File, Line: e.line(e.MXLines, i), Key: "mx",
+				Err: fmt.Errorf("%s is claimed at %s:%d already; an MX domain belongs to one provider", d, owner.File, line)})
+		}
+	}
+}

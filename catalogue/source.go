@@ -1,0 +1,63 @@
+package catalogue
+
+import (
+	"context"
+
+	"milepost/internal/textfile"
+	"milepost/settings"
+)
+
+// Source is where providers come from: a directory of files, a database.
+type Source interface {
+	// Load reads every provider; the entries are the caller's. A warning says what
+	// was left out, or what is allowed and probably not meant. After a mistake
+	// nothing is served, but the entries that could be read are returned all the
+	// same, so that New tells what is claimed twice too. When ctx ends, that is a
+	// mistake.
+	Load(ctx context.Context) (entries []Entry, warnings, mistakes textfile.Errors)
+}
+
+// Entry is a provider and where it came from. The place of what stands in no file
+// is named by its source: "sql:providers", say, and the number of a row.
+//
+// A list of domains is data, not configuration: a domain in it that somebody else
+// has already is left out, with a warning, where one in the file is a mistake.
+type Entry struct {
+	Provider *settings.Provider // its Domains: those of File, then those of List
+	File     string
+	Line     int     // of the provider's ID, and of whatever has no line below
+	Lines    []int32 // of the Domains in File
+	MXLines  []int32 // of the MX domains
+	List     List    // the zero List: there is none
+}
+
+// List is a list of domains beside a provider.
+type List struct {
+	File    string
+	Lines   []int32 // of the domains; there are as many
+	Dropped int     // lines that were left out
+}
+
+// ListSize says how long a list of domains is.
+type ListSize struct {
+	File             string
+	Domains, Dropped int // lines that name a domain; lines that were left out
+}
+
+// own returns how many of the domains stand in File, not in List.
+func (e *Entry) own() int { return len(e.Provider.Domains) - len(e.List.Lines) }
+
+// claimed says where the i-th domain is claimed.
+func (e *Entry) claimed(i int) textfile.Error {
+	if own := e.own(); i >= own {
+		return textfile.Error{File: e.List.File, Line: int(e.List.Lines[i-own])}
+	}
+	return textfile.Error{File: e.File, Line: e.line(e.Lines, i), Key: "domains"}
+}
+
+func (e *Entry) line(lines []int32, i int) int {
+	if i < len(lines) {
+		return int(lines[i])
+	}
+	return e.Line
+}

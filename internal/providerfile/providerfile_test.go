@@ -1,0 +1,271 @@
+package providerfile_test
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/tools/txtar"
+
+	"milepost/address"
+	"milepost/catalogue"
+	"milepost/internal/providerfile"
+	"milepost/internal/textfile"
+	"milepost/settings"
+)
+
+var update = flag.Bool("update", false, "rewrite the expected messages under testdata/bad")
+
+const family = `display_name = "Example family"
+domains = ["example.com"]
+[[incoming]]
+protocol = "imap"
+hostname = "mail.example.com"
+[[outgoing]]
+hostname = "mail.example.com"
+`
+
+func directory(files ...string) fs.FS {
+	dir := fstest.MapFS{}
+	for i := 0; i < len(files); i += 2 {
+		dir[files[i]] = &fstest.MapFile{Data: []byte(files[i+1])}
+	}
+	return dir
+}
+
+func domain(t testing.TB, s string) address.Domain {
+	t.Helper()
+	d, err := address.ParseDomain(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// TestBad plays the shelf of bad catalogues: each page holds files and, last,
+// every mistake and every warning.
+func TestBad(t *testing.T) {
+	pages, err := filepath.Glob("testdata/bad/*.txtar")
+	if err != nil || len(pages) == 0 {
+		t.Fatal("no pages", err)
+	}
+	for _, page := range pages {
+		t.Run(strings.TrimSuffix(filepath.Base(page), ".txtar"), func(t *testing.T) {
+			archive, err := txtar.ParseFile(page)
+			if err != nil {
+				t.Fatal(err)
+			}
+			dir, want := fstest.MapFS{}, -1
+			for i, f := range archive.Files {
+				if f.Name == "messages" {
+					want = i
+					continue
+				}
+				dir[f.Name] = &fstest.MapFile{Data: f.Data}
+			}
+			if want < 0 {
+				want = len(archive.Files)
+				archive.Files = append(archive.Files, txtar.File{Name: "messages"})
+			}
+			c, warnings, err := providerfile.Load(providerfile.Directory{Name: "dir", FS: dir})
+			if (c == nil) != (err != nil) {
+				t.Errorf("catalogue %v beside the error %v", c, err)
+			}
+			var got string
+			if err != nil {
+				got = err.Error() + "\n"
+			}
+			for _, w := range warnings {
+				got += "warning: " + w.Error() + "\n"
+			}
+			if got == "" {
+				t.Fatal("accepted without a word")
+			}
+			if *update {
+				archive.Files[want].Data = []byte(got)
+				if err := os.WriteFile(page, txtar.Format(archive), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if diff := cmp.Diff(string(archive.Files[want].Data), got); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+		})
+	}
+}
+
+// What cannot stand in a page: bytes that are no text, sizes, and a file system
+// that says no.
+func TestBadBytes(t *testing.T) {
+	for name, tc := range map[string]struct {
+		dir  fs.FS
+		want string
+	}{
+		"NUL":                {directory("a.toml", strings.Replace(family, "family", "fam\x00ily", 1)), "dir/a.toml:1: display_name: basic strings cannot have control characters"},
+		"invalid UTF-8":      {directory("a.toml", strings.Replace(family, "family", "fam\xffily", 1)), "dir/a.toml:1: display_name: invalid UTF-8 character in basic string"},
+		"50 MB of garbage":   {directory("a.toml", strings.Repeat("\xff\x00garbage", 50_000_000/9)), "dir/a.toml: has 48 MiB; at most 4 MiB are allowed"},
+		"arrays too deep":    {directory("a.toml", "\na = "+strings.Repeat("[", 2_000_000)+strings.Repeat("]", 2_000_000)), "dir/a.toml:2: nests deeper than 16 levels; that is not allowed"},
+		"tables too deep":    {directory("a.toml", "a = "+strings.Repeat("{a=", 20_000)+"1"+strings.Repeat("}", 20_000)), "dir/a.toml:1: nests deeper than 16 levels; that is not allowed"},
+		"header too deep":    {directory("a.toml", "["+strings.Repeat("a.", 40_000)+"a]"), "dir/a.toml:1: nests deeper than 16 levels; that is not allowed"},
+		"key of many lines":  {directory("a.toml", family+"\"x\\ny\\u001b[31m\" = 1"), "dir/a.toml:8: outgoing[1].x\\ny\\x1b[31m: is unknown; protocol, hostname, socket_type, port, authentication and username are allowed"},
+		"a pipe":             {fstest.MapFS{"a.toml": {Mode: fs.ModeNamedPipe}}, "dir/a.toml: is no regular file; must be one"},
+		"no file":            {directory(), "dir: has no .toml file; each provider is a file of its own"},
+		"not even a dir":     {os.DirFS("testdata/absent"), "dir: no such file or directory"},
+		"a directory .toml":  {directory("a.toml/x", ""), "dir/a.toml: is a directory; must be a file"},
+		"no read permission": {denied{}, "dir: permission denied"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, _, err := providerfile.Load(providerfile.Directory{Name: "dir", FS: tc.dir})
+			if err == nil || !strings.HasSuffix(err.Error(), tc.want) {
+				t.Errorf("error: %v\nwant:  %s", err, tc.want)
+			}
+		})
+	}
+}
+
+type denied struct{}
+
+func (denied) Open(name string) (fs.File, error) {
+	return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrPermission}
+}
+
+func fromList(file, list string) string {
+	return strings.Replace(file, `domains = ["example.com"]`, fmt.Sprintf("domains_from = %q", list), 1)
+}
+
+// A bad line costs itself, however long the list. Of a list that is none, a
+// hundred lines are told, and how many more there are.
+func TestListLines(t *testing.T) {
+	var lines []string
+	for i := range 5000 {
+		lines = append(lines, fmt.Sprintf("customer-%d.example", i))
+	}
+	good := strings.Join(lines, "\n")
+	for name, tc := range map[string]struct {
+		file, list string
+		warnings   int
+		last       string
+		want       catalogue.ListSize
+	}{
+		"good":         {fromList(family, "l"), good, 0, "", catalogue.ListSize{File: "dir/l", Domains: 5000}},
+		"one bad line": {fromList(family, "l"), good + "\nfred@example.com", 1, `dir/l:5001: "…@example.com" is an address; a domain is the part behind the @; the line is left out`, catalogue.ListSize{File: "dir/l", Domains: 5000, Dropped: 1}},
+		"NUL":          {fromList(family, "l"), "a\x00b\nexample.com", 1, `dir/l:1: domain label "a\x00b" has the character '\x00'; letters, digits and hyphens are allowed; the line is left out`, catalogue.ListSize{File: "dir/l", Domains: 1, Dropped: 1}},
+		"garbage":      {fromList(family, "l"), strings.Repeat("!\n", 1_000_000) + "example.com", 101, "dir/l:101: is the first of 999900 more that are not told one by one", catalogue.ListSize{File: "dir/l", Domains: 1, Dropped: 1_000_000}},
+		"twice":        {fromList(family, "l"), good + "\n" + good, 101, "dir/l:5101: is the first of 4900 more that are not told one by one", catalogue.ListSize{File: "dir/l", Domains: 5000, Dropped: 5000}},
+		"of the file":  {strings.Replace(family, "[[inc", "domains_from = \"l\"\n[[inc", 1), "example.com\nexample.org", 1, "dir/l:1: example.com is claimed at dir/a.toml:2 already; the line is left out", catalogue.ListSize{File: "dir/l", Domains: 1, Dropped: 1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, warnings, err := providerfile.Load(providerfile.Directory{Name: "dir", FS: directory("a.toml", tc.file, "l", tc.list)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			last := ""
+			if len(warnings) > 0 {
+				last = warnings[len(warnings)-1].Error()
+			}
+			if len(warnings) != tc.warnings || last != tc.last {
+				t.Errorf("%d warnings; the last: %s\nwant %d: %s", len(warnings), last, tc.warnings, tc.last)
+			}
+			if diff := cmp.Diff([]catalogue.ListSize{tc.want}, c.Lists()); diff != "" {
+				t.Errorf("lists (-want +got)\n%s", diff)
+			}
+		})
+	}
+}
+
+// Two files with the same thousands of domains get a hundred messages, not
+// thousands.
+func TestManyDomainsTwice(t *testing.T) {
+	var domains strings.Builder
+	for i := range 5000 {
+		fmt.Fprintf(&domains, "\"customer-%d.example\",\n", i)
+	}
+	many := strings.Replace(family, `"example.com"`, "\n"+domains.String(), 1)
+	_, _, err := providerfile.Load(providerfile.Directory{FS: directory("a.toml", many, "b.toml", many)})
+	errs, ok := errors.AsType[textfile.Errors](err)
+	if !ok || len(errs) != 101 || errs[100].Error() != "b.toml:103: domains: is the first of 4900 more that are not told one by one" {
+		t.Errorf("%d messages: %.300v", len(errs), err)
+	}
+}
+
+func TestCancelled(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	c, _, err := catalogue.New(ctx, nil, providerfile.Directory{Name: "dir", FS: directory("a.toml", family)})
+	if c != nil || err == nil || err.Error() != "dir: context canceled" {
+		t.Errorf("%v %v", c, err)
+	}
+}
+
+func TestDefaults(t *testing.T) {
+	c, _, err := providerfile.Load(providerfile.Directory{FS: directory("example.com.toml", family)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, ok := c.Lookup(domain(t, "example.com"))
+	if !ok {
+		t.Fatal("not found")
+	}
+	server := settings.Server{Protocol: "imap", Hostname: "mail.example.com", Port: 993, SocketType: "SSL",
+		Authentication: []settings.Authentication{"password-cleartext"}, Username: "%EMAILADDRESS%"}
+	outgoing := server
+	outgoing.Protocol, outgoing.Port = "smtp", 465
+	want := &settings.Provider{
+		ID: "example.com", DisplayName: "Example family", ShortName: "Example family",
+		Domains:  []settings.DomainPattern{{Domain: domain(t, "example.com")}},
+		Incoming: []settings.Server{server}, Outgoing: []settings.Server{outgoing},
+	}
+	if diff := cmp.Diff(want, p); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+// Whatever a file holds, there is a catalogue or a message with the file's name.
+func FuzzLoad(f *testing.F) {
+	files, _ := filepath.Glob("../../data/providers/*.toml")
+	for _, name := range files {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(string(text), "one.example\n*.two.example # x\n")
+	}
+	f.Add("\"\\\n\"", "0") // a message with a line end in it
+	f.Add("\"x\\ny\" = 1\n", "")
+	f.Add("a = "+strings.Repeat("[", 100)+strings.Repeat("]", 100), "")
+	f.Add(strings.Replace(family, "domains =", "domains_from = \"list\"\ndomains =", 1), "a..b\nexample.com\n")
+	f.Fuzz(func(t *testing.T, text, list string) {
+		c, messages, err := providerfile.Load(providerfile.Directory{Name: "dir", FS: directory("a.toml", text, "list", list)})
+		mistakes, _ := errors.AsType[textfile.Errors](err)
+		for _, m := range append(messages, mistakes...) {
+			line := m.Error()
+			if !strings.HasPrefix(line, "dir/a.toml") && !strings.HasPrefix(line, "dir/list:") || strings.Contains(line, "\n") {
+				t.Fatalf("no file in the message %q", line)
+			}
+		}
+		if err != nil {
+			return
+		}
+		// What was accepted can be served.
+		p := c.Providers()[0]
+		if _, err := providerfile.JSON(p); err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range p.Domains {
+			if d.Wildcard {
+				continue
+			}
+			if q, ok := c.Lookup(d.Domain); !ok || q != p {
+				t.Fatalf("%s is not found", d)
+			}
+		}
+	})
+}
