@@ -73,7 +73,10 @@ func TestArchitecture(t *testing.T) {
 	allow("milepost/internal/query")
 	allow("milepost/internal/tomlfile", "milepost/internal/textfile")
 	allow("milepost/internal/xmlwriter")
-	allow("milepost/internal/pages", "milepost/address", "milepost/settings", "milepost/internal/query", "milepost/internal/textfile", "milepost/internal/tomlfile")
+	allow("milepost/internal/answer", "milepost/address", "milepost/settings", "milepost/internal/query")
+	allow("milepost/internal/answer/answertest", "milepost/address", "milepost/settings", "milepost/catalogue", "milepost/data", "milepost/internal/answer", "milepost/internal/query", "milepost/internal/textfile", "milepost/internal/tomlfile")
+	allow("milepost/internal/thunderbirdqr", "milepost/address", "milepost/settings", "milepost/internal/answer", "milepost/internal/query")
+	allow("milepost/internal/pages", "milepost/address", "milepost/settings", "milepost/internal/answer", "milepost/internal/thunderbirdqr", "milepost/internal/query", "milepost/internal/textfile", "milepost/internal/tomlfile")
 	for _, f := range formats {
 		allow(f, "milepost/address", "milepost/settings", "milepost/internal/query", "milepost/internal/xmlwriter")
 		for _, shell := range []string{"os", "time", "log", "log/slog", "net", "net/http", echoPath} {
@@ -94,11 +97,13 @@ func TestArchitecture(t *testing.T) {
 			}
 		}
 	}
-	allow("milepost/internal/config", "milepost/address", "milepost/settings", "milepost/internal/pages", "milepost/internal/query", "milepost/internal/textfile", "milepost/internal/tomlfile")
+	allow("milepost/internal/config", "milepost/address", "milepost/settings", "milepost/internal/pages", "milepost/internal/answer", "milepost/internal/thunderbirdqr", "milepost/internal/query", "milepost/internal/textfile", "milepost/internal/tomlfile")
 	allow("milepost/internal/nameserver", "milepost/address", "milepost/settings", "milepost/zone")
-	for _, shell := range []string{"os", "net", "net/http", "time", "log/slog", echoPath} {
-		if slices.Contains(all["milepost/internal/pages"].Imports, shell) {
-			t.Errorf("milepost/internal/pages imports %s: a page is made of its model alone", shell)
+	for _, name := range []string{"milepost/internal/answer", "milepost/internal/thunderbirdqr", "milepost/internal/pages"} {
+		for _, shell := range []string{"os", "net", "net/http", "time", "log/slog", echoPath} {
+			if slices.Contains(all[name].Imports, shell) {
+				t.Errorf("%s imports %s: what is told is made of the account alone", name, shell)
+			}
 		}
 	}
 	for name, p := range all {

@@ -20,6 +20,7 @@ import (
 
 	"milepost/address"
 	"milepost/catalogue"
+	"milepost/internal/answer"
 	"milepost/internal/pages"
 )
 
@@ -190,7 +191,7 @@ func (s *server) answerError(err error, c echo.Context) {
 		return
 	}
 	if forPrograms(c) {
-		if body, err := pages.JSONError(message); err == nil && transient(c, status, echo.MIMEApplicationJSON, body) == nil {
+		if body, err := answer.JSONError(message); err == nil && transient(c, status, echo.MIMEApplicationJSON, body) == nil {
 			return
 		}
 	}

@@ -13,6 +13,7 @@ import (
 
 	"milepost/address"
 	"milepost/catalogue"
+	"milepost/internal/answer"
 	"milepost/internal/pages"
 	"milepost/mobileconfig"
 	"milepost/settings"
@@ -74,11 +75,11 @@ func (s *server) help(c echo.Context) error {
 
 func (s *server) setup(c echo.Context) error {
 	r := reader(c)
-	request, answer, err := s.answer(c, c.Request().URL.RawQuery)
+	request, found, err := s.answer(c, c.Request().URL.RawQuery)
 	var body []byte
 	switch {
 	case err == nil:
-		body, err = s.pages().Setup(r, answer)
+		body, err = s.pages().Setup(r, found)
 		return page(c, http.StatusOK, cacheNever, body, err)
 	case errors.Is(err, errNoSettings):
 		body, err = s.pages().Unknown(r, request)
@@ -93,31 +94,31 @@ func (s *server) setup(c echo.Context) error {
 var errNoSettings = errors.New("no settings are known for the domain")
 
 // answer is what people and programs are both told.
-func (s *server) answer(c echo.Context, rawQuery string) (pages.Request, pages.Answer, error) {
-	request, err := pages.ParseRequest(rawQuery)
+func (s *server) answer(c echo.Context, rawQuery string) (answer.Request, answer.Answer, error) {
+	request, err := answer.ParseRequest(rawQuery)
 	if err != nil {
-		return request, pages.Answer{}, err
+		return request, answer.Answer{}, err
 	}
 	provider, ok := s.current().Lookup(request.Address.Domain)
 	switch alone := request.Address.Local == ""; {
 	case !ok && alone: // most likely a name that lacks the rest, which the log must not have
-		return request, pages.Answer{}, pages.ErrNoAt
+		return request, answer.Answer{}, answer.ErrNoAt
 	case !ok:
 		setDomain(c, request.Address.Domain.ASCII)
-		return request, pages.Answer{}, errNoSettings
+		return request, answer.Answer{}, errNoSettings
 	}
 	setDomain(c, request.Address.Domain.ASCII)
-	answer, err := pages.NewAnswer(provider.For(request.Address), request)
+	found, err := answer.New(provider.For(request.Address), request)
 	if err != nil {
-		return request, answer, errors.Join(errNoSettings, err)
+		return request, found, errors.Join(errNoSettings, err)
 	}
-	answer.Profile = profilePath(answer, reader(c).Lang)
-	return request, answer, nil
+	found.Profile = profilePath(found, reader(c).Lang)
+	return request, found, nil
 }
 
 // profilePath is where the profile of an answer is; empty: none can be made. It
 // is asked of the profile's own code, so that no link leads to an error.
-func profilePath(a pages.Answer, lang string) string {
+func profilePath(a answer.Answer, lang string) string {
 	if a.Asked.Local() == "" || a.OnThisComputer() {
 		return ""
 	}
@@ -186,16 +187,16 @@ func robots(c echo.Context) error {
 }
 
 func openAPI(c echo.Context) error {
-	return document(c, echo.MIMEApplicationJSON, cachePublic, rendered{pages.OpenAPI, entityTag(pages.OpenAPI)})
+	return document(c, echo.MIMEApplicationJSON, cachePublic, rendered{answer.OpenAPI, entityTag(answer.OpenAPI)})
 }
 
 func (s *server) api(c echo.Context) error {
 	c.Response().Header().Add(echo.HeaderVary, "Accept-Language")
 	// A program that forgets to escape a + means one; only a form means a space.
-	request, answer, err := s.answer(c, strings.ReplaceAll(c.Request().URL.RawQuery, "+", "%2B"))
+	request, found, err := s.answer(c, strings.ReplaceAll(c.Request().URL.RawQuery, "+", "%2B"))
 	switch {
 	case err == nil:
-		body, err := pages.JSON(answer, reader(c).Lang)
+		body, err := answer.JSON(found, reader(c).Lang)
 		if err != nil {
 			return err
 		}

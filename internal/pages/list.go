@@ -11,6 +11,7 @@ import (
 	"golang.org/x/text/language"
 	"golang.org/x/text/language/display"
 
+	"milepost/internal/answer"
 	"milepost/settings"
 )
 
@@ -196,7 +197,7 @@ func (l *List) in(s *Site, r Reader) (*localised, error) {
 	names, order := countryNames(r.Lang), collate.New(language.Make(r.Lang), collate.Loose)
 	for i, p := range l.providers {
 		v := s.view(r, "/providers", "")
-		v.Data = listRow{Provider: p, Country: names(p.Country), Asked: Asked{Account: settings.Account{Provider: *p}}}
+		v.Data = listRow{Provider: p, Country: names(p.Country), Asked: answer.Asked{Account: settings.Account{Provider: *p}}}
 		var b strings.Builder
 		if err := s.templates[pageProviders].ExecuteTemplate(&b, "row", v); err != nil {
 			return nil, err
@@ -217,7 +218,7 @@ func (l *List) in(s *Site, r Reader) (*localised, error) {
 type listRow struct {
 	*settings.Provider
 	Country string
-	Asked   Asked
+	Asked   answer.Asked
 }
 
 // cell is a server in the row, for those who read it as a card too.

@@ -8,6 +8,8 @@ import (
 
 	"golang.org/x/net/html"
 
+	"milepost/internal/answer"
+	"milepost/internal/answer/answertest"
 	"milepost/settings"
 )
 
@@ -22,17 +24,17 @@ func site(t testing.TB) *Site {
 
 // everyPage renders one page of each kind.
 func everyPage(t testing.TB) map[string]func(Reader) ([]byte, error) {
-	c, s := shipped(t), site(t)
+	c, s := answertest.Shipped(t), site(t)
 	list := NewList(c.Providers())
-	gmx, outlook := answerTo(t, c, "emailaddress=fred@gmx.com"), answerTo(t, c, "emailaddress=fred@outlook.com")
+	gmx, outlook := answertest.To(t, c, "emailaddress=fred@gmx.com"), answertest.To(t, c, "emailaddress=fred@outlook.com")
 	gmx.Profile = "/mobileconfig?" + gmx.ProfileQuery("en")
 	gmail, _ := list.Provider("gmail.com")
-	unknown, err := ParseRequest("emailaddress=fred@unknown.example")
+	unknown, err := answer.ParseRequest("emailaddress=fred@unknown.example")
 	if err != nil {
 		t.Fatal(err)
 	}
-	domain := answerTo(t, c, "emailaddress=gmx.com")
-	closed := answerTo(t, c, "emailaddress=fred@myopera.com")
+	domain := answertest.To(t, c, "emailaddress=gmx.com")
+	closed := answertest.To(t, c, "emailaddress=fred@myopera.com")
 	return map[string]func(Reader) ([]byte, error){
 		"home":      func(r Reader) ([]byte, error) { return s.Home(r, list.Len()) },
 		"answer":    func(r Reader) ([]byte, error) { return s.Setup(r, gmx) },
@@ -150,16 +152,16 @@ func checkLink(t *testing.T, name string, n *html.Node, href string, r Reader) {
 
 // No address becomes markup, in any place where it stands.
 func TestEscaping(t *testing.T) {
-	c, s := shipped(t), site(t)
+	c, s := answertest.Shipped(t), site(t)
 	for _, local := range []string{`<script>alert(1)</script>`, `"onclick="x`, `'></code>`, `{{.}}`, "javascript:alert(1)", "&lt;b&gt;", "`${1}`"} {
 		for _, domain := range []string{"gmx.com", "unknown.example"} {
-			q := Request{Typed: local + "@" + domain}
+			q := answer.Request{Typed: local + "@" + domain}
 			q.Address.Local = local
 			q.Address.Domain.ASCII, q.Address.Domain.Unicode = domain, domain
 			var page []byte
 			var err error
 			if p, ok := c.Lookup(q.Address.Domain); ok {
-				a, failed := NewAnswer(p.For(q.Address), q)
+				a, failed := answer.New(p.For(q.Address), q)
 				if failed != nil {
 					t.Fatal(failed)
 				}
@@ -196,35 +198,8 @@ func TestEscaping(t *testing.T) {
 	}
 }
 
-func TestAnswer(t *testing.T) {
-	c := shipped(t)
-	for _, tc := range []struct {
-		name, query        string
-		incoming, outgoing settings.Hostname
-		choices, others    int
-		signIn             string
-	}{
-		{"IMAP by itself", "emailaddress=fred@gmx.com", "imap.gmx.com", "mail.gmx.com", 2, 4, "password"},
-		{"POP by choice", "emailaddress=fred@gmx.com&protocol=pop3", "pop.gmx.com", "mail.gmx.com", 2, 4, "password"},
-		{"POP that is not there", "emailaddress=fred@icloud.com&protocol=pop3", "imap.mail.me.com", "smtp.mail.me.com", 1, 0, "password"},
-		{"POP alone", "emailaddress=fred@dartybox.com", "pop.live.com", "smtp.live.com", 1, 0, "password"},
-		{"no password at all", "emailaddress=fred@outlook.com", "outlook.office365.com", "smtp.office365.com", 2, 2, "oauth2"},
-		{"both", "emailaddress=fred@gmail.com", "imap.gmail.com", "smtp.gmail.com", 2, 2, "both"},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			a := answerTo(t, c, tc.query)
-			if a.Incoming.Hostname != tc.incoming || a.Outgoing.Hostname != tc.outgoing {
-				t.Errorf("%s, %s", a.Incoming.Hostname, a.Outgoing.Hostname)
-			}
-			if len(a.Choices) != tc.choices || len(a.Others) != tc.others || a.SignInAt() != tc.signIn {
-				t.Errorf("%d choices, %d others, %s", len(a.Choices), len(a.Others), a.SignInAt())
-			}
-		})
-	}
-}
-
 func TestFind(t *testing.T) {
-	c := shipped(t)
+	c := answertest.Shipped(t)
 	l := NewList(c.Providers())
 	for _, tc := range []struct {
 		name, first string
@@ -284,11 +259,11 @@ func TestPlaceholders(t *testing.T) {
 		Services: []settings.Service{{Protocol: settings.CalDAV, URL: "https://dav.example.com/%EMAILADDRESS%/",
 			Authentication: []settings.Authentication{settings.Basic}, Username: settings.EmailLocalPart}},
 	}
-	q, err := ParseRequest("emailaddress=example.com")
+	q, err := answer.ParseRequest("emailaddress=example.com")
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := NewAnswer(p.For(q.Address), q)
+	a, err := answer.New(p.For(q.Address), q)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -337,7 +312,7 @@ func TestStyleHasNoSides(t *testing.T) {
 // A hoster's list of customers is on no page.
 func TestCustomersAreNotListed(t *testing.T) {
 	s := site(t)
-	p := *shipped(t).Providers()[0]
+	p := *answertest.Shipped(t).Providers()[0]
 	p.Domains = nil
 	for i := range maxDomainsShown + 1 {
 		d := settings.DomainPattern{}

@@ -1,6 +1,5 @@
 // Package pages makes the pages for people: type an address, get the settings
-// of your mail program. It is pure: a page model goes in, HTML or JSON comes
-// out. Routes, headers and status codes are internal/httpd's matter.
+// of your mail program. It is pure: a page model goes in, HTML comes out. Routes, headers and status codes are internal/httpd's matter.
 //
 // Everything a page needs is in it or comes from this server: no outside
 // resource, no cookie, no inline script or style.
@@ -12,6 +11,8 @@ import (
 	"fmt"
 	"html/template"
 	"net/url"
+
+	"milepost/internal/answer"
 )
 
 //go:embed templates/*.html
@@ -99,8 +100,8 @@ func (s *Site) Mistyped(r Reader, typed string) ([]byte, error) {
 }
 
 // Unknown says what to try when no provider is known for a domain.
-func (s *Site) Unknown(r Reader, q Request) ([]byte, error) {
-	v := s.view(r, "/setup", q.query())
+func (s *Site) Unknown(r Reader, q answer.Request) ([]byte, error) {
+	v := s.view(r, "/setup", q.Query())
 	v.Heading = v.T("unknown-title", "domain", q.Address.Domain.Unicode)
 	v.NoIndex = true
 	v.Typed = q.Typed

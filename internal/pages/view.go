@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"milepost/internal/answer"
 	"milepost/settings"
 )
 
@@ -237,13 +238,13 @@ func (v *view) SignInRow(methods []settings.Authentication) Field {
 
 // UsernameRow is the Field of a username: filled in if the address is known,
 // else described.
-func (v *view) UsernameRow(u settings.Username, a Asked, server string) Field {
+func (v *view) UsernameRow(u settings.Username, a answer.Asked, server string) Field {
 	f := v.Row(v.T("field-username"), "", "/help#username", server)
 	f.Value, f.Copied = v.usernameText(u, a)
 	return f
 }
 
-func (v *view) usernameText(u settings.Username, a Asked) (text string, filled bool) {
+func (v *view) usernameText(u settings.Username, a answer.Asked) (text string, filled bool) {
 	if a.Local() != "" {
 		return u.For(a.Address), true
 	}
@@ -270,7 +271,7 @@ func (v *view) Words(value any) string {
 type card struct {
 	*view
 	Server settings.Server
-	Asked  Asked
+	Asked  answer.Asked
 }
 
 // Card shows a server with all its values.
@@ -307,7 +308,7 @@ type table struct {
 	*view
 	Servers []settings.Server
 	Label   string
-	asked   Asked
+	asked   answer.Asked
 }
 
 // Table shows servers in rows, for the account of the page.

@@ -1,9 +1,10 @@
-package pages
+package answer_test
 
 import (
 	"strings"
 	"testing"
 
+	"milepost/internal/answer"
 	"milepost/settings"
 )
 
@@ -39,7 +40,7 @@ func TestParseRequest(t *testing.T) {
 		{"too long", "emailaddress=" + strings.Repeat("a", 2000) + "%40example.com", "", ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			q, err := ParseRequest(tc.query)
+			q, err := answer.ParseRequest(tc.query)
 			switch {
 			case tc.address == "" && err == nil:
 				t.Errorf("%v is taken", q.Address)
@@ -57,11 +58,11 @@ func FuzzParseRequest(f *testing.F) {
 	f.Add("emailaddress=example.com")
 	f.Add("emailaddress=fred+news@example.com;x")
 	f.Fuzz(func(t *testing.T, query string) {
-		q, err := ParseRequest(query)
+		q, err := answer.ParseRequest(query)
 		if err != nil {
 			return
 		}
-		again, err := ParseRequest(q.query())
+		again, err := answer.ParseRequest(q.Query())
 		if err != nil || again.Address != q.Address || again.Protocol != q.Protocol {
 			t.Errorf("%q: %v, again %v, %v", query, q, again, err)
 		}

@@ -1,4 +1,4 @@
-package pages
+package answer
 
 import (
 	"errors"
@@ -96,9 +96,9 @@ func bare(s string) string {
 	return s
 }
 
-// query is the request as it stands in a link to the same answer.
-func (q Request) query() string {
-	s := "emailaddress=" + url.QueryEscape(q.asked())
+// Query is the request as it stands in a link to the same answer.
+func (q Request) Query() string {
+	s := "emailaddress=" + escape(q.asked())
 	if q.Protocol != "" {
 		s += "&protocol=" + string(q.Protocol)
 	}
@@ -111,3 +111,5 @@ func (q Request) asked() string {
 	}
 	return q.Address.String()
 }
+
+func escape(s string) string { return url.QueryEscape(s) }

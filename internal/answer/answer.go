@@ -1,27 +1,28 @@
-package pages
+// Package answer chooses, once, what a person or a program is told about an
+// account: which servers, and how to sign in. The pages, the JSON for programs
+// and the QR codes are all made of it.
+package answer
 
 import (
 	"errors"
 	"net/netip"
-	"net/url"
 	"slices"
 
 	"milepost/settings"
 )
 
-// Answer is what a person is told about an account: the page and the programs'
-// interface are both made of it.
+// Answer is what is told about one account.
 type Answer struct {
 	Asked    Asked
 	Protocol settings.Protocol   // of the incoming server
-	Choices  []settings.Protocol // of incoming servers, in their customary order
-	Incoming settings.Server     // recommended, as is Outgoing
-	Outgoing settings.Server
-	Others   []settings.Server // that also work, the encrypted ones first
-	Profile  string            // path of the profile for Apple's devices; empty: none can be made
+	Choices  []settings.Protocol // that incoming servers speak, in their customary order
+	Incoming settings.Server     // the recommended one
+	Outgoing settings.Server     // the recommended one
+	Others   []settings.Server   // that work too, the encrypted ones first
+	Profile  string              // path of the profile for Apple's devices; empty: none can be made
 }
 
-// Asked is the account with what was asked for.
+// Asked is an account, with the request for it.
 type Asked struct {
 	settings.Account
 	Request Request
@@ -33,9 +34,9 @@ func (a Asked) Local() string { return a.Address.Local }
 // ErrNoServers is the error for an account that has no server left to name.
 var ErrNoServers = errors.New("no server is known for incoming, or none for outgoing mail")
 
-// NewAnswer chooses the servers. A protocol that the provider lacks, or that is
-// not chosen, is replaced by the recommended one.
-func NewAnswer(account settings.Account, q Request) (Answer, error) {
+// New chooses the servers. If the request names no protocol, or one that the
+// provider lacks, the recommended one is taken.
+func New(account settings.Account, q Request) (Answer, error) {
 	p := account.Provider
 	a := Answer{Asked: Asked{account, q}}
 	for _, protocol := range settings.IncomingProtocols {
@@ -88,49 +89,53 @@ func (a Answer) AnyPlain() bool {
 	return slices.ContainsFunc(a.Others, func(s settings.Server) bool { return !s.SocketType.Encrypted() })
 }
 
-// SignInAt says how a person gets in: "password", "oauth2" (no password at
-// all), "both", "none" (nobody is asked) or "other".
-func (a Answer) SignInAt() string { return signInAt(a.Incoming) }
+// SignIn is how a person gets in at a server.
+type SignIn string
 
-// SendingSignInAt is SignInAt for the outgoing server.
-func (a Answer) SendingSignInAt() string { return signInAt(a.Outgoing) }
+const (
+	ByPassword  SignIn = "password"
+	ByOAuth2    SignIn = "oauth2" // no password works
+	ByEither    SignIn = "both"   // password or OAuth2
+	ByNothing   SignIn = "none"   // nobody is asked
+	ByOtherWays SignIn = "other"
+)
 
-func signInAt(s settings.Server) string {
-	password := s.TakesPassword()
-	oauth2 := slices.Contains(s.Authentication, settings.OAuth2)
+// SignInAt says how a person gets in at a server that accepts any of these methods.
+func SignInAt(methods []settings.Authentication) SignIn {
+	password := slices.ContainsFunc(methods, settings.Authentication.Password)
+	oauth2 := slices.Contains(methods, settings.OAuth2)
 	switch {
 	case password && oauth2:
-		return "both"
+		return ByEither
 	case password:
-		return "password"
+		return ByPassword
 	case oauth2:
-		return "oauth2"
-	case !slices.ContainsFunc(s.Authentication, func(m settings.Authentication) bool {
+		return ByOAuth2
+	case !slices.ContainsFunc(methods, func(m settings.Authentication) bool {
 		return m != settings.None && m != settings.ClientIPAddress
 	}):
-		return "none"
+		return ByNothing
 	}
-	return "other"
+	return ByOtherWays
 }
 
-// ByName tells whether Apple's devices may offer the provider by name, with a
-// sign-in of its own that is better than a profile: those that offer OAuth2,
-// and Apple itself.
-func (a Answer) ByName() bool {
-	how := a.SignInAt()
-	return how == "both" || how == "oauth2" || a.Incoming.Hostname == "imap.mail.me.com"
+// SignIn says how a person gets in at the incoming server.
+func (a Answer) SignIn() SignIn { return SignInAt(a.Incoming.Authentication) }
+
+// SendingSignIn says how a person gets in at the outgoing server.
+func (a Answer) SendingSignIn() SignIn { return SignInAt(a.Outgoing.Authentication) }
+
+// ListedByApple tells whether Apple's devices may have the provider in their list,
+// whose sign-in is better than a profile: Apple itself, and those that offer
+// OAuth2.
+func (a Answer) ListedByApple() bool {
+	how := a.SignIn()
+	return how == ByEither || how == ByOAuth2 || a.Incoming.Hostname == "imap.mail.me.com"
 }
 
-// ChoiceURL is the path of the same answer with another protocol.
-func (a Answer) ChoiceURL(p settings.Protocol) string {
-	q := a.Asked.Request
-	q.Protocol = p
-	return "/setup?" + q.query()
-}
-
-// ProfileQuery is the query that makes the profile of an answer, in a language.
+// ProfileQuery is the query that asks for the answer's profile, in a language.
 func (a Answer) ProfileQuery(lang string) string {
-	q := "emailaddress=" + url.QueryEscape(a.Asked.Address.String())
+	q := "emailaddress=" + escape(a.Asked.Address.String())
 	if a.Protocol == settings.POP3 {
 		q += "&protocol=pop3"
 	}
