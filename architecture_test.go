@@ -97,7 +97,8 @@ func TestArchitecture(t *testing.T) {
 			}
 		}
 	}
-	allow("milepost/internal/config", "milepost/address", "milepost/settings", "milepost/internal/pages", "milepost/internal/answer", "milepost/internal/thunderbirdqr", "milepost/internal/query", "milepost/internal/textfile", "milepost/internal/tomlfile")
+	allow("milepost/internal/config", "milepost/address", "milepost/settings", "milepost/internal/textfile", "milepost/internal/tomlfile")
+	allow("milepost/internal/snapshot", "milepost/address", "milepost/settings", "milepost/internal/config", "milepost/internal/pages", "milepost/internal/answer", "milepost/internal/thunderbirdqr", "milepost/internal/query", "milepost/internal/textfile", "milepost/internal/tomlfile")
 	allow("milepost/internal/nameserver", "milepost/address", "milepost/settings", "milepost/zone")
 	for _, name := range []string{"milepost/internal/answer", "milepost/internal/thunderbirdqr", "milepost/internal/pages"} {
 		for _, shell := range []string{"os", "net", "net/http", "time", "log/slog", echoPath} {

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 
 	"milepost/catalogue"
-	"milepost/internal/config"
 	"milepost/settings"
 )
 
@@ -42,8 +41,8 @@ func check(args []string, stdout, stderr io.Writer) int {
 func checkConfig(file string, public settings.Hostname, own bool, sources []catalogue.Source) error {
 	l := &loaded{publicHost: public}
 	var err error
-	if l.config, err = config.Load(file); err != nil {
-		return configError{err}
+	if l.config, l.branding, err = loadConfig(file); err != nil {
+		return err
 	}
 	if own {
 		sources = append([]catalogue.Source{shipped()}, sources...)

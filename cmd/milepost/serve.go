@@ -21,6 +21,8 @@ import (
 	"milepost/internal/httpd"
 	"milepost/internal/nameserver"
 	"milepost/internal/pages"
+	"milepost/internal/snapshot"
+	"milepost/internal/textfile"
 	"milepost/settings"
 )
 
@@ -68,12 +70,12 @@ func serve(args []string, stdout, stderr io.Writer) int {
 		complainLoad(stderr, err)
 		return exitNo
 	}
-	site, err := pages.New(loaded.config.Service.Branding, string(public))
+	site, err := pages.New(loaded.branding, string(public))
 	if err != nil {
 		complain(stderr, "serve: %s", err)
 		return exitNo
 	}
-	var current snapshot
+	var current served
 	current.catalogue.Store(loaded.catalogue)
 	current.site.Store(site)
 	reloadOnHangup(ctx, hangup, from, &current, &dns, string(public), log, stderr)
@@ -112,8 +114,8 @@ func serve(args []string, stdout, stderr io.Writer) int {
 	return exitOK
 }
 
-// snapshot is what is served over HTTP; its parts are replaced at a reload.
-type snapshot struct {
+// served is what is served over HTTP; its parts are replaced at a reload.
+type served struct {
 	catalogue atomic.Pointer[catalogue.Catalogue]
 	site      atomic.Pointer[pages.Site]
 }
@@ -135,6 +137,7 @@ type loaded struct {
 	catalogue  *catalogue.Catalogue
 	given      []*settings.Provider // that came with -providers
 	config     *config.Config
+	branding   pages.Branding
 	publicHost settings.Hostname
 }
 
@@ -142,8 +145,8 @@ func (f *files) load() (*loaded, error) {
 	l := &loaded{config: config.Default(), publicHost: f.publicHost}
 	var err error
 	if f.config != "" {
-		if l.config, err = config.Load(f.config); err != nil {
-			return nil, configError{err}
+		if l.config, l.branding, err = loadConfig(f.config); err != nil {
+			return nil, err
 		}
 	}
 	if l.catalogue, err = f.providers.load(); err != nil {
@@ -151,6 +154,18 @@ func (f *files) load() (*loaded, error) {
 	}
 	l.given = f.given(l.catalogue)
 	return l, nil
+}
+
+// loadConfig reads a configuration with its branding. The error has every mistake
+// in both.
+func loadConfig(file string) (*config.Config, pages.Branding, error) {
+	c, err := config.Load(file)
+	branding, wrong := snapshot.Branding(c)
+	errs, _ := errors.AsType[textfile.Errors](err)
+	if errs = append(errs, wrong...); len(errs) > 0 {
+		return nil, branding, configError{errs}
+	}
+	return c, branding, nil
 }
 
 func announce(stdout io.Writer, addr net.Addr, c *catalogue.Catalogue) {
@@ -192,7 +207,7 @@ func example(c *catalogue.Catalogue) string {
 
 // reloadOnHangup reads the files again at every SIGHUP. A mistake in them changes
 // nothing.
-func reloadOnHangup(ctx context.Context, hangup chan os.Signal, from files, current *snapshot, dns *dnsServer, public string, log *slog.Logger, stderr io.Writer) {
+func reloadOnHangup(ctx context.Context, hangup chan os.Signal, from files, current *served, dns *dnsServer, public string, log *slog.Logger, stderr io.Writer) {
 	go func() {
 		for {
 			select {
@@ -204,7 +219,7 @@ func reloadOnHangup(ctx context.Context, hangup chan os.Signal, from files, curr
 			loaded, err := from.load()
 			var site *pages.Site
 			if err == nil {
-				site, err = pages.New(loaded.config.Service.Branding, public)
+				site, err = pages.New(loaded.branding, public)
 			}
 			if err == nil {
 				zones, err = dns.prepare(loaded)
