@@ -53,6 +53,13 @@ func (c *Catalogue) Lookup(d address.Domain) (*settings.Provider, bool) {
 	return c.byDefault, c.byDefault != nil
 }
 
+// LookupWithoutDefault is [Catalogue.Lookup], but never finds the default provider:
+// that one serves whatever looks like a domain.
+func (c *Catalogue) LookupWithoutDefault(d address.Domain) (*settings.Provider, bool) {
+	p := c.named(d)
+	return p, p != nil
+}
+
 // LookupFirst finds the provider for the first of several domains that one
 // names, as itself, by wildcard or as MX domain. Only if there is none it is
 // the default provider.

@@ -7,50 +7,46 @@ import (
 	"unicode"
 
 	"milepost/address"
+	"milepost/internal/query"
 	"milepost/settings"
 )
 
-// Request is what a person asks for.
+// Request is what a person or a program asks for.
 type Request struct {
 	Address  address.Address   // without Local: only a domain was typed
 	Protocol settings.Protocol // that was chosen for incoming mail; empty: none
-	Typed    string            // as it was typed, less the space around it
+	Typed    string            // as it was typed, less the space around it; valid UTF-8
 }
 
 // ErrNoAddress is the error for a request without an address.
 var ErrNoAddress = errors.New("the address is missing; add ?emailaddress=ADDRESS")
 
-// ErrNoAt is the error for what is neither an address nor a domain that is known.
+// ErrNoAt is the error for what is neither an address nor a known domain.
 var ErrNoAt = errors.New("address has no @")
 
-// ParseRequest reads the query of a page or of the programs' interface:
-// emailaddress, and protocol if one was chosen. A domain alone is taken too. The
-// request is returned even with an error, for what was typed.
+// ParseRequest reads the query of a page or of the interface for programs:
+// emailaddress, and protocol if one was chosen. A domain alone is taken too. With
+// an error, the request still has what was typed.
 func ParseRequest(rawQuery string) (Request, error) {
 	var q Request
-	for pair := range strings.SplitSeq(rawQuery, "&") {
-		key, raw, _ := strings.Cut(pair, "=")
-		switch key {
-		case "emailaddress":
-			q.Typed = strings.TrimFunc(unescape(raw), around)
-		case "protocol":
-			switch strings.ToLower(raw) {
-			case "pop3", "pop":
-				q.Protocol = settings.POP3
-			case "imap":
-				q.Protocol = settings.IMAP
-			}
-		}
+	protocol, _ := query.Get(rawQuery, "protocol")
+	switch strings.ToLower(protocol) {
+	case "pop3", "pop":
+		q.Protocol = settings.POP3
+	case "imap":
+		q.Protocol = settings.IMAP
 	}
-	if q.Typed == "" {
+	value, _ := query.Get(rawQuery, "emailaddress")
+	typed := strings.TrimFunc(value, around)
+	q.Typed = strings.ToValidUTF8(typed[:min(len(typed), maxTyped)], "\ufffd")
+	switch {
+	case typed == "":
 		return q, ErrNoAddress
-	}
-	if len(q.Typed) > maxTyped {
-		q.Typed = strings.ToValidUTF8(q.Typed[:maxTyped], "")
+	case len(typed) > maxTyped:
 		return q, errors.New("what was typed is too long for an address")
 	}
 	var err error
-	s := bare(q.Typed)
+	s := strings.TrimFunc(bare(typed), around)
 	if strings.Contains(s, "@") {
 		q.Address, err = address.Parse(s)
 	} else {
@@ -62,26 +58,13 @@ func ParseRequest(rawQuery string) (Request, error) {
 	return q, err
 }
 
-// maxTyped is more than an address with a person's name before it takes.
+// maxTyped is more than an address takes, with a person's name before it.
 const maxTyped = 1000
 
-// around tells what people paste together with an address, and do not see.
+// around tells what stands around an address when people type or paste it, most
+// of it unseen. A form sends a space as +, and no address begins or ends with one.
 func around(r rune) bool {
-	return unicode.IsSpace(r) || r == ',' || r == ';' || unicode.Is(unicode.Cf, r)
-}
-
-// unescape undoes a query's escapes. A form turns space into + and + into %2B,
-// and @ into %40; in a link that a person wrote, with a bare @, a + is a +.
-func unescape(raw string) string {
-	undo := url.QueryUnescape
-	if strings.Contains(raw, "@") {
-		undo = url.PathUnescape
-	}
-	s, err := undo(raw)
-	if err != nil {
-		return raw
-	}
-	return s
+	return unicode.IsSpace(r) || strings.ContainsRune("+,;", r) || unicode.Is(unicode.Cf, r)
 }
 
 // bare takes the address out of what people paste: Fred <fred@example.com> and
@@ -112,4 +95,5 @@ func (q Request) asked() string {
 	return q.Address.String()
 }
 
-func escape(s string) string { return url.QueryEscape(s) }
+// escape escapes a value for a query in which a + is a plus.
+func escape(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "+", "%20") }

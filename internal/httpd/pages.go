@@ -3,15 +3,12 @@ package httpd
 import (
 	"errors"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"sync"
 
 	"github.com/labstack/echo/v4"
-	"golang.org/x/text/language"
 
-	"milepost/address"
 	"milepost/catalogue"
 	"milepost/internal/answer"
 	"milepost/internal/pages"
@@ -75,7 +72,7 @@ func (s *server) help(c echo.Context) error {
 
 func (s *server) setup(c echo.Context) error {
 	r := reader(c)
-	request, found, err := s.answer(c, c.Request().URL.RawQuery)
+	request, found, err := s.answer(c)
 	var body []byte
 	switch {
 	case err == nil:
@@ -85,7 +82,7 @@ func (s *server) setup(c echo.Context) error {
 		body, err = s.pages().Unknown(r, request)
 		return page(c, http.StatusNotFound, cacheNever, body, err)
 	}
-	body, err = s.pages().Mistyped(r, request.Typed)
+	body, err = s.pages().Mistyped(r, request)
 	return page(c, http.StatusBadRequest, cacheNever, body, err)
 }
 
@@ -94,20 +91,23 @@ func (s *server) setup(c echo.Context) error {
 var errNoSettings = errors.New("no settings are known for the domain")
 
 // answer is what people and programs are both told.
-func (s *server) answer(c echo.Context, rawQuery string) (answer.Request, answer.Answer, error) {
-	request, err := answer.ParseRequest(rawQuery)
+func (s *server) answer(c echo.Context) (answer.Request, answer.Answer, error) {
+	request, err := answer.ParseRequest(c.Request().URL.RawQuery)
 	if err != nil {
 		return request, answer.Answer{}, err
 	}
-	provider, ok := s.current().Lookup(request.Address.Domain)
-	switch alone := request.Address.Local == ""; {
-	case !ok && alone: // most likely a name that lacks the rest, which the log must not have
-		return request, answer.Answer{}, answer.ErrNoAt
-	case !ok:
-		setDomain(c, request.Address.Domain.ASCII)
+	snapshot, domain := s.current(), request.Address.Domain
+	provider, ok := snapshot.Lookup(domain)
+	if request.Address.Local == "" {
+		// Most likely a name that lacks the rest, which the log must not have.
+		if provider, ok = snapshot.LookupWithoutDefault(domain); !ok {
+			return request, answer.Answer{}, answer.ErrNoAt
+		}
+	}
+	setDomain(c, domain.ASCII)
+	if !ok {
 		return request, answer.Answer{}, errNoSettings
 	}
-	setDomain(c, request.Address.Domain.ASCII)
 	found, err := answer.New(provider.For(request.Address), request)
 	if err != nil {
 		return request, found, errors.Join(errNoSettings, err)
@@ -135,22 +135,9 @@ func profilePath(a answer.Answer, lang string) string {
 
 func (s *server) providers(c echo.Context) error {
 	snapshot := s.current()
-	values, _ := url.ParseQuery(c.Request().URL.RawQuery) // what cannot be read was not chosen
-	filter := pages.Filter{Search: values.Get("q"), ByCountry: values.Get("sort") == "country"}
-	if region, err := language.ParseRegion(values.Get("country")); err == nil {
-		filter.Country = region.String()
-	}
-	if len(filter.Search) > maxSearch {
-		filter.Search = strings.ToValidUTF8(filter.Search[:maxSearch], "")
-	}
-	if filter.Search != "" {
-		_, domain, found := strings.Cut(filter.Search, "@")
-		if !found {
-			domain = filter.Search
-		}
-		if d, err := address.ParseDomain(strings.TrimSpace(domain)); err == nil && strings.Contains(d.ASCII, ".") {
-			filter.Serving, _ = snapshot.Lookup(d)
-		}
+	filter := pages.ParseFilter(c.Request().URL.RawQuery)
+	if d, ok := filter.Domain(); ok {
+		filter.Serving, _ = snapshot.Lookup(d)
 	}
 	body, err := s.pages().Providers(reader(c), s.lists.of(snapshot), filter)
 	cache := cacheAsk
@@ -159,9 +146,6 @@ func (s *server) providers(c echo.Context) error {
 	}
 	return page(c, http.StatusOK, cache, body, err)
 }
-
-// maxSearch is in octets: no name or domain is longer.
-const maxSearch = 300
 
 func (s *server) provider(c echo.Context) error {
 	p, ok := s.lists.of(s.current()).Provider(c.Param("id"))
@@ -192,8 +176,7 @@ func openAPI(c echo.Context) error {
 
 func (s *server) api(c echo.Context) error {
 	c.Response().Header().Add(echo.HeaderVary, "Accept-Language")
-	// A program that forgets to escape a + means one; only a form means a space.
-	request, found, err := s.answer(c, strings.ReplaceAll(c.Request().URL.RawQuery, "+", "%2B"))
+	request, found, err := s.answer(c)
 	switch {
 	case err == nil:
 		body, err := answer.JSON(found, reader(c).Lang)

@@ -2,7 +2,6 @@ package pages
 
 import (
 	"html/template"
-	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -82,14 +81,6 @@ func searchWords(p *settings.Provider) string {
 	return strings.ToLower(strings.Join(w, "\n"))
 }
 
-// Filter is what a person wants to see of a list.
-type Filter struct {
-	Search    string
-	Country   string             // ISO 3166-1 alpha-2; empty: all
-	ByCountry bool               // the order; else by name
-	Serving   *settings.Provider // serves the domain that Search names; nil: none
-}
-
 // country is a choice of the country filter.
 type country struct {
 	Code, Name string
@@ -143,21 +134,6 @@ func (s *Site) Providers(r Reader, l *List, f Filter) ([]byte, error) {
 	}
 	page.Sections = slices.DeleteFunc(page.Sections, func(s section) bool { return len(s.Rows) == 0 })
 	return s.render(pageProviders, v, page)
-}
-
-// query is the filter as it stands in a link.
-func (f Filter) query() string {
-	q := make(url.Values)
-	if f.Search != "" {
-		q.Set("q", f.Search)
-	}
-	if f.Country != "" {
-		q.Set("country", f.Country)
-	}
-	if f.ByCountry {
-		q.Set("sort", "country")
-	}
-	return q.Encode()
 }
 
 // find returns the places of the providers that a filter lets through, in its

@@ -182,6 +182,7 @@ func TestParseReader(t *testing.T) {
 		{"long header", "", strings.Repeat("fr,", 100), Reader{"fr", false}},
 		{"a bad tag among good ones", "", "xx_bad!!,de-AT;q=0.9,fr;q=0.8", Reader{"de", false}},
 		{"link", "emailaddress=a@b.c&lang=it", "fr", Reader{"it", true}},
+		{"link in capitals", "LANG=IT", "fr", Reader{"it", true}},
 		{"link with region", "lang=nl-BE", "fr", Reader{"nl", true}},
 		{"unknown in the link", "lang=ja", "fr", Reader{"fr", false}},
 		{"nonsense in the link", "lang=%zz", "fr", Reader{"fr", false}},

@@ -41,7 +41,7 @@ func everyPage(t testing.TB) map[string]func(Reader) ([]byte, error) {
 		"OAuth2":    func(r Reader) ([]byte, error) { return s.Setup(r, outlook) },
 		"domain":    func(r Reader) ([]byte, error) { return s.Setup(r, domain) },
 		"closed":    func(r Reader) ([]byte, error) { return s.Setup(r, closed) },
-		"mistyped":  func(r Reader) ([]byte, error) { return s.Mistyped(r, "fred") },
+		"mistyped":  func(r Reader) ([]byte, error) { return s.Mistyped(r, answer.Request{Typed: "fred"}) },
 		"unknown":   func(r Reader) ([]byte, error) { return s.Unknown(r, unknown) },
 		"providers": func(r Reader) ([]byte, error) { return s.Providers(r, list, Filter{}) },
 		"filtered":  func(r Reader) ([]byte, error) { return s.Providers(r, list, Filter{Search: "mail", ByCountry: true}) },

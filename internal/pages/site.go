@@ -10,7 +10,6 @@ import (
 	"embed"
 	"fmt"
 	"html/template"
-	"net/url"
 
 	"milepost/internal/answer"
 )
@@ -87,13 +86,13 @@ func (s *Site) Help(r Reader) ([]byte, error) {
 
 // Mistyped is the home page again, saying what is wrong with the address. What
 // was typed stands in the field, to be corrected.
-func (s *Site) Mistyped(r Reader, typed string) ([]byte, error) {
-	v := s.view(r, "/setup", "emailaddress="+url.QueryEscape(typed))
+func (s *Site) Mistyped(r Reader, q answer.Request) ([]byte, error) {
+	v := s.view(r, "/setup", q.Query())
 	v.Heading = v.T("home-title")
 	v.NoIndex = true
-	v.Typed = typed
+	v.Typed = q.Typed
 	v.Mistake = v.T("form-missing")
-	if typed != "" {
+	if q.Typed != "" {
 		v.Mistake = v.T("form-invalid", "example", "name@example.com")
 	}
 	return s.render(pageHome, v, 0)
