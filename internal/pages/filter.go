@@ -2,6 +2,7 @@ package pages
 
 import (
 	"net/url"
+	"strconv"
 	"strings"
 
 	"golang.org/x/text/language"
@@ -16,6 +17,7 @@ type Filter struct {
 	Search    string             // valid UTF-8
 	Country   string             // ISO 3166-1 alpha-2; empty: all
 	ByCountry bool               // the order; else by name
+	Page      int                // from 0; one that is not there is the last
 	Serving   *settings.Provider // serves the domain that Search names; nil: none
 }
 
@@ -38,6 +40,10 @@ func ParseFilter(rawQuery string) Filter {
 	}
 	order, _ := query.Get(rawQuery, "sort")
 	f.ByCountry = order == "country"
+	page, _ := query.Get(rawQuery, "page")
+	if n, err := strconv.Atoi(page); err == nil && n > 0 {
+		f.Page = n - 1
+	}
 	return f
 }
 
@@ -52,6 +58,14 @@ func (f Filter) Domain() (address.Domain, bool) {
 	return d, err == nil && strings.Contains(d.ASCII, ".")
 }
 
+// path is where the page is that a filter asks for.
+func (f Filter) path() string {
+	if q := f.query(); q != "" {
+		return "/providers?" + q
+	}
+	return "/providers"
+}
+
 // query is the filter as it stands in a link.
 func (f Filter) query() string {
 	q := make(url.Values)
@@ -63,6 +77,9 @@ func (f Filter) query() string {
 	}
 	if f.ByCountry {
 		q.Set("sort", "country")
+	}
+	if f.Page > 0 {
+		q.Set("page", strconv.Itoa(f.Page+1))
 	}
 	return q.Encode()
 }

@@ -23,6 +23,9 @@ func TestParseFilter(t *testing.T) {
 		{"a stray %", "q=100%", Filter{Search: "100%"}, ""},
 		{"not UTF-8", "q=caf%e9", Filter{Search: "caf\ufffd"}, ""},
 		{"too long", "q=" + strings.Repeat("a", 299) + "%c3%a9", Filter{Search: strings.Repeat("a", 299) + "\ufffd"}, ""},
+		{"a page", "page=3&country=FR", Filter{Country: "FR", Page: 2}, ""},
+		{"a page before the first", "page=0", Filter{}, ""},
+		{"a page that is no number", "page=99999999999999999999", Filter{}, ""},
 		{"no country", "country=nowhere", Filter{}, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

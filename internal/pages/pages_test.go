@@ -2,7 +2,6 @@ package pages
 
 import (
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 
@@ -198,55 +197,6 @@ func TestEscaping(t *testing.T) {
 	}
 }
 
-func TestFind(t *testing.T) {
-	c := answertest.Shipped(t)
-	l := NewList(c.Providers())
-	for _, tc := range []struct {
-		name, first string
-		filter      Filter
-	}{
-		{"all", "nifty.com", Filter{}}, // its name starts with an @
-		{"name", "orange.fr", Filter{Search: "ORANGE"}},
-		{"domain", "orange.fr", Filter{Search: "wanadoo.fr"}},
-		{"server", "gmail.com", Filter{Search: "imap.gmail.com"}},
-		{"country", "bluewin.ch", Filter{Country: "CH", Search: "swisscom"}},
-		{"several words", "orange.fr", Filter{Search: "france orange"}},
-		{"nothing", "", Filter{Search: "no such thing"}},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			found := l.find(tc.filter, in(t, l, "en"))
-			first := ""
-			if len(found) > 0 {
-				first = l.providers[found[0]].ID
-			}
-			if first != tc.first {
-				t.Errorf("first of %d is %q", len(found), first)
-			}
-		})
-	}
-	var order []string
-	names := countryNames("de")
-	for _, i := range l.find(Filter{ByCountry: true}, in(t, l, "de")) {
-		if name := names(l.providers[i].Country); len(order) == 0 || order[len(order)-1] != name {
-			order = append(order, name)
-		}
-	}
-	denmark, germany, austria, poland := slices.Index(order, "Dänemark"), slices.Index(order, "Deutschland"), slices.Index(order, "Österreich"), slices.Index(order, "Polen")
-	if denmark < 0 || denmark > germany || austria > poland {
-		t.Errorf("not as German is sorted: %q", order)
-	}
-}
-
-// in is what of a list depends on the language.
-func in(t *testing.T, l *List, lang string) *localised {
-	t.Helper()
-	made, err := l.in(site(t), Reader{Lang: lang})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return made
-}
-
 // Without an address, people read words and not placeholders, and copy no word.
 func TestPlaceholders(t *testing.T) {
 	s := site(t)
@@ -267,12 +217,11 @@ func TestPlaceholders(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	list := NewList([]*settings.Provider{&p})
 	for name, render := range map[string]func() ([]byte, error){
-		"provider": func() ([]byte, error) { return s.Provider(Reader{Lang: "fr"}, &p) },
-		"list": func() ([]byte, error) {
-			return s.Providers(Reader{Lang: "fr"}, NewList([]*settings.Provider{&p}), Filter{})
-		},
-		"domain": func() ([]byte, error) { return s.Setup(Reader{Lang: "fr"}, a) },
+		"provider": func() ([]byte, error) { return s.Provider(Reader{Lang: "fr"}, list.entries[0]) },
+		"list":     func() ([]byte, error) { return s.Providers(Reader{Lang: "fr"}, list, Filter{}) },
+		"domain":   func() ([]byte, error) { return s.Setup(Reader{Lang: "fr"}, a) },
 	} {
 		page, err := render()
 		if err != nil {
@@ -306,30 +255,6 @@ func TestStyleHasNoSides(t *testing.T) {
 	}
 	if !sides.MatchString("text-align: left") || !sides.MatchString("margin-right: 0") {
 		t.Error("the test finds nothing")
-	}
-}
-
-// A hoster's list of customers is on no page.
-func TestCustomersAreNotListed(t *testing.T) {
-	s := site(t)
-	p := *answertest.Shipped(t).Providers()[0]
-	p.Domains = nil
-	for i := range maxDomainsShown + 1 {
-		d := settings.DomainPattern{}
-		d.Domain.ASCII = strings.Repeat("c", i+1) + ".customer.example"
-		d.Domain.Unicode = d.Domain.ASCII
-		p.Domains = append(p.Domains, d)
-	}
-	l := NewList([]*settings.Provider{&p})
-	page, err := s.Provider(Reader{Lang: "en"}, &p)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if strings.Contains(string(page), "customer.example") || !strings.Contains(string(page), "101 domains") {
-		t.Errorf("%s", page)
-	}
-	if got := l.find(Filter{Search: "customer.example"}, in(t, l, "en")); len(got) != 0 {
-		t.Error("a part of a customer's domain finds its provider")
 	}
 }
 

@@ -81,6 +81,7 @@ type providerPage struct {
 	Asked       answer.Asked
 	DomainNames []string // in their own letters; empty: too many to list
 	Any         bool     // other domains too
+	Row         string   // where its row in the list stands
 }
 
 // maxDomainsShown is the longest list of domains on a page. A longer one is a
@@ -88,10 +89,14 @@ type providerPage struct {
 const maxDomainsShown = 100
 
 // Provider is the page of one provider.
-func (s *Site) Provider(r Reader, p *settings.Provider) ([]byte, error) {
+func (s *Site) Provider(r Reader, p *Entry) ([]byte, error) {
 	v := s.view(r, "/providers/"+p.ID, "")
 	v.Heading = v.T("provider-title", "provider", p.DisplayName)
-	page := providerPage{Provider: *p, Asked: answer.Asked{Account: settings.Account{Provider: *p}}}
+	page := providerPage{
+		Provider: *p.Provider,
+		Asked:    answer.Asked{Account: settings.Account{Provider: *p.Provider}},
+		Row:      Filter{Page: p.page}.path() + "#" + p.ID,
+	}
 	for _, d := range p.Domains {
 		if d.Wildcard && d.Domain.IsZero() {
 			page.Any = true

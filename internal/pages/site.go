@@ -62,12 +62,13 @@ func New(b Branding, publicURL string) (*Site, error) {
 // render makes a page whole before any of it is sent.
 func (s *Site) render(page string, v *view, data any) ([]byte, error) {
 	v.Data = data
+	return s.execute(page, "layout.html", v)
+}
+
+func (s *Site) execute(page, part string, data any) ([]byte, error) {
 	var b bytes.Buffer
-	b.Grow(16 << 10)
-	if err := s.templates[page].Execute(&b, v); err != nil {
-		return nil, err
-	}
-	return b.Bytes(), nil
+	err := s.templates[page].ExecuteTemplate(&b, part, data)
+	return b.Bytes(), err
 }
 
 // Home is the page that asks for an address.
