@@ -31,7 +31,7 @@ type Asked struct {
 // Local is the part before the @; empty: only a domain was typed.
 func (a Asked) Local() string { return a.Address.Local }
 
-// ErrNoServers is the error for an account that has no server left to name.
+// ErrNoServers is the error for an account without servers to recommend.
 var ErrNoServers = errors.New("no server is known for incoming, or none for outgoing mail")
 
 // New chooses the servers. If the request names no protocol, or one that the
@@ -65,7 +65,7 @@ func New(account settings.Account, q Request) (Answer, error) {
 	return a, nil
 }
 
-// same tells whether two servers are one: in a provider, these four name it.
+// same tells whether two servers of a provider are one and the same.
 func same(a, b settings.Server) bool {
 	return a.Protocol == b.Protocol && a.Hostname == b.Hostname && a.Port == b.Port && a.SocketType == b.SocketType
 }
@@ -77,8 +77,8 @@ func weakness(s settings.Server) int {
 	return 1
 }
 
-// OnThisComputer tells whether the servers run on the reader's own computer, as
-// Proton Mail Bridge does: a phone cannot reach them.
+// OnThisComputer tells whether the servers run on the person's own computer, as
+// Proton Mail Bridge does. A phone cannot reach them.
 func (a Answer) OnThisComputer() bool {
 	ip, err := netip.ParseAddr(string(a.Incoming.Hostname))
 	return err == nil && ip.IsLoopback()

@@ -17,7 +17,7 @@ type Filter struct {
 	Search    string             // valid UTF-8
 	Country   string             // ISO 3166-1 alpha-2; empty: all
 	ByCountry bool               // the order; else by name
-	Page      int                // from 0; one that is not there is the last
+	Page      int                // from 0; beyond the last: the last
 	Serving   *settings.Provider // serves the domain that Search names; nil: none
 }
 
@@ -47,8 +47,8 @@ func ParseFilter(rawQuery string) Filter {
 	return f
 }
 
-// Domain is the one that the search names, by itself or in an address. False: it
-// names none.
+// Domain is the domain that the search names, alone or in an address. False: it names
+// none.
 func (f Filter) Domain() (address.Domain, bool) {
 	_, domain, found := strings.Cut(f.Search, "@")
 	if !found {

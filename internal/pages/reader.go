@@ -8,8 +8,8 @@ import (
 	"milepost/internal/query"
 )
 
-// languages are those that the pages are written in. The first is the one for
-// everybody else.
+// languages are those that the pages are written in. The first is for people who
+// read none of them.
 var languages = []struct {
 	code, name string
 	tag        language.Tag

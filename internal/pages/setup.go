@@ -9,7 +9,7 @@ import (
 	"milepost/settings"
 )
 
-// answerPage is the model of the page that answers.
+// answerPage is the model of the page with an answer.
 type answerPage struct {
 	answer.Answer
 	Provider    settings.Provider
@@ -40,7 +40,7 @@ func (s *Site) Setup(r Reader, a answer.Answer) ([]byte, error) {
 // Password names the password that a program wants. A notice may tell people to
 // make another one than the mailbox's.
 func (v *view) Password() string {
-	if v.Data.(answerPage).Provider.Notice != nil {
+	if v.Model.(answerPage).Provider.Notice != nil {
 		return v.T("password-noted")
 	}
 	return v.T("password-mailbox")
@@ -48,7 +48,7 @@ func (v *view) Password() string {
 
 // SignInStep tells a person how to sign in.
 func (v *view) SignInStep(how answer.SignIn) template.HTML {
-	provider := v.Data.(answerPage).Provider.ShortName
+	provider := v.Model.(answerPage).Provider.ShortName
 	switch how {
 	case answer.ByPassword:
 		return v.H("step-password", "password", v.Password())
@@ -80,12 +80,12 @@ type providerPage struct {
 	settings.Provider
 	Asked       answer.Asked
 	DomainNames []string // in their own letters; empty: too many to list
-	Any         bool     // other domains too
-	Row         string   // where its row in the list stands
+	Any         bool     // it serves other domains too
+	InList      string   // path of its row in the list
 }
 
-// maxDomainsShown is the longest list of domains on a page. A longer one is a
-// hoster's list of customers, which is nobody's business.
+// maxDomainsShown is the longest list of domains that a page shows. A longer one is
+// a hoster's list of customers, which is nobody's business.
 const maxDomainsShown = 100
 
 // Provider is the page of one provider.
@@ -95,7 +95,7 @@ func (s *Site) Provider(r Reader, p *Entry) ([]byte, error) {
 	page := providerPage{
 		Provider: *p.Provider,
 		Asked:    answer.Asked{Account: settings.Account{Provider: *p.Provider}},
-		Row:      Filter{Page: p.page}.path() + "#" + p.ID,
+		InList:   Filter{Page: p.page}.path() + "#" + p.ID,
 	}
 	for _, d := range p.Domains {
 		if d.Wildcard && d.Domain.IsZero() {

@@ -1,5 +1,6 @@
 // Package pages makes the pages for people: type an address, get the settings
-// of your mail program. It is pure: a page model goes in, HTML comes out. Routes, headers and status codes are internal/httpd's matter.
+// of your mail program. It is pure: a model goes in, HTML comes out. Routes,
+// headers and status codes are internal/httpd's matter.
 //
 // Everything a page needs is in it or comes from this server: no outside
 // resource, no cookie, no inline script or style.
@@ -38,8 +39,8 @@ const (
 	pageError     = "error"
 )
 
-// New prepares the pages of a service. PublicURL is the HTTPS address under
-// which it is reached, for codes that a phone reads; empty: none is known.
+// New prepares the pages of a service. PublicURL is the service's HTTPS address, for
+// codes that a phone reads; empty: none is known.
 func New(b Branding, publicURL string) (*Site, error) {
 	s := &Site{branding: b.withDefaults(), publicURL: publicURL, templates: make(map[string]*template.Template)}
 	var err error
@@ -59,15 +60,15 @@ func New(b Branding, publicURL string) (*Site, error) {
 	return s, nil
 }
 
-// render makes a page whole before any of it is sent.
-func (s *Site) render(page string, v *view, data any) ([]byte, error) {
-	v.Data = data
+// render makes the whole page, so that none of it is sent if it fails.
+func (s *Site) render(page string, v *view, model any) ([]byte, error) {
+	v.Model = model
 	return s.execute(page, "layout.html", v)
 }
 
-func (s *Site) execute(page, part string, data any) ([]byte, error) {
+func (s *Site) execute(page, part string, model any) ([]byte, error) {
 	var b bytes.Buffer
-	err := s.templates[page].ExecuteTemplate(&b, part, data)
+	err := s.templates[page].ExecuteTemplate(&b, part, model)
 	return b.Bytes(), err
 }
 
@@ -108,7 +109,7 @@ func (s *Site) Unknown(r Reader, q answer.Request) ([]byte, error) {
 	return s.render(pageUnknown, v, q.Address.Domain.Unicode)
 }
 
-// Problem is the page for everything that goes wrong.
+// Problem is the page for a request that went wrong.
 func (s *Site) Problem(r Reader, status int) ([]byte, error) {
 	v := s.view(r, "/", "")
 	v.NoIndex = true
