@@ -26,6 +26,9 @@ type Address struct {
 	Domain Domain
 }
 
+// ErrNoAt is the error about an address that lacks the @.
+var ErrNoAt = errors.New("address has no @")
+
 // Parse reads one address. It splits at the last @, so everything before that
 // is the local part. The errors say what is refused: no @, an empty part,
 // control characters, unquoted spaces, stray quotes, text that is not UTF-8,
@@ -36,7 +39,7 @@ func Parse(s string) (Address, error) {
 	}
 	at := strings.LastIndexByte(s, '@')
 	if at < 0 {
-		return Address{}, errors.New("address has no @")
+		return Address{}, ErrNoAt
 	}
 	local, err := parseLocal(s[:at])
 	if err != nil {

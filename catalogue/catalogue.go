@@ -63,8 +63,9 @@ func (c *Catalogue) LookupFirst(domains ...address.Domain) (*settings.Provider, 
 	return c.byDefault, c.byDefault != nil && len(domains) > 0
 }
 
-// Find is [Catalogue.Lookup] without the default provider.
-func (c *Catalogue) Find(d address.Domain) (*settings.Provider, bool) {
+// LookupWithoutDefault is [Catalogue.Lookup], but never finds the default provider,
+// which serves whatever looks like a domain.
+func (c *Catalogue) LookupWithoutDefault(d address.Domain) (*settings.Provider, bool) {
 	p := c.named(d)
 	return p, p != nil
 }

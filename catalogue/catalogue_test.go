@@ -93,6 +93,9 @@ func TestLookup(t *testing.T) {
 			if !ok || p.ID != tc.want {
 				t.Errorf("%s: %v", tc.domain, p)
 			}
+			if p, ok := c.LookupWithoutDefault(domain(t, tc.domain)); ok != (tc.want != "default") || ok && p.ID != tc.want {
+				t.Errorf("%s without default: %v", tc.domain, p)
+			}
 		})
 	}
 	first := func(domains ...string) string {

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 
 	"milepost/catalogue"
-	"milepost/internal/config"
 	"milepost/internal/providerfile"
 	"milepost/settings"
 )
@@ -49,8 +48,8 @@ func check(args []string, stdout, stderr io.Writer) int {
 func checkConfig(file string, public settings.Hostname, own []catalogue.Source) error {
 	l := &loaded{publicHost: public}
 	var err error
-	if l.config, err = config.Load(file); err != nil {
-		return configError{err}
+	if l.config, l.branding, err = loadConfig(file); err != nil {
+		return err
 	}
 	if l.catalogue, _, err = catalogue.New(context.Background(), shipped(), own...); err != nil {
 		return err

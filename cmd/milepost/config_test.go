@@ -106,6 +106,9 @@ func TestBadPlans(t *testing.T) {
 				"milepost.toml:6: dns.zone[1].name: _imaps._tcp.example.com leads to mail.example.com, which lies in the zone example.com and has no address there; the records of a zone that is set by name can give it one\n"},
 		{"no name server", "[service]\naddresses = [\"192.0.2.1\"]\n[dns]\ndomain_zones = [\"_tcp\"]\n",
 			"milepost.toml:3: dns.name_server: no name server is set; only domains whose autoconfig is in a zone, and a service with addresses, have one of their own\n"},
+		{"mistakes in zones and in looks", "[dns]\nttl = 0\n[service]\ncolour = \"red\"\n",
+			"milepost.toml:2: dns.ttl: is 0; 1 to 604800 are allowed\n" +
+				`milepost.toml:4: service.colour: "red" is no colour; "#1d5f8a", say, is allowed: six hexadecimal digits` + "\n"},
 		{"a domain without provider", ns + "[dns]\ndomain_zones = []\n[[dns.zone]]\nname = \"example.org\"\n",
 			"milepost.toml:6: dns.zone[1].name: the catalogue has nothing for the zone example.org: no provider is known for a domain in it\n"},
 	} {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -17,6 +18,7 @@ import (
 	"milepost/internal/config"
 	"milepost/internal/httpd"
 	"milepost/internal/nameserver"
+	"milepost/internal/pages"
 	"milepost/internal/snapshot"
 	"milepost/internal/textfile"
 	"milepost/settings"
@@ -68,7 +70,7 @@ func serve(args []string, stdout, stderr io.Writer) int {
 		complainLoad(stderr, err)
 		return exitNo
 	}
-	served, err := snapshot.New(loaded.catalogue, loaded.config.Service.Branding, string(public))
+	served, err := snapshot.New(loaded.catalogue, loaded.branding, string(public))
 	if err != nil {
 		complain(stderr, "serve: %s", err)
 		return exitNo
@@ -129,6 +131,7 @@ type loaded struct {
 	warnings   textfile.Errors
 	given      []*settings.Provider // that came with -providers
 	config     *config.Config
+	branding   pages.Branding
 	publicHost settings.Hostname
 }
 
@@ -136,8 +139,8 @@ func (f *files) load() (*loaded, error) {
 	l := &loaded{config: config.Default(), publicHost: f.publicHost}
 	var err error
 	if f.config != "" {
-		if l.config, err = config.Load(f.config); err != nil {
-			return nil, configError{err}
+		if l.config, l.branding, err = loadConfig(f.config); err != nil {
+			return nil, err
 		}
 	}
 	if l.catalogue, l.warnings, err = f.providers.load(); err != nil {
@@ -145,6 +148,18 @@ func (f *files) load() (*loaded, error) {
 	}
 	l.given = l.catalogue.Own()
 	return l, nil
+}
+
+// loadConfig reads a configuration with its branding. The error has every mistake
+// in both.
+func loadConfig(file string) (*config.Config, pages.Branding, error) {
+	c, err := config.Load(file)
+	branding, wrong := snapshot.Branding(c)
+	errs, _ := errors.AsType[textfile.Errors](err)
+	if errs = append(errs, wrong...); len(errs) > 0 {
+		return nil, branding, configError{errs}
+	}
+	return c, branding, nil
 }
 
 func announce(stdout io.Writer, addr net.Addr, c *catalogue.Catalogue) {
@@ -198,7 +213,7 @@ func reloadOnHangup(ctx context.Context, hangup chan os.Signal, from files, curr
 			loaded, err := from.load()
 			var served *snapshot.Snapshot
 			if err == nil {
-				served, err = snapshot.New(loaded.catalogue, loaded.config.Service.Branding, public)
+				served, err = snapshot.New(loaded.catalogue, loaded.branding, public)
 			}
 			if err == nil {
 				zones, err = dns.prepare(loaded)

@@ -1,6 +1,5 @@
 // Package config reads milepost.toml: what the server must know beside its
-// catalogue. docs/dns.md and docs/pages.md describe
-// the keys.
+// catalogue. docs/dns.md and docs/pages.md describe the keys.
 package config
 
 import (
@@ -9,7 +8,6 @@ import (
 	"path/filepath"
 
 	"milepost/address"
-	"milepost/internal/pages"
 	"milepost/internal/textfile"
 	"milepost/internal/tomlfile"
 	"milepost/settings"
@@ -32,26 +30,41 @@ type Service struct {
 	Line      int               // where the table starts; 0: there is none
 	Host      settings.Hostname // empty: not set
 	Addresses []netip.Addr
-	Branding  pages.Branding
+	Branding  Branding
 }
 
-// Load reads a file, and the zone files that it names. The error holds
-// [textfile.Errors], with every mistake.
+// Branding is how the pages look, in the file's own words.
+type Branding struct {
+	Name, Colour, SupportURL Value
+	Logo                     Value // the image itself
+}
+
+// Value is what stands under a key, not yet judged. Line 0: the key is not set.
+type Value struct {
+	Text string
+	Line int
+}
+
+// Load reads a file, and the files that it names. The error holds
+// [textfile.Errors], with every mistake; what was read without one comes beside it,
+// to be looked into further.
 func Load(name string) (*Config, error) {
+	c := &Config{File: name, DNS: defaultDNS()}
 	data, err := textfile.ReadFile(name, maxFile)
 	if err != nil {
-		return nil, textfile.Errors{{File: name, Err: err}}
+		return c, textfile.Errors{{File: name, Err: err}}
 	}
 	t := tomlfile.Parse(name, data)
-	c := &Config{File: name}
 	if s := t.Table("service"); s != nil {
 		c.Service.Line = s.Line("")
 		c.Service.Host = tomlfile.Optional(s, "host", ParseHost)
 		c.Service.Addresses, _ = tomlfile.Each(s, "addresses", ParseIP)
-		c.Service.Branding = branding(s, filepath.Dir(name))
+		c.Service.Branding = Branding{
+			Name: value(s, "name"), Colour: value(s, "colour"), SupportURL: value(s, "support_url"),
+			Logo: content(s, "logo", filepath.Dir(name)),
+		}
 		s.Done()
 	}
-	c.DNS = defaultDNS()
 	var fromZones textfile.Errors
 	if d := t.Table("dns"); d != nil {
 		fromZones = c.DNS.read(d, filepath.Dir(name))
@@ -59,27 +72,33 @@ func Load(name string) (*Config, error) {
 	}
 	t.Done()
 	if errs := append(t.Errors(), fromZones...); len(errs) > 0 {
-		return nil, errs
+		return c, errs
 	}
 	return c, nil
 }
 
-// branding reads the keys for the pages for people; paths are relative to the
-// configuration.
-func branding(t *tomlfile.Table, dir string) pages.Branding {
-	return pages.Branding{
-		Name:       tomlfile.Optional(t, "name", pages.ParseName),
-		Colour:     tomlfile.Optional(t, "colour", pages.ParseColour),
-		SupportURL: tomlfile.Optional(t, "support_url", pages.ParseSupportURL),
-		Logo: tomlfile.Optional(t, "logo", func(file string) (pages.Logo, error) {
-			file = within(dir, file)
-			data, err := textfile.ReadFile(file, maxFile)
-			if err != nil {
-				return pages.Logo{}, fmt.Errorf("%s: %w", file, err)
-			}
-			return pages.ParseLogo(data)
-		}),
+// value returns the string under a key.
+func value(t *tomlfile.Table, key string) Value {
+	s, ok := t.String(key)
+	if !ok {
+		return Value{}
 	}
+	return Value{s, t.Line(key)}
+}
+
+// content returns the content of the file that a key names.
+func content(t *tomlfile.Table, key, dir string) Value {
+	v := value(t, key)
+	if v.Line == 0 {
+		return v
+	}
+	file := within(dir, v.Text)
+	data, err := textfile.ReadFile(file, maxFile)
+	if err != nil {
+		t.Errorf(key, "%s: %w", file, err)
+		return Value{}
+	}
+	return Value{string(data), v.Line}
 }
 
 // Default is the configuration without a file.

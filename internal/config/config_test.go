@@ -13,7 +13,6 @@ import (
 	"golang.org/x/tools/txtar"
 
 	"milepost/internal/config"
-	"milepost/internal/pages"
 )
 
 var update = flag.Bool("update", false, "rewrite the messages in testdata/bad")
@@ -125,14 +124,10 @@ _sip SRV 0 0 5060 sip.example.com.
 	if diff := cmp.Diff([]string{"_sip._tcp.example.com. 3600 IN SRV 0 0 5060 sip.example.com.", `_sip._tcp.example.com. 3600 IN TXT "the same name"`}, records); diff != "" {
 		t.Error(diff)
 	}
-	colour, err := pages.ParseColour("#a00000")
-	if err != nil {
-		t.Fatal(err)
-	}
 	want := &config.Config{
 		File: "ok.toml",
-		Service: config.Service{Line: 1, Host: "mail.xn--bcher-kva.example", Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")}, Branding: pages.Branding{
-			Name: "Example Mail", Logo: pages.Logo{ContentType: "image/svg+xml", Body: []byte("<svg xmlns=\"http://www.w3.org/2000/svg\"/>\n")}, Colour: colour, SupportURL: "mailto:help@example.net"}},
+		Service: config.Service{Line: 1, Host: "mail.xn--bcher-kva.example", Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")}, Branding: config.Branding{
+			Name: config.Value{"Example Mail", 4}, Logo: config.Value{"<svg xmlns=\"http://www.w3.org/2000/svg\"/>\n", 5}, Colour: config.Value{"#a00000", 6}, SupportURL: config.Value{"mailto:help@example.net", 7}}},
 		DNS: config.DNS{
 			Line: 8, EachLine: 9, DomainZones: []string{"_imaps._tcp", "autoconfig"}, Mailbox: `host\.master.example.net.`, TTL: 60, NegativeTTL: 30,
 			NameServers: []config.NameServer{{Line: 24, Name: "ns1.example.net.", Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.1")}}},
@@ -143,7 +138,7 @@ _sip SRV 0 0 5060 sip.example.com.
 			Keys: []config.Key{{Name: "transfer.example.net.", Algorithm: "hmac-sha512.", Secret: "c2VjcmV0LW9mLXR3ZW50eS1mb3VyLW9jdA=="}},
 		},
 	}
-	if diff := cmp.Diff(want, got, cmpopts.EquateComparable(netip.Addr{}, netip.AddrPort{}, pages.Colour{})); diff != "" {
+	if diff := cmp.Diff(want, got, cmpopts.EquateComparable(netip.Addr{}, netip.AddrPort{})); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 	empty, err := config.Load("empty.toml")
@@ -151,7 +146,7 @@ _sip SRV 0 0 5060 sip.example.com.
 		t.Fatal(err)
 	}
 	empty.File = ""
-	if diff := cmp.Diff(config.Default(), empty, cmpopts.EquateComparable(pages.Colour{})); diff != "" {
+	if diff := cmp.Diff(config.Default(), empty); diff != "" {
 		t.Errorf("an empty file is not the default: %s", diff)
 	}
 }

@@ -7,12 +7,11 @@ import (
 	"strings"
 
 	"github.com/labstack/echo/v4"
-	"golang.org/x/text/language"
 
 	"milepost/address"
+	"milepost/internal/answer"
 	"milepost/internal/lookup"
 	"milepost/internal/pages"
-	"milepost/internal/query"
 	"milepost/mobileconfig"
 	"milepost/settings"
 )
@@ -74,27 +73,26 @@ func help(x *exchange) error {
 
 func setup(x *exchange) error {
 	r, site := reader(x), x.snapshot.Site
-	request, answer, err := answerTo(x, x.Request().URL.RawQuery)
+	request, found, err := answerTo(x)
 	var body []byte
 	switch {
 	case err == nil:
-		body, err = site.Setup(r, answer)
+		body, err = site.Setup(r, found)
 		return page(x, http.StatusOK, cacheNever, body, err)
 	case errors.Is(err, errNoSettings):
 		body, err = site.Unknown(r, request)
 		return page(x, http.StatusNotFound, cacheNever, body, err)
 	}
-	body, err = site.Mistyped(r, request.Typed)
+	body, err = site.Mistyped(r, request)
 	return page(x, http.StatusBadRequest, cacheNever, body, err)
 }
 
 func api(x *exchange) error {
 	x.Response().Header().Add(echo.HeaderVary, "Accept-Language")
-	// A program that forgets to escape a + means one; only a form means a space.
-	_, answer, err := answerTo(x, strings.ReplaceAll(x.Request().URL.RawQuery, "+", "%2B"))
+	_, found, err := answerTo(x)
 	switch {
 	case err == nil:
-		body, err := pages.JSON(answer, reader(x).Lang)
+		body, err := answer.JSON(found, reader(x).Lang)
 		if err != nil {
 			return err
 		}
@@ -115,29 +113,29 @@ type noSettings struct{ error }
 func (noSettings) Is(e error) bool { return e == errNoSettings }
 
 // answerTo is what people and programs are both told.
-func answerTo(x *exchange, rawQuery string) (pages.Request, pages.Answer, error) {
-	request, err := pages.ParseRequest(rawQuery)
+func answerTo(x *exchange) (answer.Request, answer.Answer, error) {
+	request, err := answer.ParseRequest(x.Request().URL.RawQuery)
 	if err != nil {
-		return request, pages.Answer{}, err
+		return request, answer.Answer{}, err
 	}
 	accounts, err := lookup.Accounts(x.snapshot.Catalogue, lookup.Question{Addresses: []address.Address{request.Address}, Typed: true})
-	if errors.Is(err, lookup.ErrNoAt) {
-		return request, pages.Answer{}, err
+	if errors.Is(err, address.ErrNoAt) {
+		return request, answer.Answer{}, err
 	}
 	x.domain = request.Address.Domain.ASCII
 	if err != nil {
-		return request, pages.Answer{}, noSettings{err}
+		return request, answer.Answer{}, noSettings{err}
 	}
-	answer, err := pages.NewAnswer(accounts[0], request)
+	found, err := answer.New(accounts[0], request)
 	if err != nil {
-		return request, answer, noSettings{err}
+		return request, found, noSettings{err}
 	}
-	answer.Profile = profilePath(answer, reader(x).Lang)
-	return request, answer, nil
+	found.Profile = profilePath(found, reader(x).Lang)
+	return request, found, nil
 }
 
 // profilePath is where the profile of an answer is; empty: none can be made.
-func profilePath(a pages.Answer, lang string) string {
+func profilePath(a answer.Answer, lang string) string {
 	if a.Asked.Local() == "" || a.OnThisComputer() {
 		return ""
 	}
@@ -153,7 +151,10 @@ func profilePath(a pages.Answer, lang string) string {
 }
 
 func providers(x *exchange) error {
-	filter := parseFilter(x)
+	filter := pages.ParseFilter(x.Request().URL.RawQuery)
+	if d, ok := filter.Domain(); ok {
+		filter.Serving, _ = x.snapshot.Catalogue.Lookup(d)
+	}
 	body, err := x.snapshot.Site.Providers(reader(x), x.snapshot.List, filter)
 	cache := cacheAsk
 	if filter.Search != "" {
@@ -161,38 +162,6 @@ func providers(x *exchange) error {
 	}
 	return page(x, http.StatusOK, cache, body, err)
 }
-
-// parseFilter reads what a person wants to see of the list. What cannot be read was
-// not chosen.
-func parseFilter(x *exchange) pages.Filter {
-	var filter pages.Filter
-	for p := range query.Parameters(x.Request().URL.RawQuery) {
-		switch p.Name {
-		case "q":
-			filter.Search = p.Text()
-		case "sort":
-			filter.ByCountry = p.Value() == "country"
-		case "country":
-			if region, err := language.ParseRegion(p.Value()); err == nil {
-				filter.Country = region.String()
-			}
-		}
-	}
-	if len(filter.Search) > maxSearch {
-		filter.Search = filter.Search[:maxSearch]
-	}
-	filter.Search = strings.ToValidUTF8(filter.Search, "")
-	if filter.Search != "" {
-		domain := filter.Search[strings.LastIndexByte(filter.Search, '@')+1:]
-		if d, err := address.ParseDomain(strings.TrimSpace(domain)); err == nil && strings.Contains(d.ASCII, ".") {
-			filter.Serving, _ = x.snapshot.Catalogue.Lookup(d)
-		}
-	}
-	return filter
-}
-
-// maxSearch is in octets: no name or domain is longer.
-const maxSearch = 300
 
 func provider(x *exchange) error {
 	p, ok := x.snapshot.List.Provider(x.Param("id"))
@@ -217,7 +186,7 @@ func robots(x *exchange) error {
 }
 
 func openAPI(x *exchange) error {
-	return keepable(x, echo.MIMEApplicationJSON, cachePublic, newDocument(pages.OpenAPI))
+	return keepable(x, echo.MIMEApplicationJSON, cachePublic, newDocument(answer.OpenAPI))
 }
 
 // page sends a page for people.

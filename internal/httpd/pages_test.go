@@ -9,6 +9,9 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"unicode/utf8"
+
+	"golang.org/x/tools/txtar"
 
 	"milepost/internal/httpd"
 	"milepost/internal/pages"
@@ -129,14 +132,68 @@ func TestPagesLogNoName(t *testing.T) {
 	}
 }
 
-// A + is a + to programs, escaped or not, here as everywhere else.
-func TestAPIPlus(t *testing.T) {
+// The default provider serves every domain, and so would make a domain, and a line
+// in the log, of every word that lacks its @. Only what a provider names, itself, by
+// a wildcard or as MX, is one.
+func TestPagesLogNoNameUnderDefault(t *testing.T) {
+	hoster := strings.Replace(family, `domains = ["example.com"]`, "domains = [\"hoster.example\", \"*.hoster.test\", \"*\"]\nmx = [\"mx.example\"]", 1)
+	c := catalogueOf(t, &txtar.Archive{Files: []txtar.File{{Name: "hoster.toml", Data: []byte(hoster)}}})
+	var out bytes.Buffer
+	h := httpd.Handler(httpd.Options{Current: current(t, c, ""), Log: slog.New(slog.NewTextHandler(&out, nil))})
+	for _, tc := range []struct {
+		typed, logged string
+		status        int
+	}{
+		{"jean.dupont", `""`, http.StatusBadRequest},
+		{"mail.jean.dupont", `""`, http.StatusBadRequest},
+		{"jean@dupont.example", "dupont.example", http.StatusOK},
+		{"hoster.example", "hoster.example", http.StatusOK},
+		{"one.hoster.test", "one.hoster.test", http.StatusOK},
+		{"in.mx.example", "in.mx.example", http.StatusOK},
+	} {
+		for _, path := range []string{"/setup", "/api/v1/settings"} {
+			out.Reset()
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path+"?emailaddress="+tc.typed, nil))
+			if w.Code != tc.status || !strings.Contains(out.String(), " domain="+tc.logged+" ") {
+				t.Errorf("%s %s: %d, want %d, %s", path, tc.typed, w.Code, tc.status, out.String())
+			}
+		}
+	}
+}
+
+// A + in an address is a +, escaped or not and whoever asks, here as everywhere
+// else.
+func TestPagesPlus(t *testing.T) {
 	h := httpd.Handler(httpd.Options{Current: current(t, familyCatalogue(t), ""), Log: slog.New(slog.DiscardHandler)})
-	for _, query := range []string{"fred+news%40example.com", "fred%2Bnews%40example.com", "fred+news@example.com"} {
-		w := httptest.NewRecorder()
-		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/api/v1/settings?emailaddress="+query, nil))
-		if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), `"address": "fred+news@example.com"`) {
-			t.Errorf("%s: %d %s", query, w.Code, w.Body)
+	for _, query := range []string{"fred+news%40example.com", "fred%2Bnews%40example.com", "fred+news@example.com", "+fred+news%40example.com+"} {
+		for path, want := range map[string]string{"/api/v1/settings": `"address": "fred+news@example.com"`, "/setup": "<bdi>fred+news@example.com</bdi></h1>"} {
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path+"?EmailAddress="+query, nil))
+			if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), want) {
+				t.Errorf("%s, %s: %d %s", path, query, w.Code, w.Body)
+			}
+		}
+	}
+}
+
+// Whatever octets a stranger sends, a page is UTF-8 as its header says.
+func TestPagesAreUTF8(t *testing.T) {
+	h := httpd.Handler(httpd.Options{Current: current(t, familyCatalogue(t), ""), Log: slog.New(slog.DiscardHandler)})
+	for _, path := range []string{"/", "/setup", "/providers", "/providers/example.com", "/providers/%ff", "/help", "/%ff", "/api/v1/settings"} {
+		for _, name := range []string{"emailaddress", "protocol", "lang", "q", "country", "sort", "page", "%ff"} {
+			for _, value := range []string{"%ff", "fr%ffed", "fr%ffed@example.com", "fred@%ff.example", "fred%ff.example.com", "%ff+%3Cfred@example.com%3E", "%ff+%3Cfred@unknown.example%3E", strings.Repeat("a", 299) + "%c3%a9"} {
+				r := httptest.NewRequest(http.MethodGet, path+"?emailaddress=fred@example.com&"+name+"="+value, nil)
+				if name == "emailaddress" {
+					r.URL.RawQuery = name + "=" + value
+				}
+				r.Header.Set("Accept", "text/html")
+				w := httptest.NewRecorder()
+				h.ServeHTTP(w, r)
+				if w.Code >= http.StatusInternalServerError || !utf8.Valid(w.Body.Bytes()) {
+					t.Errorf("%s: %d, not UTF-8: %q", r.URL, w.Code, w.Body)
+				}
+			}
 		}
 	}
 }

@@ -11,7 +11,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"milepost/internal/pages"
+	"milepost/internal/answer"
 )
 
 // How long an answer may be kept, in seconds. Settings change seldom, and a
@@ -107,7 +107,7 @@ func (s *server) answerError(err error, c echo.Context) {
 		return
 	}
 	if forPrograms(c) {
-		if body, err := pages.JSONError(message); err == nil && transient(c, status, echo.MIMEApplicationJSON, body) == nil {
+		if body, err := answer.JSONError(message); err == nil && transient(c, status, echo.MIMEApplicationJSON, body) == nil {
 			return
 		}
 	}

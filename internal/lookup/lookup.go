@@ -4,8 +4,6 @@
 package lookup
 
 import (
-	"errors"
-
 	"milepost/address"
 	"milepost/settings"
 )
@@ -17,8 +15,8 @@ type Catalogue interface {
 	// LookupFirst finds it for the first of several domains that one names; only if
 	// there is none it is the default provider.
 	LookupFirst(domains ...address.Domain) (*settings.Provider, bool)
-	// Find finds it without the default provider.
-	Find(address.Domain) (*settings.Provider, bool)
+	// LookupWithoutDefault finds it unless that is the default provider.
+	LookupWithoutDefault(address.Domain) (*settings.Provider, bool)
 }
 
 // Question is about whom a request asks.
@@ -55,13 +53,9 @@ func (e *UnknownDomain) Error() string {
 	return "no provider is known for the domain " + e.Domain.ASCII
 }
 
-// ErrNoAt is the error about what a person typed without an @ and no provider
-// names. It is to stay out of the log.
-var ErrNoAt = errors.New("address has no @")
-
 // Accounts returns the account of each address of a question, with the provider's
 // settings filled in. The error is the question's own, an [*UnknownDomain], or
-// [ErrNoAt].
+// [address.ErrNoAt], which is to stay out of the log.
 func Accounts(c Catalogue, q Question) ([]settings.Account, error) {
 	accounts := make([]settings.Account, 0, 1)
 	for _, a := range q.Addresses {
@@ -82,9 +76,9 @@ func Accounts(c Catalogue, q Question) ([]settings.Account, error) {
 // hoster's name.
 func provider(c Catalogue, q Question, a address.Address) (*settings.Provider, error) {
 	if q.Typed && a.Local == "" {
-		p, ok := c.Find(a.Domain)
+		p, ok := c.LookupWithoutDefault(a.Domain)
 		if !ok {
-			return nil, ErrNoAt
+			return nil, address.ErrNoAt
 		}
 		return p, nil
 	}

@@ -11,8 +11,8 @@ import (
 //go:embed assets/*
 var assetFiles embed.FS
 
-// assets are the files that pages refer to, under paths that change with their
-// content, so that a browser may keep them for ever.
+// assets are the files that pages refer to. Their paths change with their content,
+// so that a browser may keep them for ever.
 type assets struct {
 	paths map[string]string // by name
 	files map[string]Asset  // by path
@@ -25,7 +25,7 @@ type Asset struct {
 	Body        []byte
 }
 
-// AssetPath is where assets are served, before their names.
+// AssetPath stands before the names of assets.
 const AssetPath = "/assets/"
 
 var contentTypes = map[string]string{
@@ -72,7 +72,7 @@ func (s *Site) Asset(path string) (Asset, bool) {
 	return a, ok
 }
 
-// Name is the service's.
+// Name is the service's name.
 func (s *Site) Name() string { return s.branding.Name }
 
 // SupportURL is where people get help; empty: none is known.
@@ -81,5 +81,6 @@ func (s *Site) SupportURL() string { return s.branding.SupportURL }
 // Logo is the path of the service's logo; empty: it has none.
 func (s *Site) Logo() string { return s.assets.paths["logo"] }
 
-// Robots is robots.txt: search engines may read what is the same for everybody.
+// Robots is robots.txt: search engines may read the pages that are the same for
+// everybody.
 const Robots = "User-agent: *\nDisallow: /setup\nDisallow: /api/\nDisallow: /mobileconfig\nDisallow: /providers?\n"

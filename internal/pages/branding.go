@@ -14,7 +14,7 @@ import (
 	"milepost/settings"
 )
 
-// Branding makes the pages those of one service. Each part may be zero.
+// Branding is how the pages look, and whose they are. Each part may be zero.
 type Branding struct {
 	Name       string // of the service; empty: milepost
 	Logo       Logo
@@ -47,7 +47,7 @@ func (l Logo) extension() string {
 
 const (
 	maxName   = 40       // characters that fit beside the menu
-	maxLogo   = 32 << 10 // octets; the first page stays small with it
+	maxLogo   = 32 << 10 // octets, so that the first page stays small
 	maxPixels = 2048     // of a logo's width and height
 )
 
@@ -64,7 +64,7 @@ func ParseName(s string) (string, error) {
 	return s, nil
 }
 
-// hidden tells whether a character is not seen, or turns the text around.
+// hidden tells whether a character cannot be seen, or turns the direction of text.
 func hidden(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) }
 
 // ParseSupportURL reads where people get help: an https: or a mailto: URL.
@@ -109,9 +109,9 @@ func ParseLogo(body []byte) (Logo, error) {
 	return Logo{"image/svg+xml", body}, nil
 }
 
-// checkSVG takes well-formed SVG without script and without anything from
-// elsewhere. Neither would work, shown as an image or opened by itself under its own
-// policy, but they have no place in a logo.
+// checkSVG refuses what is no well-formed SVG, and script and links to elsewhere.
+// Browsers ignore both in an image, and under the policy that assets are sent with,
+// but they have no place in a logo.
 func checkSVG(body []byte) error {
 	d := xml.NewDecoder(bytes.NewReader(body))
 	root := true

@@ -6,24 +6,24 @@ import (
 	"strconv"
 )
 
-// Colour is a service's colour, as its two shades that can be read: one on
-// light paper, one on dark.
+// Colour is a service's colour in two shades: one that can be read on a light
+// background, one on a dark background.
 type Colour struct {
 	light, dark rgb
 }
 
 type rgb struct{ r, g, b uint8 }
 
-// The worst grounds that text in the colour stands on: style.css has none that
-// is darker in its light half, or lighter in its dark half.
+// The backgrounds in style.css on which text in the colour is hardest to read: the
+// darkest of the light scheme, and the lightest of the dark scheme.
 var (
 	lightGround = rgb{0xec, 0xf0, 0xf4}
 	darkGround  = rgb{0x2a, 0x31, 0x3a}
 )
 
-// readable is the contrast that text needs (WCAG 2.2, 1.4.3), and a little more
-// for rounding.
-const readable = 4.6
+// minContrast is the 4.5 that text needs (WCAG 2.2, 1.4.3), and a little more for
+// rounding.
+const minContrast = 4.6
 
 var defaultColour = shades(rgb{0x1d, 0x5f, 0x8a})
 
@@ -40,12 +40,12 @@ func ParseColour(s string) (Colour, error) {
 	return shades(rgb{uint8(n >> 16), uint8(n >> 8), uint8(n)}), nil
 }
 
-// shades mixes a colour with black and with white, in small steps, until each
+// shades mixes a colour with black, and with white, in small steps until the mixture
 // can be read.
 func shades(c rgb) Colour {
 	toward := func(end, ground rgb) rgb {
 		for step := 0.0; step < 1; step += 0.02 {
-			if shade := mix(c, end, step); contrast(shade, ground) >= readable {
+			if shade := mix(c, end, step); contrast(shade, ground) >= minContrast {
 				return shade
 			}
 		}
@@ -79,7 +79,7 @@ func luminance(c rgb) float64 {
 
 func (c rgb) String() string { return fmt.Sprintf("#%02x%02x%02x", c.r, c.g, c.b) }
 
-// style is what the style sheet starts with.
+// style is the beginning of the style sheet.
 func (c Colour) style() string {
 	return fmt.Sprintf(":root{--colour:%s}@media(prefers-color-scheme:dark){:root{--colour:%s}}\n", c.light, c.dark)
 }

@@ -1,8 +1,8 @@
 package pages
 
 import (
-	"html/template"
-	"net/url"
+	"bytes"
+	"cmp"
 	"slices"
 	"strings"
 	"sync"
@@ -14,54 +14,93 @@ import (
 	"milepost/settings"
 )
 
-// List is the table of all providers of one catalogue. Its rows are rendered
-// once for each language.
+// List is the table of all providers of one catalogue: internet providers, mail
+// services, then the others, each in the order of their names.
 type List struct {
-	providers []*settings.Provider
-	byID      map[string]*settings.Provider
-	words     []string // that a search looks through, by provider
-	countries []string // codes that occur
+	entries   []*Entry
+	byID      map[string]*Entry
+	countries map[string]*countries // by language
 
 	mu   sync.Mutex
-	made map[Reader]*localised
+	kept map[shared][]byte
+	size int // octets of all that is kept
 }
 
-// localised is what of a list depends on the reader, made once.
-type localised struct {
-	rows      []template.HTML // by provider
-	countries []string        // the name in lower case, by provider
-	choices   []country
-	byCountry []int // the providers in that order
+// Entry is a provider in a list.
+type Entry struct {
+	*settings.Provider
+	words string // that a search looks through
+	page  int    // where it stands without a filter
 }
 
-// NewList makes a list of providers. They are kept in the order of their names.
+// countries are those of a list's providers, in one language.
+type countries struct {
+	codes   []string          // in the order of their names
+	names   map[string]string // by code
+	lower   map[string]string // names in lower case, for a search
+	entries []*Entry          // the list's, ordered by country instead of name
+}
+
+// NewList makes a list of providers.
 func NewList(providers []*settings.Provider) *List {
-	l := &List{
-		providers: slices.Clone(providers),
-		byID:      make(map[string]*settings.Provider),
-		made:      make(map[Reader]*localised),
+	l := &List{byID: make(map[string]*Entry), countries: make(map[string]*countries), kept: make(map[shared][]byte)}
+	var codes []string
+	for _, p := range providers {
+		e := &Entry{Provider: p, words: searchWords(p)}
+		l.entries, l.byID[p.ID] = append(l.entries, e), e
+		if p.Country != "" && !slices.Contains(codes, p.Country) {
+			codes = append(codes, p.Country)
+		}
 	}
 	names := collate.New(language.Und, collate.Loose)
-	slices.SortStableFunc(l.providers, func(a, b *settings.Provider) int {
-		return names.CompareString(a.DisplayName, b.DisplayName)
+	slices.SortStableFunc(l.entries, func(a, b *Entry) int {
+		return cmp.Or(a.kind()-b.kind(), names.CompareString(a.DisplayName, b.DisplayName))
 	})
-	for _, p := range l.providers {
-		l.byID[p.ID] = p
-		l.words = append(l.words, searchWords(p))
-		if p.Country != "" && !slices.Contains(l.countries, p.Country) {
-			l.countries = append(l.countries, p.Country)
-		}
+	for i, e := range l.entries {
+		e.page = i / rowsPerPage
+	}
+	for _, lang := range languages {
+		l.countries[lang.code] = newCountries(l.entries, codes, lang.tag)
 	}
 	return l
 }
 
+// kind is the place of the provider's table among the three.
+func (e *Entry) kind() int {
+	if i := slices.Index(settings.Kinds, e.Kind); i >= 0 {
+		return i
+	}
+	return len(settings.Kinds)
+}
+
+func newCountries(entries []*Entry, codes []string, lang language.Tag) *countries {
+	c := &countries{slices.Clone(codes), make(map[string]string), make(map[string]string), slices.Clone(entries)}
+	namer, order := display.Regions(lang), collate.New(lang, collate.Loose)
+	for _, code := range codes {
+		c.names[code] = code
+		if region, err := language.ParseRegion(code); err == nil {
+			c.names[code] = namer.Name(region)
+		}
+		c.lower[code] = strings.ToLower(c.names[code])
+	}
+	slices.SortFunc(c.codes, func(a, b string) int { return order.CompareString(c.names[a], c.names[b]) })
+	rank := make(map[string]int) // no country: 0
+	for i, code := range c.codes {
+		rank[code] = i + 1
+	}
+	slices.SortStableFunc(c.entries, func(a, b *Entry) int {
+		return cmp.Or(a.kind()-b.kind(), rank[a.Country]-rank[b.Country])
+	})
+	return c
+}
+
 // Len is the number of providers.
-func (l *List) Len() int { return len(l.providers) }
+func (l *List) Len() int { return len(l.entries) }
 
 // Provider finds a provider by its ID.
-func (l *List) Provider(id string) (*settings.Provider, bool) {
-	p, ok := l.byID[id]
-	return p, ok
+func (l *List) Provider(id string) (*Entry, bool) {
+	e, ok := l.byID[id]
+	return e, ok
 }
 
 // searchWords are names, servers and domains, as far as the provider's own page
@@ -81,173 +120,66 @@ func searchWords(p *settings.Provider) string {
 	return strings.ToLower(strings.Join(w, "\n"))
 }
 
-// Filter is what a person wants to see of a list.
-type Filter struct {
-	Search    string
-	Country   string             // ISO 3166-1 alpha-2; empty: all
-	ByCountry bool               // the order; else by name
-	Serving   *settings.Provider // serves the domain that Search names; nil: none
-}
-
-// country is a choice of the country filter.
-type country struct {
-	Code, Name string
-	Chosen     bool
-}
-
-// section is one of the tables.
-type section struct {
-	ID, Title string
-	Rows      []template.HTML
-}
-
-// listPage is the model of the page of all providers.
-type listPage struct {
-	Filter    Filter
-	Countries []country
-	Sections  []section
-	Count     int // of the rows
-	All       int
-}
-
-// Providers is the page of all providers: internet providers, mail services,
-// then the others.
-func (s *Site) Providers(r Reader, l *List, f Filter) ([]byte, error) {
-	if !slices.Contains(l.countries, f.Country) {
-		f.Country = ""
+// find returns the entries that a filter lets through, on whatever page, in its
+// order. Each word of the search must be found. Nobody may change the slice.
+func (l *List) find(f Filter, lang string) []*Entry {
+	in, all := l.countries[lang], l.entries
+	if f.ByCountry {
+		all = in.entries
 	}
-	v := s.view(r, "/providers", f.query())
-	v.Heading = v.T("providers-title")
-	v.NoIndex = f != Filter{}
-	in, err := l.in(s, r)
+	words := strings.Fields(strings.ToLower(f.Search))
+	if f.Country == "" && len(words) == 0 {
+		return all
+	}
+	var found []*Entry
+	for _, e := range all {
+		if f.Country != "" && e.Country != f.Country {
+			continue
+		}
+		if e.Provider == f.Serving || !slices.ContainsFunc(words, func(w string) bool {
+			return !strings.Contains(e.words, w) && !strings.Contains(in.lower[e.Country], w)
+		}) {
+			found = append(found, e)
+		}
+	}
+	return found
+}
+
+// maxKept is in octets.
+const maxKept = 8 << 20
+
+// shared names a row, or a page without a search, which is the same for many.
+type shared struct {
+	site   *Site
+	reader Reader
+	row    string // ID of its provider; empty: a page
+	filter Filter // of the page; without Search and Serving
+}
+
+// keep renders what was not kept, and returns the same octets to all who ask for
+// it: slow readers are many.
+func (l *List) keep(key shared, render func() ([]byte, error)) ([]byte, error) {
+	l.mu.Lock()
+	body, ok := l.kept[key]
+	l.mu.Unlock()
+	if ok {
+		return body, nil
+	}
+	fresh, err := render()
 	if err != nil {
 		return nil, err
 	}
-	page := listPage{Filter: f, All: len(l.providers), Countries: slices.Clone(in.choices)}
-	for i := range page.Countries {
-		page.Countries[i].Chosen = page.Countries[i].Code == f.Country
-	}
-	page.Sections = []section{
-		{ID: "internet-providers", Title: v.T("kind-internet")},
-		{ID: "mail-services", Title: v.T("kind-service")},
-		{ID: "other-providers", Title: v.T("kind-other")},
-	}
-	for _, i := range l.find(f, in) {
-		n := slices.Index(settings.Kinds, l.providers[i].Kind)
-		if n < 0 {
-			n = len(settings.Kinds)
-		}
-		page.Sections[n].Rows = append(page.Sections[n].Rows, in.rows[i])
-		page.Count++
-	}
-	page.Sections = slices.DeleteFunc(page.Sections, func(s section) bool { return len(s.Rows) == 0 })
-	return s.render(pageProviders, v, page)
-}
-
-// query is the filter as it stands in a link.
-func (f Filter) query() string {
-	q := make(url.Values)
-	if f.Search != "" {
-		q.Set("q", f.Search)
-	}
-	if f.Country != "" {
-		q.Set("country", f.Country)
-	}
-	if f.ByCountry {
-		q.Set("sort", "country")
-	}
-	return q.Encode()
-}
-
-// find returns the places of the providers that a filter lets through, in its
-// order. Each word of the search must be found.
-func (l *List) find(f Filter, in *localised) []int {
-	words := strings.Fields(strings.ToLower(f.Search))
-	found := func(i int) bool {
-		p := l.providers[i]
-		if f.Country != "" && p.Country != f.Country {
-			return false
-		}
-		return p == f.Serving || !slices.ContainsFunc(words, func(w string) bool {
-			return !strings.Contains(l.words[i], w) && !strings.Contains(in.countries[i], w)
-		})
-	}
-	var out []int
-	for n := range l.providers {
-		i := n
-		if f.ByCountry {
-			i = in.byCountry[n]
-		}
-		if found(i) {
-			out = append(out, i)
-		}
-	}
-	return out
-}
-
-// in makes what depends on the reader, or returns what was made before.
-func (l *List) in(s *Site, r Reader) (*localised, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if in := l.made[r]; in != nil {
-		return in, nil
+	if body, ok := l.kept[key]; ok {
+		return body, nil // somebody else was faster
 	}
-	in := &localised{rows: make([]template.HTML, len(l.providers)), countries: make([]string, len(l.providers))}
-	names, order := countryNames(r.Lang), collate.New(language.Make(r.Lang), collate.Loose)
-	for i, p := range l.providers {
-		v := s.view(r, "/providers", "")
-		v.Data = listRow{Provider: p, Country: names(p.Country), Asked: Asked{Account: settings.Account{Provider: *p}}}
-		var b strings.Builder
-		if err := s.templates[pageProviders].ExecuteTemplate(&b, "row", v); err != nil {
-			return nil, err
-		}
-		in.rows[i], in.countries[i] = template.HTML(b.String()), strings.ToLower(names(p.Country))
-		in.byCountry = append(in.byCountry, i)
+	fresh = bytes.Clone(fresh) // without the room that a buffer has left
+	if l.size+cap(fresh) > maxKept {
+		clear(l.kept)
+		l.size = 0
 	}
-	slices.SortStableFunc(in.byCountry, func(a, b int) int { return order.CompareString(in.countries[a], in.countries[b]) })
-	for _, code := range l.countries {
-		in.choices = append(in.choices, country{Code: code, Name: names(code)})
-	}
-	slices.SortFunc(in.choices, func(a, b country) int { return order.CompareString(a.Name, b.Name) })
-	l.made[r] = in
-	return in, nil
-}
-
-// listRow is the model of a row: the best server of each protocol.
-type listRow struct {
-	*settings.Provider
-	Country string
-	Asked   Asked
-}
-
-// cell is a server in the row, for those who read it as a card too.
-type cell struct {
-	Column string
-	Server settings.Server
-}
-
-// Cells are the best servers in the order of the columns; a Server without
-// Protocol: there is none.
-func (r listRow) Cells() []cell {
-	out := []cell{{Column: "POP"}, {Column: "IMAP"}, {Column: "SMTP"}}
-	for i, protocol := range []settings.Protocol{settings.POP3, settings.IMAP, settings.SMTP} {
-		servers := r.Incoming
-		if protocol == settings.SMTP {
-			servers = r.Outgoing
-		}
-		out[i].Server, _ = settings.Best(servers, protocol)
-	}
-	return out
-}
-
-// countryNames names countries in a language.
-func countryNames(lang string) func(code string) string {
-	namer := display.Regions(language.Make(lang))
-	return func(code string) string {
-		region, err := language.ParseRegion(code)
-		if err != nil {
-			return code
-		}
-		return namer.Name(region)
-	}
+	l.kept[key] = fresh
+	l.size += cap(fresh)
+	return fresh, nil
 }

@@ -15,14 +15,14 @@ var messageFiles embed.FS
 // messages are all texts of one language, by key.
 type messages map[string]*message
 
-// message is a text in pieces. In its file a placeholder is {name}, what a
-// person sees on a screen *stands between asterisks*, and a term is linked to
-// its explanation as [term](#anchor), or to a page as [words](/path).
+// message is a text in pieces. In its file {name} is a placeholder, *words* stand on
+// a screen, [term](#anchor) links to the help page, and [words](/path) to another
+// page.
 type message struct {
 	pieces []piece
 }
 
-// piece is one of: words, a placeholder, or markup around pieces.
+// piece is plain text, a placeholder, or markup around pieces.
 type piece struct {
 	kind   pieceKind
 	text   string
@@ -32,7 +32,7 @@ type piece struct {
 type pieceKind byte
 
 const (
-	words       pieceKind = iota
+	plain       pieceKind = iota
 	placeholder           // text is its name
 	onScreen              // inside is what stands on the screen
 	link                  // text is where it leads
@@ -62,13 +62,13 @@ func loadMessages() (map[string]messages, error) {
 	return out, nil
 }
 
-// get returns a message. A test holds that none is missing; if one were, its
-// key would stand in the page.
+// get returns a message. None is missing, as a test shows; if one were, its key
+// would stand in the page.
 func (m messages) get(key string) *message {
 	if found := m[key]; found != nil {
 		return found
 	}
-	return &message{[]piece{{kind: words, text: key}}}
+	return &message{[]piece{{kind: plain, text: key}}}
 }
 
 func parseMessage(s string) (*message, error) {
@@ -81,10 +81,10 @@ func parsePieces(s string) ([]piece, error) {
 	for s != "" {
 		i := strings.IndexAny(s, "{*[")
 		if i < 0 {
-			return append(out, piece{kind: words, text: s}), nil
+			return append(out, piece{kind: plain, text: s}), nil
 		}
 		if i > 0 {
-			out = append(out, piece{kind: words, text: s[:i]})
+			out = append(out, piece{kind: plain, text: s[:i]})
 		}
 		mark := s[i]
 		closing := map[byte]string{'{': "}", '*': "*", '[': "]("}[mark]
@@ -122,7 +122,7 @@ func parsePieces(s string) ([]piece, error) {
 
 // text is the message without markup. Args are names and values in turn.
 func (m *message) text(args []any) string {
-	if len(m.pieces) == 1 && m.pieces[0].kind == words { // mostly
+	if len(m.pieces) == 1 && m.pieces[0].kind == plain { // mostly
 		return m.pieces[0].text
 	}
 	var b strings.Builder
@@ -133,7 +133,7 @@ func (m *message) text(args []any) string {
 func writeText(b *strings.Builder, pieces []piece, args []any) {
 	for _, p := range pieces {
 		switch p.kind {
-		case words:
+		case plain:
 			b.WriteString(p.text)
 		case placeholder:
 			b.WriteString(argument(p.text, args))
@@ -143,7 +143,7 @@ func writeText(b *strings.Builder, pieces []piece, args []any) {
 	}
 }
 
-// html is the message with its markup; where makes a path into a link.
+// html is the message with its markup. where makes the link to a path.
 func (m *message) html(where func(path string) string, args []any) template.HTML {
 	var b strings.Builder
 	writeHTML(&b, m.pieces, where, args)
@@ -153,7 +153,7 @@ func (m *message) html(where func(path string) string, args []any) template.HTML
 func writeHTML(b *strings.Builder, pieces []piece, where func(string) string, args []any) {
 	for _, p := range pieces {
 		switch p.kind {
-		case words:
+		case plain:
 			b.WriteString(template.HTMLEscapeString(p.text))
 		case placeholder:
 			// A name that is written from right to left must not turn the words around it.

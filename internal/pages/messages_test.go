@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-func loaded(t testing.TB) map[string]messages {
+func allMessages(t testing.TB) map[string]messages {
 	t.Helper()
 	all, err := loadMessages()
 	if err != nil {
@@ -36,7 +36,7 @@ func marks(pieces []piece) []string {
 
 // Every language has every message, with the same placeholders and links.
 func TestMessagesAreComplete(t *testing.T) {
-	all := loaded(t)
+	all := allMessages(t)
 	english := all["en"]
 	if len(english) < 150 {
 		t.Fatalf("only %d messages", len(english))
@@ -77,7 +77,7 @@ var quoted = regexp.MustCompile(`"([a-z0-9-]+)"`)
 func TestMessagesAreUsed(t *testing.T) {
 	used := make(map[string]bool)
 	called := regexp.MustCompile(`[.$ (](?:T|H) "([a-z0-9-]+)"|\.(?:T|H)\("([a-z0-9-]+)"`)
-	english := loaded(t)["en"]
+	english := allMessages(t)["en"]
 	for _, pattern := range []string{"templates/*.html", "*.go"} {
 		files, err := filepath.Glob(pattern)
 		if err != nil || len(files) == 0 {
@@ -122,7 +122,7 @@ func TestMessageLinks(t *testing.T) {
 		targets = append(targets, "/help#"+s.ID)
 	}
 	links := 0
-	for key, m := range loaded(t)["en"] {
+	for key, m := range allMessages(t)["en"] {
 		for _, mark := range marks(m.pieces) {
 			if strings.HasPrefix(mark, "/") {
 				links++
@@ -182,6 +182,7 @@ func TestParseReader(t *testing.T) {
 		{"long header", "", strings.Repeat("fr,", 100), Reader{"fr", false}},
 		{"a bad tag among good ones", "", "xx_bad!!,de-AT;q=0.9,fr;q=0.8", Reader{"de", false}},
 		{"link", "emailaddress=a@b.c&lang=it", "fr", Reader{"it", true}},
+		{"link in capitals", "LANG=IT", "fr", Reader{"it", true}},
 		{"link with region", "lang=nl-BE", "fr", Reader{"nl", true}},
 		{"unknown in the link", "lang=ja", "fr", Reader{"fr", false}},
 		{"nonsense in the link", "lang=%zz", "fr", Reader{"fr", false}},

@@ -2,12 +2,13 @@ package pages
 
 import (
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 
 	"golang.org/x/net/html"
 
+	"milepost/internal/answer"
+	"milepost/internal/answer/answertest"
 	"milepost/settings"
 )
 
@@ -22,24 +23,24 @@ func site(t testing.TB) *Site {
 
 // everyPage renders one page of each kind.
 func everyPage(t testing.TB) map[string]func(Reader) ([]byte, error) {
-	c, s := shipped(t), site(t)
+	c, s := answertest.Shipped(t), site(t)
 	list := NewList(c.Providers())
-	gmx, outlook := answerTo(t, c, "emailaddress=fred@gmx.com"), answerTo(t, c, "emailaddress=fred@outlook.com")
+	gmx, outlook := answertest.To(t, c, "emailaddress=fred@gmx.com"), answertest.To(t, c, "emailaddress=fred@outlook.com")
 	gmx.Profile = "/mobileconfig?" + gmx.ProfileQuery("en")
 	gmail, _ := list.Provider("gmail.com")
-	unknown, err := ParseRequest("emailaddress=fred@unknown.example")
+	unknown, err := answer.ParseRequest("emailaddress=fred@unknown.example")
 	if err != nil {
 		t.Fatal(err)
 	}
-	domain := answerTo(t, c, "emailaddress=gmx.com")
-	closed := answerTo(t, c, "emailaddress=fred@myopera.com")
+	domain := answertest.To(t, c, "emailaddress=gmx.com")
+	closed := answertest.To(t, c, "emailaddress=fred@myopera.com")
 	return map[string]func(Reader) ([]byte, error){
 		"home":      func(r Reader) ([]byte, error) { return s.Home(r, list.Len()) },
 		"answer":    func(r Reader) ([]byte, error) { return s.Setup(r, gmx) },
 		"OAuth2":    func(r Reader) ([]byte, error) { return s.Setup(r, outlook) },
 		"domain":    func(r Reader) ([]byte, error) { return s.Setup(r, domain) },
 		"closed":    func(r Reader) ([]byte, error) { return s.Setup(r, closed) },
-		"mistyped":  func(r Reader) ([]byte, error) { return s.Mistyped(r, "fred") },
+		"mistyped":  func(r Reader) ([]byte, error) { return s.Mistyped(r, answer.Request{Typed: "fred"}) },
 		"unknown":   func(r Reader) ([]byte, error) { return s.Unknown(r, unknown) },
 		"providers": func(r Reader) ([]byte, error) { return s.Providers(r, list, Filter{}) },
 		"filtered":  func(r Reader) ([]byte, error) { return s.Providers(r, list, Filter{Search: "mail", ByCountry: true}) },
@@ -150,16 +151,16 @@ func checkLink(t *testing.T, name string, n *html.Node, href string, r Reader) {
 
 // No address becomes markup, in any place where it stands.
 func TestEscaping(t *testing.T) {
-	c, s := shipped(t), site(t)
+	c, s := answertest.Shipped(t), site(t)
 	for _, local := range []string{`<script>alert(1)</script>`, `"onclick="x`, `'></code>`, `{{.}}`, "javascript:alert(1)", "&lt;b&gt;", "`${1}`"} {
 		for _, domain := range []string{"gmx.com", "unknown.example"} {
-			q := Request{Typed: local + "@" + domain}
+			q := answer.Request{Typed: local + "@" + domain}
 			q.Address.Local = local
 			q.Address.Domain.ASCII, q.Address.Domain.Unicode = domain, domain
 			var page []byte
 			var err error
 			if p, ok := c.Lookup(q.Address.Domain); ok {
-				a, failed := NewAnswer(p.For(q.Address), q)
+				a, failed := answer.New(p.For(q.Address), q)
 				if failed != nil {
 					t.Fatal(failed)
 				}
@@ -196,82 +197,6 @@ func TestEscaping(t *testing.T) {
 	}
 }
 
-func TestAnswer(t *testing.T) {
-	c := shipped(t)
-	for _, tc := range []struct {
-		name, query        string
-		incoming, outgoing settings.Hostname
-		choices, others    int
-		signIn             string
-	}{
-		{"IMAP by itself", "emailaddress=fred@gmx.com", "imap.gmx.com", "mail.gmx.com", 2, 4, "password"},
-		{"POP by choice", "emailaddress=fred@gmx.com&protocol=pop3", "pop.gmx.com", "mail.gmx.com", 2, 4, "password"},
-		{"POP that is not there", "emailaddress=fred@icloud.com&protocol=pop3", "imap.mail.me.com", "smtp.mail.me.com", 1, 0, "password"},
-		{"POP alone", "emailaddress=fred@dartybox.com", "pop.live.com", "smtp.live.com", 1, 0, "password"},
-		{"no password at all", "emailaddress=fred@outlook.com", "outlook.office365.com", "smtp.office365.com", 2, 2, "oauth2"},
-		{"both", "emailaddress=fred@gmail.com", "imap.gmail.com", "smtp.gmail.com", 2, 2, "both"},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			a := answerTo(t, c, tc.query)
-			if a.Incoming.Hostname != tc.incoming || a.Outgoing.Hostname != tc.outgoing {
-				t.Errorf("%s, %s", a.Incoming.Hostname, a.Outgoing.Hostname)
-			}
-			if len(a.Choices) != tc.choices || len(a.Others) != tc.others || a.SignInAt() != tc.signIn {
-				t.Errorf("%d choices, %d others, %s", len(a.Choices), len(a.Others), a.SignInAt())
-			}
-		})
-	}
-}
-
-func TestFind(t *testing.T) {
-	c := shipped(t)
-	l := NewList(c.Providers())
-	for _, tc := range []struct {
-		name, first string
-		filter      Filter
-	}{
-		{"all", "nifty.com", Filter{}}, // its name starts with an @
-		{"name", "orange.fr", Filter{Search: "ORANGE"}},
-		{"domain", "orange.fr", Filter{Search: "wanadoo.fr"}},
-		{"server", "gmail.com", Filter{Search: "imap.gmail.com"}},
-		{"country", "bluewin.ch", Filter{Country: "CH", Search: "swisscom"}},
-		{"several words", "orange.fr", Filter{Search: "france orange"}},
-		{"nothing", "", Filter{Search: "no such thing"}},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			found := l.find(tc.filter, in(t, l, "en"))
-			first := ""
-			if len(found) > 0 {
-				first = l.providers[found[0]].ID
-			}
-			if first != tc.first {
-				t.Errorf("first of %d is %q", len(found), first)
-			}
-		})
-	}
-	var order []string
-	names := countryNames("de")
-	for _, i := range l.find(Filter{ByCountry: true}, in(t, l, "de")) {
-		if name := names(l.providers[i].Country); len(order) == 0 || order[len(order)-1] != name {
-			order = append(order, name)
-		}
-	}
-	denmark, germany, austria, poland := slices.Index(order, "Dänemark"), slices.Index(order, "Deutschland"), slices.Index(order, "Österreich"), slices.Index(order, "Polen")
-	if denmark < 0 || denmark > germany || austria > poland {
-		t.Errorf("not as German is sorted: %q", order)
-	}
-}
-
-// in is what of a list depends on the language.
-func in(t *testing.T, l *List, lang string) *localised {
-	t.Helper()
-	made, err := l.in(site(t), Reader{Lang: lang})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return made
-}
-
 // Without an address, people read words and not placeholders, and copy no word.
 func TestPlaceholders(t *testing.T) {
 	s := site(t)
@@ -284,20 +209,19 @@ func TestPlaceholders(t *testing.T) {
 		Services: []settings.Service{{Protocol: settings.CalDAV, URL: "https://dav.example.com/%EMAILADDRESS%/",
 			Authentication: []settings.Authentication{settings.Basic}, Username: settings.EmailLocalPart}},
 	}
-	q, err := ParseRequest("emailaddress=example.com")
+	q, err := answer.ParseRequest("emailaddress=example.com")
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := NewAnswer(p.For(q.Address), q)
+	a, err := answer.New(p.For(q.Address), q)
 	if err != nil {
 		t.Fatal(err)
 	}
+	list := NewList([]*settings.Provider{&p})
 	for name, render := range map[string]func() ([]byte, error){
-		"provider": func() ([]byte, error) { return s.Provider(Reader{Lang: "fr"}, &p) },
-		"list": func() ([]byte, error) {
-			return s.Providers(Reader{Lang: "fr"}, NewList([]*settings.Provider{&p}), Filter{})
-		},
-		"domain": func() ([]byte, error) { return s.Setup(Reader{Lang: "fr"}, a) },
+		"provider": func() ([]byte, error) { return s.Provider(Reader{Lang: "fr"}, list.entries[0]) },
+		"list":     func() ([]byte, error) { return s.Providers(Reader{Lang: "fr"}, list, Filter{}) },
+		"domain":   func() ([]byte, error) { return s.Setup(Reader{Lang: "fr"}, a) },
 	} {
 		page, err := render()
 		if err != nil {
@@ -331,30 +255,6 @@ func TestStyleHasNoSides(t *testing.T) {
 	}
 	if !sides.MatchString("text-align: left") || !sides.MatchString("margin-right: 0") {
 		t.Error("the test finds nothing")
-	}
-}
-
-// A hoster's list of customers is on no page.
-func TestCustomersAreNotListed(t *testing.T) {
-	s := site(t)
-	p := *shipped(t).Providers()[0]
-	p.Domains = nil
-	for i := range maxDomainsShown + 1 {
-		d := settings.DomainPattern{}
-		d.Domain.ASCII = strings.Repeat("c", i+1) + ".customer.example"
-		d.Domain.Unicode = d.Domain.ASCII
-		p.Domains = append(p.Domains, d)
-	}
-	l := NewList([]*settings.Provider{&p})
-	page, err := s.Provider(Reader{Lang: "en"}, &p)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if strings.Contains(string(page), "customer.example") || !strings.Contains(string(page), "101 domains") {
-		t.Errorf("%s", page)
-	}
-	if got := l.find(Filter{Search: "customer.example"}, in(t, l, "en")); len(got) != 0 {
-		t.Error("a part of a customer's domain finds its provider")
 	}
 }
 

@@ -10,9 +10,8 @@ import (
 // codeScale is the size of a module in pixels.
 const codeScale = 4
 
-// codeImage draws a QR code, with its quiet zone, as an image in a URL. It has
-// no address of its own: that would hold the mail address. False: the text is
-// too long.
+// codeImage draws a QR code, with its quiet zone, as a data: URL. An image with a URL
+// of its own would have the mail address in it. False: the text is too long.
 func codeImage(text string) (template.URL, bool) {
 	code, err := qr.Encode(text, qr.L) // a screen has no dirt that would need more
 	if err != nil {

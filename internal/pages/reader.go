@@ -1,14 +1,15 @@
 package pages
 
 import (
-	"net/url"
 	"strings"
 
 	"golang.org/x/text/language"
+
+	"milepost/internal/query"
 )
 
-// languages are those that the pages are written in. The first is the one for
-// everybody else.
+// languages are those that the pages are written in. The first is for people who
+// read none of them.
 var languages = []struct {
 	code, name string
 	tag        language.Tag
@@ -30,8 +31,7 @@ var matcher = func() language.Matcher {
 	return language.NewMatcher(tags)
 }()
 
-// maxPreferred is how many languages of a header are looked at: a browser sends
-// fewer.
+// maxPreferred is how many languages of a header are looked at; browsers send fewer.
 const maxPreferred = 20
 
 // Reader is the person before the page.
@@ -43,16 +43,9 @@ type Reader struct {
 // ParseReader finds the language: lang= in the query, else the one that suits
 // an Accept-Language header best (RFC 9110 §12.5.4).
 func ParseReader(rawQuery, acceptLanguage string) Reader {
-	for pair := range strings.SplitSeq(rawQuery, "&") {
-		value, ok := strings.CutPrefix(pair, "lang=")
-		if !ok {
-			continue
-		}
-		if value, err := url.QueryUnescape(value); err == nil {
-			if lang, ok := choose(value); ok {
-				return Reader{Lang: lang, Chosen: true}
-			}
-		}
+	asked, _ := query.Get(rawQuery, "lang")
+	if lang, ok := choose(asked); ok {
+		return Reader{Lang: lang, Chosen: true}
 	}
 	lang, _ := choose(acceptLanguage)
 	return Reader{Lang: lang}

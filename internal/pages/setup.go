@@ -4,58 +4,67 @@ import (
 	"html/template"
 	"slices"
 
+	"milepost/internal/answer"
+	"milepost/internal/thunderbirdqr"
 	"milepost/settings"
 )
 
-// answerPage is the model of the page that answers.
+// answerPage is the model of the page with an answer.
 type answerPage struct {
-	Answer
+	answer.Answer
 	Provider    settings.Provider
-	ProfileCode template.URL // opens the profile on a phone; empty: none
-	AccountCode template.URL // for Thunderbird for Android; empty: none
-	CodeSignIn  string       // how one signs in after AccountCode, as SignInAt says it
+	ProfileCode template.URL  // opens the profile on a phone; empty: none
+	AccountCode template.URL  // for Thunderbird for Android; empty: none
+	CodeSignIn  answer.SignIn // what is asked of a person once AccountCode is read
 }
 
 // Setup is the page with somebody's settings.
-func (s *Site) Setup(r Reader, a Answer) ([]byte, error) {
-	v := s.view(r, "/setup", a.Asked.Request.query())
+func (s *Site) Setup(r Reader, a answer.Answer) ([]byte, error) {
+	v := s.view(r, "/setup", a.Asked.Request.Query())
 	v.NoIndex = true
 	v.Typed = a.Asked.Request.Typed
 	v.Heading = v.T("answer-title", "address", a.Asked.Address.Unicode())
 	page := answerPage{Answer: a, Provider: a.Asked.Provider}
-	// A code must name the whole URL. What a request calls this server may be
-	// anything, so without a public URL there is none.
+	// A code must name the whole URL. A request's Host may say anything, so without
+	// a public URL there is no code.
 	if a.Profile != "" && s.publicURL != "" && !page.Provider.Closed {
 		page.ProfileCode, _ = codeImage(s.publicURL + a.Profile)
 	}
-	if text, signIn, ok := accountCode(a); ok {
-		page.AccountCode, _ = codeImage(text)
-		page.CodeSignIn = signIn
+	if code, ok := thunderbirdqr.Encode(a); ok {
+		page.AccountCode, _ = codeImage(code.Text)
+		page.CodeSignIn = code.SignIn
 	}
 	return s.render(pageAnswer, v, page)
 }
 
-// Password names the password that a program wants. With a notice it may be
-// another than the mailbox's, and only the notice knows.
+// Password names the password that a program wants. A notice may tell people to
+// make another one than the mailbox's.
 func (v *view) Password() string {
-	if v.Data.(answerPage).Provider.Notice != nil {
+	if v.Model.(answerPage).Provider.Notice != nil {
 		return v.T("password-noted")
 	}
 	return v.T("password-mailbox")
 }
 
-// SignInStep tells a person to sign in, in the way that SignInAt names.
-func (v *view) SignInStep(how string) template.HTML {
-	provider := v.Data.(answerPage).Provider.ShortName
+// SignInStep tells a person how to sign in.
+func (v *view) SignInStep(how answer.SignIn) template.HTML {
+	provider := v.Model.(answerPage).Provider.ShortName
 	switch how {
-	case "password":
+	case answer.ByPassword:
 		return v.H("step-password", "password", v.Password())
-	case "both":
+	case answer.ByEither:
 		return v.H("step-page", "provider", provider) + " " + v.H("step-no-page", "password", v.Password())
-	case "oauth2":
+	case answer.ByOAuth2:
 		return v.H("step-oauth2", "provider", provider)
 	}
 	return ""
+}
+
+// ChoiceURL is the path of the same answer with another protocol.
+func (p answerPage) ChoiceURL(protocol settings.Protocol) string {
+	q := p.Asked.Request
+	q.Protocol = protocol
+	return "/setup?" + q.Query()
 }
 
 // Servers are all of the provider's servers, incoming first.
@@ -64,25 +73,30 @@ func (p answerPage) Servers() []settings.Server {
 }
 
 // SignsIn tells whether the server asks who somebody is.
-func (c card) SignsIn() bool { return signInAt(c.Server) != "none" }
+func (c card) SignsIn() bool { return answer.SignInAt(c.Server.Authentication) != answer.ByNothing }
 
 // providerPage is the model of the page of one provider.
 type providerPage struct {
 	settings.Provider
-	Asked       Asked
+	Asked       answer.Asked
 	DomainNames []string // in their own letters; empty: too many to list
-	Any         bool     // other domains too
+	Any         bool     // it serves other domains too
+	InList      string   // path of its row in the list
 }
 
-// maxDomainsShown is the longest list of domains on a page. A longer one is a
-// hoster's list of customers, which is nobody's business.
+// maxDomainsShown is the longest list of domains that a page shows. A longer one is
+// a hoster's list of customers, which is nobody's business.
 const maxDomainsShown = 100
 
 // Provider is the page of one provider.
-func (s *Site) Provider(r Reader, p *settings.Provider) ([]byte, error) {
+func (s *Site) Provider(r Reader, p *Entry) ([]byte, error) {
 	v := s.view(r, "/providers/"+p.ID, "")
 	v.Heading = v.T("provider-title", "provider", p.DisplayName)
-	page := providerPage{Provider: *p, Asked: Asked{Account: settings.Account{Provider: *p}}}
+	page := providerPage{
+		Provider: *p.Provider,
+		Asked:    answer.Asked{Account: settings.Account{Provider: *p.Provider}},
+		InList:   Filter{Page: p.page}.path() + "#" + p.ID,
+	}
 	for _, d := range p.Domains {
 		if d.Wildcard && d.Domain.IsZero() {
 			page.Any = true

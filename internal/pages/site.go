@@ -1,6 +1,6 @@
 // Package pages makes the pages for people: type an address, get the settings
-// of your mail program. It is pure: a page model goes in, HTML or JSON comes
-// out. Routes, headers and status codes are internal/httpd's matter.
+// of your mail program. It is pure: a model goes in, HTML comes out. Routes,
+// headers and status codes are internal/httpd's matter.
 //
 // Everything a page needs is in it or comes from this server: no outside
 // resource, no cookie, no inline script or style.
@@ -11,7 +11,8 @@ import (
 	"embed"
 	"fmt"
 	"html/template"
-	"net/url"
+
+	"milepost/internal/answer"
 )
 
 //go:embed templates/*.html
@@ -38,8 +39,8 @@ const (
 	pageError     = "error"
 )
 
-// New prepares the pages of a service. PublicURL is the HTTPS address under
-// which it is reached, for codes that a phone reads; empty: none is known.
+// New prepares the pages of a service. PublicURL is the service's HTTPS address, for
+// codes that a phone reads; empty: none is known.
 func New(b Branding, publicURL string) (*Site, error) {
 	s := &Site{branding: b.withDefaults(), publicURL: publicURL, templates: make(map[string]*template.Template)}
 	var err error
@@ -59,15 +60,16 @@ func New(b Branding, publicURL string) (*Site, error) {
 	return s, nil
 }
 
-// render makes a page whole before any of it is sent.
-func (s *Site) render(page string, v *view, data any) ([]byte, error) {
-	v.Data = data
+// render makes the whole page, so that none of it is sent if it fails.
+func (s *Site) render(page string, v *view, model any) ([]byte, error) {
+	v.Model = model
+	return s.execute(page, "layout.html", v)
+}
+
+func (s *Site) execute(page, part string, model any) ([]byte, error) {
 	var b bytes.Buffer
-	b.Grow(16 << 10)
-	if err := s.templates[page].Execute(&b, v); err != nil {
-		return nil, err
-	}
-	return b.Bytes(), nil
+	err := s.templates[page].ExecuteTemplate(&b, part, model)
+	return b.Bytes(), err
 }
 
 // Home is the page that asks for an address.
@@ -86,28 +88,28 @@ func (s *Site) Help(r Reader) ([]byte, error) {
 
 // Mistyped is the home page again, saying what is wrong with the address. What
 // was typed stands in the field, to be corrected.
-func (s *Site) Mistyped(r Reader, typed string) ([]byte, error) {
-	v := s.view(r, "/setup", "emailaddress="+url.QueryEscape(typed))
+func (s *Site) Mistyped(r Reader, q answer.Request) ([]byte, error) {
+	v := s.view(r, "/setup", q.Query())
 	v.Heading = v.T("home-title")
 	v.NoIndex = true
-	v.Typed = typed
+	v.Typed = q.Typed
 	v.Mistake = v.T("form-missing")
-	if typed != "" {
+	if q.Typed != "" {
 		v.Mistake = v.T("form-invalid", "example", "name@example.com")
 	}
 	return s.render(pageHome, v, 0)
 }
 
 // Unknown says what to try when no provider is known for a domain.
-func (s *Site) Unknown(r Reader, q Request) ([]byte, error) {
-	v := s.view(r, "/setup", q.query())
+func (s *Site) Unknown(r Reader, q answer.Request) ([]byte, error) {
+	v := s.view(r, "/setup", q.Query())
 	v.Heading = v.T("unknown-title", "domain", q.Address.Domain.Unicode)
 	v.NoIndex = true
 	v.Typed = q.Typed
 	return s.render(pageUnknown, v, q.Address.Domain.Unicode)
 }
 
-// Problem is the page for everything that goes wrong.
+// Problem is the page for a request that went wrong.
 func (s *Site) Problem(r Reader, status int) ([]byte, error) {
 	v := s.view(r, "/", "")
 	v.NoIndex = true

@@ -3,29 +3,12 @@ package pages
 import (
 	"strings"
 	"testing"
-	"testing/fstest"
 
 	"golang.org/x/net/html"
 
-	"milepost/internal/providerfile"
+	"milepost/internal/answer"
+	"milepost/internal/answer/answertest"
 )
-
-// answerFrom is the answer to fred@example.com from a provider's file: the lines
-// of its two servers, and what stands at its top or end.
-func answerFrom(t testing.TB, incoming, outgoing, more string) Answer {
-	t.Helper()
-	top, end := "", more
-	if !strings.HasPrefix(more, "[") {
-		top, end = more, ""
-	}
-	file := "display_name = \"Example\"\ndomains = [\"example.com\"]\n" + top +
-		"\n[[incoming]]\nprotocol = \"imap\"\n" + incoming + "\n[[outgoing]]\n" + outgoing + "\n" + end + "\n"
-	c, _, err := providerfile.Load(providerfile.Directory{FS: fstest.MapFS{"example.com.toml": {Data: []byte(file)}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return answerTo(t, c, "emailaddress=fred@example.com")
-}
 
 // part is the text of the element with an id, or of the whole page, one blank
 // between words.
@@ -108,8 +91,8 @@ func TestSteps(t *testing.T) {
 		{"neither password nor OAuth2", imap + "\nauthentication = [\"GSSAPI\"]", smtp + "\nauthentication = [\"GSSAPI\"]", "", "answer", []string{"Thunderbird"}, []string{"Then type", "Gmail app"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			a := answerFrom(t, tc.incoming, tc.outgoing, tc.more)
-			if how := a.SignInAt(); (how == "password" || how == "both") && !a.OnThisComputer() {
+			a := answertest.From(t, tc.incoming, tc.outgoing, tc.more)
+			if how := a.SignIn(); (how == answer.ByPassword || how == answer.ByEither) && !a.OnThisComputer() {
 				a.Profile = "/mobileconfig?" + a.ProfileQuery("en")
 			}
 			page, err := site(t).Setup(Reader{Lang: "en"}, a)
@@ -137,10 +120,10 @@ func TestSteps(t *testing.T) {
 // Where no password works, no step speaks of one, in any language.
 func TestStepsWithoutPassword(t *testing.T) {
 	words := map[string]string{"en": "password", "fr": "mot de passe", "de": "passwort", "es": "contraseña", "it": "password", "nl": "wachtwoord", "pt": "palavra-passe"}
-	outlook, gmx := answerTo(t, shipped(t), "emailaddress=fred@outlook.com"), answerTo(t, shipped(t), "emailaddress=fred@gmx.com")
+	outlook, gmx := answertest.To(t, answertest.Shipped(t), "emailaddress=fred@outlook.com"), answertest.To(t, answertest.Shipped(t), "emailaddress=fred@gmx.com")
 	for _, l := range languages {
 		for _, tc := range []struct {
-			answer Answer
+			answer answer.Answer
 			speaks bool
 		}{{outlook, false}, {gmx, true}} {
 			page, err := site(t).Setup(Reader{Lang: l.code}, tc.answer)
@@ -173,7 +156,7 @@ func TestCopyButtons(t *testing.T) {
 		{"sending without sign-in", "\nauthentication = [\"none\"]", []string{"imap.example.com", "993", "SSL/TLS", "fred@example.com", "smtp.example.com", "465", "SSL/TLS"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			page, err := site(t).Setup(Reader{Lang: "en"}, answerFrom(t, `hostname = "imap.example.com"`, `hostname = "smtp.example.com"`+tc.outgoing, ""))
+			page, err := site(t).Setup(Reader{Lang: "en"}, answertest.From(t, `hostname = "imap.example.com"`, `hostname = "smtp.example.com"`+tc.outgoing, ""))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -192,10 +175,10 @@ func TestCopyButtons(t *testing.T) {
 // A closed service has its notice, its links and its old servers, and nothing
 // that one could set up.
 func TestClosed(t *testing.T) {
-	c, s := shipped(t), site(t)
+	c, s := answertest.Shipped(t), site(t)
 	said := map[string]string{"en": "The service Opera Mail is closed.", "fr": "Le service Opera Mail est fermé.", "de": "Der Dienst Opera Mail wurde eingestellt.",
 		"es": "El servicio Opera Mail ha cerrado.", "it": "Il servizio Opera Mail ha chiuso.", "nl": "De dienst Opera Mail is gestopt.", "pt": "O serviço Opera Mail foi encerrado."}
-	a := answerTo(t, c, "emailaddress=fred@myopera.com")
+	a := answertest.To(t, c, "emailaddress=fred@myopera.com")
 	a.Profile = "/mobileconfig?" + a.ProfileQuery("en")
 	for _, l := range languages {
 		page, err := s.Setup(Reader{Lang: l.code}, a)
@@ -228,18 +211,11 @@ func TestClosed(t *testing.T) {
 			t.Errorf("%s does not say that the service is closed:\n%s", name, text)
 		}
 	}
-	body, err := JSON(a, "en")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := valid(t, schema(t, "Settings"), body); err != nil || !strings.Contains(string(body), `"closed": true`) || strings.Contains(string(body), `"profile"`) {
-		t.Errorf("%v\n%s", err, body)
-	}
 }
 
 // A telephone does not look at its own screen.
 func TestCodesAreForAnotherScreen(t *testing.T) {
-	a := answerTo(t, shipped(t), "emailaddress=fred@gmx.com")
+	a := answertest.To(t, answertest.Shipped(t), "emailaddress=fred@gmx.com")
 	a.Profile = "/mobileconfig?" + a.ProfileQuery("en")
 	page, err := site(t).Setup(Reader{Lang: "en"}, a)
 	if err != nil {

@@ -6,42 +6,42 @@ import (
 	"slices"
 	"strings"
 
+	"milepost/internal/answer"
 	"milepost/settings"
 )
 
 // view is what every template is given: words in the reader's language, links
-// that keep it, and the page's own model as Data.
+// that keep it, and what the page itself is about, as Model.
 type view struct {
 	Site    *Site
 	Reader  Reader
 	Heading string
 	Typed   string // stands in the address field
-	Mistake string // with what was typed; empty: none
+	Mistake string // in what was typed; empty: none
 	NoIndex bool   // search engines stay out
-	Data    any
+	Model   any
 
-	words messages
-	path  string
-	query string // what the page was asked with, less the language
+	messages messages
+	path     string
+	query    string // of the page's own URL, without the language
 }
 
 func (s *Site) view(r Reader, path, query string) *view {
-	return &view{Site: s, Reader: r, words: s.messages[r.Lang], path: path, query: query}
+	return &view{Site: s, Reader: r, messages: s.messages[r.Lang], path: path, query: query}
 }
 
 // T is a message as plain text; its placeholders follow as names and values.
 func (v *view) T(key string, args ...any) string {
-	return v.words.get(key).text(args)
+	return v.messages.get(key).text(args)
 }
 
-// H is a message as HTML, its terms linked to the help page; the values are
-// escaped.
+// H is a message as HTML, with its links; the values are escaped.
 func (v *view) H(key string, args ...any) template.HTML {
-	return v.words.get(key).html(v.Link, args)
+	return v.messages.get(key).html(v.Link, args)
 }
 
-// Link is a path of ours in the language that the link which led here chose. A
-// language that the browser prefers needs no mention.
+// Link adds the language to a path of ours, if a link has chosen it. One that the
+// browser prefers needs no mention.
 func (v *view) Link(path string) string {
 	return withLang(path, v.Reader)
 }
@@ -68,8 +68,8 @@ type languageLink struct {
 	Current         bool
 }
 
-// Languages are the links of the language switch. They may hold the address,
-// and lead to this server alone.
+// Languages are the links of the language switch. They may hold an address, but lead
+// to this server alone.
 func (v *view) Languages() []languageLink {
 	out := make([]languageLink, len(languages))
 	for i, l := range languages {
@@ -92,13 +92,13 @@ func (v *view) Language() string {
 	return v.Reader.Lang
 }
 
-// Current tells whether the page is the one that a link of the menu leads to.
+// Current tells whether a path leads to this very page.
 func (v *view) Current(path string) bool { return v.path == path }
 
 // Asset is the path of an embedded file, which changes with its content.
 func (v *view) Asset(name string) string { return v.Site.assets.paths[name] }
 
-// Texts finds the text for the reader among several.
+// Texts chooses the reader's text among several.
 func (v *view) Texts(texts []settings.Text) settings.Text { return inLanguage(texts, v.Reader.Lang) }
 
 // inLanguage returns the text in a language, or the English one, or the first.
@@ -183,67 +183,67 @@ func (v *view) ProtocolTerm(p settings.Protocol) string {
 
 // SignIn names the ways to log in, the provider's preference first.
 func (v *view) SignIn(methods []settings.Authentication) string {
-	words := make([]string, 0, len(methods))
+	names := make([]string, 0, len(methods))
 	for _, m := range methods {
 		switch m {
 		case settings.PasswordCleartext, settings.Basic:
-			words = append(words, v.T("signin-password"))
+			names = append(names, v.T("signin-password"))
 		case settings.PasswordEncrypted, settings.Digest:
-			words = append(words, v.T("signin-encrypted"))
+			names = append(names, v.T("signin-encrypted"))
 		case settings.GSSAPI:
-			words = append(words, "Kerberos (GSSAPI)")
+			names = append(names, "Kerberos (GSSAPI)")
 		case settings.TLSClientCert:
-			words = append(words, v.T("signin-certificate"))
+			names = append(names, v.T("signin-certificate"))
 		case settings.ClientIPAddress:
-			words = append(words, v.T("signin-network"))
+			names = append(names, v.T("signin-network"))
 		case settings.None:
-			words = append(words, v.T("signin-none"))
+			names = append(names, v.T("signin-none"))
 		default: // OAuth2, NTLM: the same in every language
-			words = append(words, string(m))
+			names = append(names, string(m))
 		}
 	}
-	return strings.Join(words, ", ")
+	return strings.Join(names, ", ")
 }
 
-// Field is what the part for one value with its copy button is given.
-type Field struct {
+// field is a value with its label and its copy button.
+type field struct {
 	*view
 	Label  string
 	Value  string
 	Term   string // where it is explained; empty: nowhere
-	Server string // whose value it is, for those who only hear the button
+	Server string // whose value it is, for people who hear the page
 	Copied bool   // it has a copy button
 }
 
-// Row makes a Field. A value with words instead of placeholders is not worth
+// Field makes a field. A value in which words describe a placeholder is not worth
 // copying.
-func (v *view) Row(label string, value any, term, server string) Field {
+func (v *view) Field(label string, value any, term, server string) field {
 	if term != "" {
 		term = v.Link(term)
 	}
 	text := v.Words(value)
-	return Field{view: v, Label: label, Value: text, Term: term, Server: server, Copied: text == fmt.Sprint(value)}
+	return field{view: v, Label: label, Value: text, Term: term, Server: server, Copied: text == fmt.Sprint(value)}
 }
 
-// SignInRow is the Field of the ways to log in. Programs offer them in a list,
-// so there is nothing to copy.
-func (v *view) SignInRow(methods []settings.Authentication) Field {
-	f := Field{view: v, Label: v.T("field-signin"), Value: v.SignIn(methods)}
+// SignInField is the field of the ways to log in. Programs offer them in a list, so
+// there is nothing to copy.
+func (v *view) SignInField(methods []settings.Authentication) field {
+	f := field{view: v, Label: v.T("field-signin"), Value: v.SignIn(methods)}
 	if slices.Contains(methods, settings.OAuth2) {
 		f.Term = v.Link("/help#oauth2")
 	}
 	return f
 }
 
-// UsernameRow is the Field of a username: filled in if the address is known,
-// else described.
-func (v *view) UsernameRow(u settings.Username, a Asked, server string) Field {
-	f := v.Row(v.T("field-username"), "", "/help#username", server)
+// UsernameField is the field of a username: filled in if the address is known, else
+// described.
+func (v *view) UsernameField(u settings.Username, a answer.Asked, server string) field {
+	f := v.Field(v.T("field-username"), "", "/help#username", server)
 	f.Value, f.Copied = v.usernameText(u, a)
 	return f
 }
 
-func (v *view) usernameText(u settings.Username, a Asked) (text string, filled bool) {
+func (v *view) usernameText(u settings.Username, a answer.Asked) (text string, filled bool) {
 	if a.Local() != "" {
 		return u.For(a.Address), true
 	}
@@ -256,7 +256,7 @@ func (v *view) usernameText(u settings.Username, a Asked) (text string, filled b
 	return v.Words(u.For(a.Address)), !strings.Contains(string(u), "%")
 }
 
-// Words puts the reader's words in the place of placeholders that are left.
+// Words replaces placeholders by words in the reader's language.
 func (v *view) Words(value any) string {
 	s := fmt.Sprint(value)
 	if !strings.Contains(s, "%EMAIL") {
@@ -270,12 +270,12 @@ func (v *view) Words(value any) string {
 type card struct {
 	*view
 	Server settings.Server
-	Asked  Asked
+	Asked  answer.Asked
 }
 
 // Card shows a server with all its values.
 func (v *view) Card(s settings.Server) card {
-	return card{v, s, v.Data.(answerPage).Asked}
+	return card{v, s, v.Model.(answerPage).Asked}
 }
 
 // ID is the anchor of the card.
@@ -286,7 +286,7 @@ func (c card) ID() string {
 	return "incoming"
 }
 
-// Title says which server it is, Does what for.
+// Title says which server it is.
 func (c card) Title() string {
 	if c.Server.Protocol == settings.SMTP {
 		return c.T("outgoing")
@@ -307,27 +307,27 @@ type table struct {
 	*view
 	Servers []settings.Server
 	Label   string
-	asked   Asked
+	asked   answer.Asked
 }
 
-// Table shows servers in rows, for the account of the page.
+// Table shows servers in rows, for the page's account.
 func (v *view) Table(servers []settings.Server, label string) table {
 	t := table{view: v, Servers: servers, Label: label}
-	switch data := v.Data.(type) {
+	switch model := v.Model.(type) {
 	case answerPage:
-		t.asked = data.Asked
+		t.asked = model.Asked
 	case providerPage:
-		t.asked = data.Asked
+		t.asked = model.Asked
 	}
 	return t
 }
 
 // Login is a username in the table.
-func (t table) Login(u settings.Username) Field { return t.UsernameRow(u, t.asked, "") }
+func (t table) Login(u settings.Username) field { return t.UsernameField(u, t.asked, "") }
 
-// Typist is what a person types as an address: their own if it is known.
-func (v *view) Typist() string {
-	if a := v.Data.(answerPage).Asked; a.Local() != "" {
+// AddressToType is the reader's own address if it is known, else a word for it.
+func (v *view) AddressToType() string {
+	if a := v.Model.(answerPage).Asked; a.Local() != "" {
 		return a.Address.Unicode()
 	}
 	return v.T("your-address")

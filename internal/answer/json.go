@@ -1,4 +1,4 @@
-package pages
+package answer
 
 import (
 	"bytes"
@@ -14,7 +14,7 @@ import (
 //go:embed openapi.json
 var OpenAPI []byte
 
-// JSON is an answer for programs, in the words of the providers' files; openapi.json
+// JSON is an answer for programs, in the words of the provider files. openapi.json
 // describes it.
 func JSON(a Answer, lang string) ([]byte, error) {
 	p := a.Asked.Provider
@@ -64,7 +64,7 @@ func JSONError(message string) ([]byte, error) {
 func encode(v any) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false) // nobody takes it for HTML: its type is said, and not to be guessed
+	e.SetEscapeHTML(false) // its content type says that it is no HTML
 	e.SetIndent("", "  ")
 	err := e.Encode(v)
 	return b.Bytes(), err

@@ -1,4 +1,4 @@
-package pages
+package answer_test
 
 import (
 	"bytes"
@@ -9,13 +9,15 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"milepost/address"
+	"milepost/internal/answer"
+	"milepost/internal/answer/answertest"
 )
 
 // schema compiles a part of the OpenAPI document, whose schemas are JSON Schema
 // 2020-12 (OpenAPI 3.1 §4.8.24).
 func schema(t *testing.T, name string) *jsonschema.Schema {
 	t.Helper()
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(OpenAPI))
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(answer.OpenAPI))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,15 +46,15 @@ func valid(t *testing.T, s *jsonschema.Schema, body []byte) error {
 // recommends one incoming and one outgoing server, at the head of their lists.
 func TestJSON(t *testing.T) {
 	settings := schema(t, "Settings")
-	for _, p := range shipped(t).Providers() {
+	for _, p := range answertest.Shipped(t).Providers() {
 		for _, local := range []string{"fred", ""} {
 			d := address.Domain{ASCII: "example.com", Unicode: "example.com"}
-			a, err := NewAnswer(p.For(address.Address{Local: local, Domain: d}), Request{})
+			a, err := answer.New(p.For(address.Address{Local: local, Domain: d}), answer.Request{})
 			if err != nil {
 				t.Fatal(p.ID, err)
 			}
 			a.Profile = "/mobileconfig?" + a.ProfileQuery("en")
-			body, err := JSON(a, "fr")
+			body, err := answer.JSON(a, "fr")
 			if err != nil {
 				t.Fatal(p.ID, err)
 			}
@@ -76,8 +78,8 @@ func TestJSON(t *testing.T) {
 
 // The description refuses what it should: a test of the tests.
 func TestSchemaRefuses(t *testing.T) {
-	a := answerTo(t, shipped(t), "emailaddress=fred@gmx.com")
-	body, err := JSON(a, "en")
+	a := answertest.To(t, answertest.Shipped(t), "emailaddress=fred@gmx.com")
+	body, err := answer.JSON(a, "en")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,8 +94,21 @@ func TestSchemaRefuses(t *testing.T) {
 			t.Errorf("%s is taken", tc.name)
 		}
 	}
-	body, err = JSONError("no provider is known")
+	body, err = answer.JSONError("no provider is known")
 	if err != nil || valid(t, schema(t, "Error"), body) != nil {
 		t.Errorf("%s %v", body, err)
+	}
+}
+
+// A closed service is called closed, and has no profile.
+func TestJSONOfClosed(t *testing.T) {
+	a := answertest.To(t, answertest.Shipped(t), "emailaddress=fred@myopera.com")
+	a.Profile = "/mobileconfig?" + a.ProfileQuery("en")
+	body, err := answer.JSON(a, "en")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := valid(t, schema(t, "Settings"), body); err != nil || !strings.Contains(string(body), `"closed": true`) || strings.Contains(string(body), `"profile"`) {
+		t.Errorf("%v\n%s", err, body)
 	}
 }

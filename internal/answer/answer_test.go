@@ -1,0 +1,36 @@
+package answer_test
+
+import (
+	"testing"
+
+	"milepost/internal/answer"
+	"milepost/internal/answer/answertest"
+	"milepost/settings"
+)
+
+func TestNew(t *testing.T) {
+	c := answertest.Shipped(t)
+	for _, tc := range []struct {
+		name, query        string
+		incoming, outgoing settings.Hostname
+		choices, others    int
+		signIn             answer.SignIn
+	}{
+		{"IMAP by itself", "emailaddress=fred@gmx.com", "imap.gmx.com", "mail.gmx.com", 2, 4, "password"},
+		{"POP by choice", "emailaddress=fred@gmx.com&protocol=pop3", "pop.gmx.com", "mail.gmx.com", 2, 4, "password"},
+		{"POP that is not there", "emailaddress=fred@icloud.com&protocol=pop3", "imap.mail.me.com", "smtp.mail.me.com", 1, 0, "password"},
+		{"POP alone", "emailaddress=fred@dartybox.com", "pop.live.com", "smtp.live.com", 1, 0, "password"},
+		{"no password at all", "emailaddress=fred@outlook.com", "outlook.office365.com", "smtp.office365.com", 2, 2, "oauth2"},
+		{"both", "emailaddress=fred@gmail.com", "imap.gmail.com", "smtp.gmail.com", 2, 2, "both"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			a := answertest.To(t, c, tc.query)
+			if a.Incoming.Hostname != tc.incoming || a.Outgoing.Hostname != tc.outgoing {
+				t.Errorf("%s, %s", a.Incoming.Hostname, a.Outgoing.Hostname)
+			}
+			if len(a.Choices) != tc.choices || len(a.Others) != tc.others || a.SignIn() != tc.signIn {
+				t.Errorf("%d choices, %d others, %s", len(a.Choices), len(a.Others), a.SignIn())
+			}
+		})
+	}
+}
