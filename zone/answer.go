@@ -80,7 +80,7 @@ func minimal(name string) dns.RR {
 // to answer (RFC 4035 §3.1.4.1).
 func (z *Zone) cut(name string, qtype uint16) ([]dns.RR, bool) {
 	var found []dns.RR
-	for above := name; above != z.origin; above = parent(above) {
+	for above := name; above != z.origin; above = Parent(above) {
 		if ns := z.nodes[above][dns.TypeNS]; ns != nil && (above != name || qtype != dns.TypeDS) {
 			found = ns // the one nearest to the apex counts
 		}
@@ -103,7 +103,7 @@ func (z *Zone) find(name string) (n node, source string, ok bool) {
 	if n, ok := z.nodes[name]; ok {
 		return n, name, true
 	}
-	for encloser := parent(name); ; encloser = parent(encloser) {
+	for encloser := Parent(name); ; encloser = Parent(encloser) {
 		if _, exists := z.nodes[encloser]; exists {
 			source = "*." + encloser
 			n, ok = z.nodes[source]

@@ -30,12 +30,10 @@ type Options struct {
 	TTL       uint32 // seconds; 0: DefaultTTL
 }
 
-func (o Options) ttl() uint32 { return cmp.Or(o.TTL, DefaultTTL) }
-
 // Labels of the names that lead to the service host.
 const (
-	autoconfigLabel   = "autoconfig"
-	autodiscoverLabel = "autodiscover"
+	AutoconfigLabel   = "autoconfig"
+	AutodiscoverLabel = "autodiscover"
 )
 
 // Records returns every record that a domain of the provider wants, in the
@@ -53,7 +51,7 @@ const (
 // would do TLS), and those known by an IP address (RFC 2782: the target is a
 // name). Names that would be too long are left out.
 func Records(p *settings.Provider, d address.Domain, o Options) []dns.RR {
-	r := records{domain: dns.Fqdn(d.ASCII), ttl: o.ttl()}
+	r := records{domain: dns.Fqdn(d.ASCII), ttl: cmp.Or(o.TTL, DefaultTTL)}
 	account := p.For(address.Address{Domain: d}).Provider
 	r.servers(account.Incoming, []service{
 		{settings.IMAP, settings.SSL, "_imaps"},
@@ -80,7 +78,13 @@ func Records(p *settings.Provider, d address.Domain, o Options) []dns.RR {
 var names = []string{
 	"_imaps._tcp", "_imap._tcp", "_pop3s._tcp", "_pop3._tcp", "_submissions._tcp", "_submission._tcp", "_sieve._tcp",
 	"_jmap._tcp", "_caldavs._tcp", "_caldav._tcp", "_carddavs._tcp", "_carddav._tcp",
-	"_autodiscover._tcp", autoconfigLabel, autodiscoverLabel,
+	"_autodiscover._tcp", AutoconfigLabel, AutodiscoverLabel,
+}
+
+// HoldsRecords tells whether [Records] makes anything at or below a name that is
+// relative to a domain, as _tcp and _imaps._tcp are.
+func HoldsRecords(relative string) bool {
+	return slices.ContainsFunc(names, func(name string) bool { return name == relative || strings.HasSuffix(name, "."+relative) })
 }
 
 // service is one SRV service label (RFC 2782) with what it stands for.
@@ -100,16 +104,16 @@ type records struct {
 // add appends a record under the domain, unless its name is too long.
 func (r *records) add(owner string, rrtype uint16, rr dns.RR) {
 	name := owner + "." + r.domain
-	if _, ok := dns.IsDomainName(name); !ok || len(name) > maxName {
+	if _, ok := dns.IsDomainName(name); !ok || len(name) > MaxName {
 		return
 	}
 	*rr.Header() = dns.RR_Header{Name: name, Rrtype: rrtype, Class: dns.ClassINET, Ttl: r.ttl}
 	r.rrs = append(r.rrs, rr)
 }
 
-// maxName is the longest name as text with its final dot: 255 octets on the
-// wire (RFC 1035 §3.1) are one more.
-const maxName = 254
+// MaxName is how long a name may be as text with its final dot: the 255 octets on
+// the wire (RFC 1035 §3.1) are one more.
+const MaxName = 254
 
 // srv appends an SRV record. Weights are all the same: aerc takes the highest of
 // all priorities, Thunderbird the lowest.
@@ -244,8 +248,8 @@ func location(u settings.URL) (host string, port uint16, path string, ok bool) {
 
 // serviceHost appends what leads to the server that answers over HTTP.
 func (r *records) serviceHost(o Options) {
-	for _, label := range []string{autoconfigLabel, autodiscoverLabel} {
-		for _, rr := range addresses(o.Addresses) {
+	for _, label := range []string{AutoconfigLabel, AutodiscoverLabel} {
+		for _, rr := range Addresses("", r.ttl, o.Addresses) {
 			r.add(label, rr.Header().Rrtype, rr)
 		}
 		if len(o.Addresses) == 0 && o.Host != "" && string(o.Host)+"." != label+"."+r.domain { // no alias of itself
@@ -257,19 +261,21 @@ func (r *records) serviceHost(o Options) {
 	case o.Host != "":
 		r.add("_autodiscover._tcp", dns.TypeSRV, &dns.SRV{Port: 443, Target: dns.Fqdn(string(o.Host))})
 	case len(o.Addresses) > 0:
-		r.add("_autodiscover._tcp", dns.TypeSRV, &dns.SRV{Port: 443, Target: autodiscoverLabel + "." + r.domain})
+		r.add("_autodiscover._tcp", dns.TypeSRV, &dns.SRV{Port: 443, Target: AutodiscoverLabel + "." + r.domain})
 	}
 }
 
-// addresses makes A and AAAA records that lack owner and TTL.
-func addresses(addrs []netip.Addr) []dns.RR {
+// Addresses makes the A and AAAA records of a host, whose name is absolute.
+func Addresses(host string, ttl uint32, addrs []netip.Addr) []dns.RR {
 	var rrs []dns.RR
 	for _, a := range addrs {
+		h := dns.RR_Header{Name: host, Rrtype: dns.TypeA, Class: dns.ClassINET, Ttl: ttl}
 		if a = a.Unmap(); a.Is4() {
-			rrs = append(rrs, &dns.A{Hdr: dns.RR_Header{Rrtype: dns.TypeA}, A: a.AsSlice()})
-		} else {
-			rrs = append(rrs, &dns.AAAA{Hdr: dns.RR_Header{Rrtype: dns.TypeAAAA}, AAAA: a.AsSlice()})
+			rrs = append(rrs, &dns.A{Hdr: h, A: a.AsSlice()})
+			continue
 		}
+		h.Rrtype = dns.TypeAAAA
+		rrs = append(rrs, &dns.AAAA{Hdr: h, AAAA: a.AsSlice()})
 	}
 	return rrs
 }

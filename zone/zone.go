@@ -10,6 +10,7 @@ package zone
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -49,10 +50,10 @@ type Zone struct {
 // non-terminal (RFC 4592 §2.2.2).
 type node map[uint16][]dns.RR
 
-// New makes a zone of its records, without SOA and NS of its apex, which are made
-// here. It refuses, with an error that wraps every mistake, records outside of the
-// zone, what stands beside a CNAME, name servers in the zone that have no address,
-// and types that need what this server does not do.
+// New makes a zone of its records. It makes SOA and NS of the apex itself. The error
+// joins a mistake a line, most of them of type [*RecordError]: records outside of
+// the zone, what stands beside a CNAME, name servers in the zone that have no
+// address, and types that need what this server does not do.
 func New(origin string, a Authority, rrs []dns.RR) (*Zone, error) {
 	z := &Zone{origin: dns.CanonicalName(origin), nodes: make(map[string]node), seen: make(map[string]bool)}
 	ttl := a.TTL
@@ -71,7 +72,7 @@ func New(origin string, a Authority, rrs []dns.RR) (*Zone, error) {
 		return nil, fmt.Errorf("the zone %s has no name server", z.Name())
 	}
 	for _, name := range append([]string{z.origin, mailbox}, a.NameServers...) {
-		if _, ok := dns.IsDomainName(name); !ok || len(name) > maxName {
+		if _, ok := dns.IsDomainName(name); !ok || len(name) > MaxName {
 			return nil, fmt.Errorf("%s is no name, or too long for one", name)
 		}
 	}
@@ -89,7 +90,7 @@ func New(origin string, a Authority, rrs []dns.RR) (*Zone, error) {
 		rr = dns.Copy(rr)
 		rr.Header().Name = dns.CanonicalName(rr.Header().Name)
 		if err := z.check(rr); err != nil {
-			errs = append(errs, fmt.Errorf("%s %s: %w", rr.Header().Name, dns.Type(rr.Header().Rrtype), err))
+			errs = append(errs, &RecordError{rr.Header().Name, rr.Header().Rrtype, err})
 			continue
 		}
 		z.insert(rr)
@@ -103,6 +104,18 @@ func New(origin string, a Authority, rrs []dns.RR) (*Zone, error) {
 	return z, nil
 }
 
+// RecordError is what is wrong with the records of one name and type.
+type RecordError struct {
+	Name string // absolute, in lower case
+	Type uint16
+	Err  error
+}
+
+func (e *RecordError) Error() string {
+	return fmt.Sprintf("%s %s: %s", e.Name, dns.Type(e.Type), e.Err)
+}
+func (e *RecordError) Unwrap() error { return e.Err }
+
 // Name returns the zone's name without its final dot.
 func (z *Zone) Name() string { return strings.TrimSuffix(z.origin, ".") }
 
@@ -115,6 +128,18 @@ func (z *Zone) SOA() dns.RR { return z.soa }
 // Records returns every record, the SOA first and only once. The slice must not
 // be changed.
 func (z *Zone) Records() []dns.RR { return z.records }
+
+// WithSerial returns the same zone with another serial.
+func (z *Zone) WithSerial(serial uint32) *Zone {
+	out, soa := *z, *z.soa
+	soa.Serial = serial
+	out.soa = &soa
+	out.records = append([]dns.RR{&soa}, z.records[1:]...)
+	out.nodes = maps.Clone(z.nodes)
+	out.nodes[z.origin] = maps.Clone(z.nodes[z.origin])
+	out.nodes[z.origin][dns.TypeSOA] = out.records[:1:1]
+	return &out
+}
 
 // maxSet is how many octets the records of one name and type may have: what a
 // message holds (RFC 1035 §4.2.2), less the question, OPT and a signature.
@@ -165,7 +190,7 @@ func (z *Zone) insert(rr dns.RR) {
 		if above == z.origin {
 			break
 		}
-		above = parent(above)
+		above = Parent(above)
 	}
 	t := rr.Header().Rrtype
 	set := z.nodes[name][t]
@@ -180,8 +205,8 @@ func (z *Zone) insert(rr dns.RR) {
 	z.nodes[name][t] = append(set, rr)
 }
 
-// parent returns the name one label up.
-func parent(name string) string {
+// Parent returns the name one label up.
+func Parent(name string) string {
 	next, end := dns.NextLabel(name, 0)
 	if end {
 		return "."
@@ -200,16 +225,16 @@ func (z *Zone) checkNodes() []error {
 				size += dns.Len(rr) - len(name) + 1 // but for the first, the name is a pointer
 			}
 			if size > maxSet {
-				errs = append(errs, fmt.Errorf("%s %s: the %d records have %d octets; at most %d fit into an answer", name, dns.Type(t), len(set), size, maxSet))
+				errs = append(errs, &RecordError{name, t, fmt.Errorf("the %d records have %d octets; at most %d fit into an answer", len(set), size, maxSet)})
 			}
 		}
 		switch cname := n[dns.TypeCNAME]; {
 		case len(cname) > 1:
-			errs = append(errs, fmt.Errorf("%s CNAME: there are %d; a name has one (RFC 2181 §10.1)", name, len(cname)))
+			errs = append(errs, &RecordError{name, dns.TypeCNAME, fmt.Errorf("there are %d; a name has one (RFC 2181 §10.1)", len(cname))})
 		case cname != nil && name == z.origin:
-			errs = append(errs, fmt.Errorf("%s CNAME: cannot stand at the top of a zone, beside SOA and NS (RFC 1034 §3.6.2); give the service's addresses", name))
+			errs = append(errs, &RecordError{name, dns.TypeCNAME, errors.New("cannot stand at the top of a zone, beside SOA and NS (RFC 1034 §3.6.2); give the service's addresses")})
 		case cname != nil && len(n) > 1:
-			errs = append(errs, fmt.Errorf("%s CNAME: other records stand at the name (RFC 1034 §3.6.2)", name))
+			errs = append(errs, &RecordError{name, dns.TypeCNAME, errors.New("other records stand at the name (RFC 1034 §3.6.2)")})
 		}
 	}
 	for _, rr := range z.nodes[z.origin][dns.TypeNS] {
@@ -219,6 +244,32 @@ func (z *Zone) checkNodes() []error {
 		}
 	}
 	return errs
+}
+
+// CheckTargets refuses servers in the zone that have no address there: clients
+// would be sent to a host that does not exist (RFC 2782, "Target").
+func (z *Zone) CheckTargets() error {
+	var errs []error
+	seen := make(map[string]bool)
+	for _, rr := range z.records {
+		srv, ok := rr.(*dns.SRV)
+		if !ok {
+			continue
+		}
+		target := dns.CanonicalName(srv.Target)
+		if target == "." || seen[target] || !dns.IsSubDomain(z.origin, target) {
+			continue
+		}
+		seen[target] = true
+		if _, delegated := z.cut(target, dns.TypeA); delegated {
+			continue
+		}
+		// An alias may not stand there either, but clients follow it.
+		if n, _, _ := z.find(target); n[dns.TypeA] == nil && n[dns.TypeAAAA] == nil && n[dns.TypeCNAME] == nil {
+			errs = append(errs, fmt.Errorf("%s leads to %s, which lies in the zone %s and has no address there; the records of a zone that is set by name can give it one", strings.TrimSuffix(srv.Hdr.Name, "."), strings.TrimSuffix(target, "."), z.Name()))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 func (z *Zone) names() []string {

@@ -10,6 +10,7 @@ import (
 
 	"milepost/catalogue"
 	"milepost/internal/config"
+	"milepost/internal/textfile"
 	"milepost/settings"
 )
 
@@ -28,9 +29,13 @@ func check(args []string, stdout, stderr io.Writer) int {
 		return exitNo
 	}
 	if *configFile != "" {
-		if err := checkConfig(*configFile, publicHost(public), flags.NArg() > 0, sources); err != nil {
+		warnings, err := checkConfig(*configFile, publicHost(public), flags.NArg() > 0, sources)
+		if err != nil {
 			complainLoad(stderr, err)
 			return exitNo
+		}
+		for _, warning := range warnings {
+			complain(stderr, "%s", warning)
 		}
 	}
 	fmt.Fprintf(stdout, "milepost: %s, no mistakes\n", size(c))
@@ -39,24 +44,24 @@ func check(args []string, stdout, stderr io.Writer) int {
 
 // checkConfig makes the zones that serve would make of a configuration and, if
 // they are the admin's own, of the providers.
-func checkConfig(file string, public settings.Hostname, own bool, sources []catalogue.Source) error {
+func checkConfig(file string, public settings.Hostname, own bool, sources []catalogue.Source) (textfile.Errors, error) {
 	l := &loaded{publicHost: public}
 	var err error
 	if l.config, err = config.Load(file); err != nil {
-		return configError{err}
+		return nil, configError{err}
 	}
 	if own {
 		sources = append([]catalogue.Source{shipped()}, sources...)
 	}
 	if l.catalogue, err = catalogue.Load(sources...); err != nil {
-		return err
+		return nil, err
 	}
 	for i := range sources[1:] {
 		l.given = append(l.given, l.catalogue.From(i+1)...)
 	}
 	// Not this machine's address: another one may serve.
-	_, err = l.nameserver([]netip.Addr{netip.MustParseAddr("192.0.2.1")}, nil)
-	return err
+	_, warnings, err := l.zones([]netip.Addr{netip.MustParseAddr("192.0.2.1")}, nil)
+	return warnings, err
 }
 
 // sourcesOf makes a source of each directory, and one of all files that stand

@@ -207,7 +207,7 @@ func reloadOnHangup(ctx context.Context, hangup chan os.Signal, from files, curr
 				site, err = pages.New(loaded.config.Service.Branding, public)
 			}
 			if err == nil {
-				zones, err = dns.prepare(loaded)
+				zones, err = dns.prepare(loaded, log)
 			}
 			if err != nil {
 				complainLoad(stderr, err)

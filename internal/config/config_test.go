@@ -2,6 +2,7 @@ package config_test
 
 import (
 	"flag"
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -109,6 +110,13 @@ records = "tcp.zone"
 $TTL 1h
 _sip SRV 0 0 5060 sip.example.com.
  TXT "the same name"
+; a comment
+
+a TXT ( "one" ; another
+
+  "two" )
+$GENERATE 1-2 b$ A 192.0.2.$
+last A 192.0.2.3
 -- empty.toml --
 `)))
 	got, err := config.Load("ok.toml")
@@ -117,12 +125,16 @@ _sip SRV 0 0 5060 sip.example.com.
 	}
 	var records []string
 	for i := range got.DNS.Zones {
-		for _, rr := range got.DNS.Zones[i].Records {
-			records = append(records, strings.ReplaceAll(rr.String(), "\t", " "))
+		for _, r := range got.DNS.Zones[i].Records {
+			records = append(records, fmt.Sprintf("%d: %s", r.Line, strings.ReplaceAll(r.String(), "\t", " ")))
 		}
 		got.DNS.Zones[i].Records = nil
 	}
-	if diff := cmp.Diff([]string{"_sip._tcp.example.com. 3600 IN SRV 0 0 5060 sip.example.com.", `_sip._tcp.example.com. 3600 IN TXT "the same name"`}, records); diff != "" {
+	if diff := cmp.Diff([]string{
+		"2: _sip._tcp.example.com. 3600 IN SRV 0 0 5060 sip.example.com.", `3: _sip._tcp.example.com. 3600 IN TXT "the same name"`,
+		`8: a._tcp.example.com. 3600 IN TXT "one" "two"`, `9: b1._tcp.example.com. 3600 IN A 192.0.2.1`, `9: b2._tcp.example.com. 3600 IN A 192.0.2.2`,
+		`10: last._tcp.example.com. 3600 IN A 192.0.2.3`,
+	}, records); diff != "" {
 		t.Error(diff)
 	}
 	colour, err := pages.ParseColour("#a00000")
@@ -134,9 +146,9 @@ _sip SRV 0 0 5060 sip.example.com.
 		Service: config.Service{Line: 1, Host: "mail.xn--bcher-kva.example", Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")}, Branding: pages.Branding{
 			Name: "Example Mail", Logo: pages.Logo{ContentType: "image/svg+xml", Body: []byte("<svg xmlns=\"http://www.w3.org/2000/svg\"/>\n")}, Colour: colour, SupportURL: "mailto:help@example.net"}},
 		DNS: config.DNS{
-			Line: 8, EachLine: 9, DomainZones: []string{"_imaps._tcp", "autoconfig"}, Mailbox: `host\.master.example.net.`, TTL: 60, NegativeTTL: 30,
+			Line: 8, DomainZonesLine: 9, DomainZones: []string{"_imaps._tcp", "autoconfig"}, Mailbox: `host\.master.example.net.`, TTL: 60, NegativeTTL: 30,
 			NameServers: []config.NameServer{{Line: 24, Name: "ns1.example.net.", Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.1")}}},
-			Zones:       []config.Zone{{Line: 27, Name: "_tcp.example.com."}},
+			Zones:       []config.Zone{{Line: 27, Name: "_tcp.example.com.", File: "tcp.zone"}},
 			Secondaries: []config.Secondary{
 				{Address: netip.MustParseAddrPort("192.0.2.53:53"), Key: "transfer.example.net."},
 				{Address: netip.MustParseAddrPort("[2001:db8::53]:5353")}},

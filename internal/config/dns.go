@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -19,44 +20,56 @@ import (
 
 // DNS says what the server is authoritative for and who may copy it.
 type DNS struct {
-	Line        int      // where the table starts; 0: there is none
-	EachLine    int      // of DomainZones
-	DomainZones []string // of every domain that came with -providers: names below it, or "@"
-	Mailbox     string   // of the SOA: an absolute name; empty: hostmaster of each domain
-	TTL         uint32   // seconds
-	NegativeTTL uint32   // seconds
-	SerialFile  string   // keeps the highest serial between runs; empty: none does
-	RateLimit   int      // responses a second of one kind to one network; 0: no limit
-	NameServers []NameServer
-	Zones       []Zone
-	Secondaries []Secondary
-	Keys        []Key
+	Line            int      // where the table starts; 0: there is none
+	DomainZones     []string // zones of every domain that came with -providers: names below it, or [Apex]
+	DomainZonesLine int
+	Mailbox         string // of the SOA: an absolute name; empty: hostmaster of each domain
+	TTL             uint32 // seconds
+	NegativeTTL     uint32 // seconds
+	SerialFile      string // keeps the highest serial between runs; empty: none does
+	RateLimit       int    // responses a second of one kind to one network; 0: no limit
+	NameServers     []NameServer
+	Zones           []Zone
+	Secondaries     []Secondary
+	Keys            []Key
 }
 
-// NameServer is a server of the zones.
+// Apex stands for the domain itself among [DNS.DomainZones].
+const Apex = "@"
+
+// NameServer is a server of the zones. Addresses are needed if its name lies in one
+// of them.
 type NameServer struct {
 	Line      int
 	Name      string // absolute
 	Addresses []netip.Addr
 }
 
-// Zone is a zone that is set by name.
+// Zone is a zone that is set by name. No two of them overlap.
 type Zone struct {
 	Line    int
-	Name    string   // absolute
-	Records []dns.RR // of its file
+	Name    string // absolute: a domain, or a name below one
+	File    string // of the records; empty: there is none
+	Records []Record
 }
 
-// Secondary is a server that gets told of changes and may copy the zones.
+// Record is a record of a zone's file.
+type Record struct {
+	dns.RR
+	Line int // the last, if it has several
+}
+
+// Secondary is a server that gets a NOTIFY (RFC 1996) of changes and may transfer
+// the zones.
 type Secondary struct {
 	Address netip.AddrPort
-	Key     string // absolute name of the key that it must sign with; empty: none
+	Key     string // absolute name of the key that it signs with; empty: its address is enough
 }
 
-// Key is a TSIG key (RFC 8945).
+// Key is a TSIG key (RFC 8945): whoever signs with it may transfer the zones.
 type Key struct {
-	Name      string // absolute
-	Algorithm string // absolute, as in the record
+	Name      string // absolute, in lower case
+	Algorithm string // as dns.HmacSHA256
 	Secret    string // base64
 }
 
@@ -77,14 +90,14 @@ func defaultDNS() DNS {
 // read reads the table. The mistakes in zone files are returned, those in the
 // table are the table's.
 func (d *DNS) read(t *tomlfile.Table, dir string) textfile.Errors {
-	d.Line, d.EachLine = t.Line(""), t.Line("domain_zones")
+	d.Line, d.DomainZonesLine = t.Line(""), t.Line("domain_zones")
 	if labels, ok := tomlfile.Each(t, "domain_zones", domainZone); ok {
 		d.DomainZones = labels
 		for i, label := range labels {
 			for _, other := range labels[:i] {
 				if label == other {
 					t.Errorf("domain_zones", "%q stands there twice", label)
-				} else if label == "@" || other == "@" || strings.HasSuffix("."+label, "."+other) || strings.HasSuffix("."+other, "."+label) {
+				} else if label == Apex || other == Apex || strings.HasSuffix("."+label, "."+other) || strings.HasSuffix("."+other, "."+label) {
 					t.Errorf("domain_zones", "%q and %q overlap; zones may not overlap", other, label)
 				}
 			}
@@ -214,34 +227,52 @@ func (d *DNS) zone(t *tomlfile.Table, dir string) textfile.Errors {
 		}
 	}
 	var errs textfile.Errors
-	file, ok := t.String("records")
-	if ok && z.Name != "" {
-		z.Records, errs = readZone(within(dir, file), z.Name, d.TTL)
+	if file, ok := t.String("records"); ok && z.Name != "" {
+		z.File = within(dir, file)
+		z.Records, errs = readZone(z.File, z.Name, d.TTL)
 	}
 	t.Done()
 	d.Zones = append(d.Zones, z)
 	return errs
 }
 
-// readZone reads a master file (RFC 1035 §5).
-func readZone(file, origin string, ttl uint32) ([]dns.RR, textfile.Errors) {
+// readZone reads a master file (RFC 1035 §5). $INCLUDE is refused by the parser.
+func readZone(file, origin string, ttl uint32) ([]Record, textfile.Errors) {
 	data, err := textfile.ReadFile(file, maxZone)
 	if err != nil {
 		return nil, textfile.Errors{{File: file, Err: err}}
 	}
-	p := dns.NewZoneParser(strings.NewReader(string(data)), origin, "")
+	text := &lineReader{Reader: bytes.NewReader(data), line: 1}
+	p := dns.NewZoneParser(text, origin, "")
 	p.SetDefaultTTL(ttl)
-	var rrs []dns.RR
+	var records []Record
 	for rr, ok := p.Next(); ok; rr, ok = p.Next() {
-		rrs = append(rrs, rr)
+		records = append(records, Record{rr, text.line})
 	}
 	if err := p.Err(); err != nil {
 		return nil, textfile.Errors{zoneError(file, err)}
 	}
-	return rrs, nil
+	return records, nil
 }
 
-// lineOf finds the place that the parser's message ends with.
+// lineReader knows the line of the octet that was read last. The parser reads octet
+// by octet, and no further than the end of a record.
+type lineReader struct {
+	*bytes.Reader
+	line  int
+	ended bool // by that octet
+}
+
+func (r *lineReader) ReadByte() (byte, error) {
+	if r.ended {
+		r.line++
+	}
+	c, err := r.Reader.ReadByte()
+	r.ended = c == '\n'
+	return c, err
+}
+
+// lineOf matches the parser's messages, which end with the place.
 var lineOf = regexp.MustCompile(`^dns: (.*) at line: (\d+):\d+$`)
 
 func zoneError(file string, err error) textfile.Error {
@@ -253,9 +284,9 @@ func zoneError(file string, err error) textfile.Error {
 	return textfile.Error{File: file, Line: line, Err: errors.New(m[1])}
 }
 
-// domainZone reads what becomes a zone of every domain: a name below it, or "@".
+// domainZone reads the name of a zone relative to its domain, or [Apex].
 func domainZone(s string) (string, error) {
-	if s == "@" {
+	if s == Apex {
 		return s, nil
 	}
 	n, err := name(s)
