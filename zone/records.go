@@ -19,7 +19,7 @@ import (
 const DefaultTTL = 3600
 
 // Options say what no provider knows: where the server that answers over HTTP
-// is reached.
+// is reached, and how much the records claim.
 type Options struct {
 	// Host is the service host, where autoconfig.DOMAIN and autodiscover.DOMAIN
 	// lead and which has the certificate for Autodiscover; empty: none is known.
@@ -28,6 +28,10 @@ type Options struct {
 	// AAAA records, and otherwise a CNAME to Host.
 	Addresses []netip.Addr
 	TTL       uint32 // seconds; 0: DefaultTTL
+	// AllNotOffered says of every service that the provider lacks that it is not
+	// offered. Otherwise only mail's own are denied: IMAP, POP3 and submission.
+	// Somebody else may serve the domain's calendars, and its records are his.
+	AllNotOffered bool
 }
 
 // Labels of the names that lead to the service host.
@@ -41,7 +45,8 @@ const (
 //
 //   - SRV records of its servers (RFC 6186, RFC 8314 §5.1, RFC 5804 §1.8), and of
 //     its services with the TXT records of their paths (RFC 8620 §2.2, RFC 6764);
-//   - the target "." where a service is decidedly not offered (RFC 6186 §3.4);
+//   - the target "." where a service is decidedly not offered (RFC 6186 §3.4), as
+//     far as the options allow;
 //   - autoconfig, autodiscover and _autodiscover._tcp, if the service host is
 //     known.
 //
@@ -51,7 +56,7 @@ const (
 // would do TLS), and those known by an IP address (RFC 2782: the target is a
 // name). Names that would be too long are left out.
 func Records(p *settings.Provider, d address.Domain, o Options) []dns.RR {
-	r := records{domain: dns.Fqdn(d.ASCII), ttl: cmp.Or(o.TTL, DefaultTTL)}
+	r := records{domain: dns.Fqdn(d.ASCII), ttl: cmp.Or(o.TTL, DefaultTTL), allNotOffered: o.AllNotOffered}
 	account := p.For(address.Address{Domain: d}).Provider
 	r.servers(account.Incoming, []service{
 		{settings.IMAP, settings.SSL, "_imaps"},
@@ -76,7 +81,7 @@ func Records(p *settings.Provider, d address.Domain, o Options) []dns.RR {
 
 // names are those below a domain that Records makes.
 var names = []string{
-	"_imaps._tcp", "_imap._tcp", "_pop3s._tcp", "_pop3._tcp", "_submissions._tcp", "_submission._tcp", "_sieve._tcp",
+	"_imaps._tcp", "_imap._tcp", "_pop3s._tcp", "_pop3._tcp", "_submissions._tcp", "_smtps._tcp", "_submission._tcp", "_sieve._tcp",
 	"_jmap._tcp", "_caldavs._tcp", "_caldav._tcp", "_carddavs._tcp", "_carddav._tcp",
 	"_autodiscover._tcp", AutoconfigLabel, AutodiscoverLabel,
 }
@@ -96,9 +101,10 @@ type service struct {
 
 // records collects the records of one domain.
 type records struct {
-	domain string // with the final dot
-	ttl    uint32
-	rrs    []dns.RR
+	domain        string // with the final dot
+	ttl           uint32
+	allNotOffered bool
+	rrs           []dns.RR
 }
 
 // add appends a record under the domain, unless its name is too long.
@@ -121,8 +127,8 @@ func (r *records) srv(label string, priority, port uint16, target string) {
 	r.add(label+"._tcp", dns.TypeSRV, &dns.SRV{Priority: priority, Weight: 1, Port: port, Target: dns.Fqdn(target)})
 }
 
-// notOffered says so (RFC 2782, "Target"; RFC 6186 §3.4).
-func (r *records) notOffered(label string) {
+// deny says that a service is not offered (RFC 2782, "Target"; RFC 6186 §3.4).
+func (r *records) deny(label string) {
 	r.add(label+"._tcp", dns.TypeSRV, &dns.SRV{Target: "."})
 }
 
@@ -145,15 +151,20 @@ func (r *records) servers(servers []settings.Server, services []service) {
 	for _, s := range sorted {
 		for _, service := range services {
 			t := target{service.label, string(s.Hostname), s.Port}
-			if service.protocol == s.Protocol && service.socketType == s.SocketType && describable(s) && !said[t] {
-				r.srv(service.label, uint16(len(said)), s.Port, t.hostname)
-				said[t] = true
+			if service.protocol != s.Protocol || service.socketType != s.SocketType || !describable(s) || said[t] {
+				continue
 			}
+			priority := uint16(len(said))
+			r.srv(service.label, priority, s.Port, t.hostname)
+			if service.label == "_submissions" { // aerc 0.20 knows it by the name before RFC 8314 §7.3 alone
+				r.srv("_smtps", priority, s.Port, t.hostname)
+			}
+			said[t] = true
 		}
 	}
 	for _, service := range services {
-		if !offered(servers, service) {
-			r.notOffered(service.label)
+		if r.deniable(service, servers) {
+			r.deny(service.label)
 		}
 	}
 }
@@ -179,20 +190,23 @@ func isName(hostname string) bool {
 	return err != nil
 }
 
-// offered tells whether the target "." would be untrue, or break a client.
-func offered(servers []settings.Server, of service) bool {
-	return slices.ContainsFunc(servers, func(s settings.Server) bool {
+// deniable tells whether the target "." would be true, and break no client.
+func (r *records) deniable(service service, servers []settings.Server) bool {
+	if service.protocol == settings.ManageSieve && !r.allNotOffered {
+		return false // few provider files name a server that exists
+	}
+	return !slices.ContainsFunc(servers, func(s settings.Server) bool {
 		switch {
-		case s.Protocol != of.protocol:
+		case s.Protocol != service.protocol:
 			return false
-		case of.label == "_submission": // aerc does not know _submissions: "." would leave it without SMTP
+		case service.label == "_submission": // FairEmail and aerc ask for it before the labels of TLS
 			return true
-		case of.label == "_sieve": // the only label, whatever the socket type
+		case service.label == "_sieve": // the only label, whatever the socket type
 			return true
-		case of.socketType == settings.STARTTLS:
+		case service.socketType == settings.STARTTLS:
 			return s.SocketType != settings.SSL // the label of clear text too (RFC 6186 §3.1)
 		}
-		return s.SocketType == of.socketType
+		return s.SocketType == service.socketType
 	})
 }
 
@@ -215,11 +229,14 @@ func (r *records) services(services []settings.Service, p settings.Protocol, lab
 		}
 		priority++
 	}
+	if !r.allNotOffered {
+		return
+	}
 	if !offered {
-		r.notOffered(label)
+		r.deny(label)
 	}
 	if plain != "" {
-		r.notOffered(plain) // the catalogue's services are all https
+		r.deny(plain) // the catalogue's services are all https
 	}
 }
 

@@ -52,6 +52,10 @@ func (o *dnsOptions) register(flags *flag.FlagSet) {
 		}
 		return err
 	})
+	flags.Func("not-offered", "", func(s string) (err error) {
+		o.AllNotOffered, err = config.ParseNotOffered(s)
+		return err
+	})
 	flags.Func("ttl", "", func(s string) error {
 		n, err := strconv.ParseUint(s, 10, 31) // RFC 2181 §8
 		if err != nil || n == 0 {
@@ -110,6 +114,9 @@ func printDNS(args []string, stdout, stderr io.Writer) int {
 	if _, err := stdout.Write(body); err != nil {
 		complain(stderr, "%s", err)
 		return exitNo
+	}
+	if o.Host == "" && len(o.Addresses) == 0 {
+		complain(stderr, "dns: the names autoconfig, autodiscover and _autodiscover._tcp are left out; -service-host NAME or -service-address IP says where they lead")
 	}
 	return exitOK
 }

@@ -85,6 +85,7 @@ colour = "#a00000"
 support_url = "mailto:help@example.net"
 [dns]
 domain_zones = ["_imaps._tcp", "AutoConfig"]
+not_offered = "all"
 hostmaster = "host.master@example.net"
 ttl = 60
 negative_ttl = 30
@@ -146,9 +147,9 @@ last A 192.0.2.3
 		Service: config.Service{Line: 1, Host: "mail.xn--bcher-kva.example", Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")}, Branding: pages.Branding{
 			Name: "Example Mail", Logo: pages.Logo{ContentType: "image/svg+xml", Body: []byte("<svg xmlns=\"http://www.w3.org/2000/svg\"/>\n")}, Colour: colour, SupportURL: "mailto:help@example.net"}},
 		DNS: config.DNS{
-			Line: 8, DomainZonesLine: 9, DomainZones: []string{"_imaps._tcp", "autoconfig"}, Mailbox: `host\.master.example.net.`, TTL: 60, NegativeTTL: 30,
-			NameServers: []config.NameServer{{Line: 24, Name: "ns1.example.net.", Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.1")}}},
-			Zones:       []config.Zone{{Line: 27, Name: "_tcp.example.com.", File: "tcp.zone"}},
+			Line: 8, DomainZonesLine: 9, DomainZones: []string{"_imaps._tcp", "autoconfig"}, AllNotOffered: true, Mailbox: `host\.master.example.net.`, TTL: 60, NegativeTTL: 30,
+			NameServers: []config.NameServer{{Line: 25, Name: "ns1.example.net.", Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.1")}}},
+			Zones:       []config.Zone{{Line: 28, Name: "_tcp.example.com.", File: "tcp.zone"}},
 			Secondaries: []config.Secondary{
 				{Address: netip.MustParseAddrPort("192.0.2.53:53"), Key: "transfer.example.net."},
 				{Address: netip.MustParseAddrPort("[2001:db8::53]:5353")}},

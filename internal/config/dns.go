@@ -23,6 +23,7 @@ type DNS struct {
 	Line            int      // where the table starts; 0: there is none
 	DomainZones     []string // zones of every domain that came with -providers: names below it, or [Apex]
 	DomainZonesLine int
+	AllNotOffered   bool   // says "not offered" of every service that a provider lacks, not of mail's own alone
 	Mailbox         string // of the SOA: an absolute name; empty: hostmaster of each domain
 	TTL             uint32 // seconds
 	NegativeTTL     uint32 // seconds
@@ -103,6 +104,7 @@ func (d *DNS) read(t *tomlfile.Table, dir string) textfile.Errors {
 			}
 		}
 	}
+	d.AllNotOffered = tomlfile.Optional(t, "not_offered", ParseNotOffered)
 	d.Mailbox = tomlfile.Optional(t, "hostmaster", mailbox)
 	d.TTL = uint32(tomlfile.Number(t, "ttl", int64(d.TTL), 1, maxTTL))
 	d.NegativeTTL = uint32(tomlfile.Number(t, "negative_ttl", int64(d.NegativeTTL), 1, maxTTL))
@@ -127,6 +129,13 @@ func (d *DNS) read(t *tomlfile.Table, dir string) textfile.Errors {
 		errs = append(errs, d.zone(z, dir)...)
 	}
 	return errs
+}
+
+// ParseNotOffered reads of which services, if a provider lacks them, the records say
+// so: of mail's own (IMAP, POP3 and submission), or of all.
+func ParseNotOffered(s string) (all bool, err error) {
+	word, err := tomlfile.OneOf(s, []string{"mail", "all"})
+	return word == "all", err
 }
 
 func (d *DNS) nameServer(t *tomlfile.Table) {

@@ -57,7 +57,10 @@ const maxBuilt = 4096
 func New(c Catalogue, own []*settings.Provider, conf *config.Config, previous *Set, now uint32) (*Set, error) {
 	s := &Set{
 		catalogue: c, own: own, isOwn: make(map[*settings.Provider]bool), conf: conf,
-		options:    zone.Options{Host: conf.Service.Host, Addresses: conf.Service.Addresses, TTL: conf.DNS.TTL},
+		options: zone.Options{
+			Host: conf.Service.Host, Addresses: conf.Service.Addresses,
+			TTL: conf.DNS.TTL, AllNotOffered: conf.DNS.AllNotOffered,
+		},
 		configured: make(map[string]*zone.Zone), built: make(map[string]*zone.Zone),
 	}
 	for _, p := range own {
