@@ -73,6 +73,17 @@ func TestBad(t *testing.T) {
 	}
 }
 
+// Few records may be too large, too, if one line makes them.
+func TestGeneratedSize(t *testing.T) {
+	line := "$GENERATE 1-2000 a$ TXT" + strings.Repeat(` "`+strings.Repeat("x", 250)+`"`, 250)
+	unpack(t, txtar.Parse([]byte("-- milepost.toml --\n[[dns.zone]]\nname = \"a.example\"\nrecords = \"large.zone\"\n-- large.zone --\n@ A 192.0.2.1\n"+line+"\n")))
+	_, err := config.Load("milepost.toml")
+	const want = "large.zone:2: is where the file exceeds 100000 records or 64 MiB of them; so much is allowed ($GENERATE makes a record of each number)"
+	if err == nil || err.Error() != want {
+		t.Error(err)
+	}
+}
+
 func TestLoad(t *testing.T) {
 	unpack(t, txtar.Parse([]byte(`
 -- ok.toml --

@@ -78,6 +78,8 @@ const (
 	defaultRateLimit = 50
 	maxTTL           = 7 * 24 * 3600
 	leastSecret      = 16 // octets
+	maxRecords       = 100_000
+	maxRecordsSize   = 4 * maxZone // octets on the wire, where names are longer than in the file
 )
 
 func defaultDNS() DNS {
@@ -255,7 +257,11 @@ func readZone(file, origin string, ttl uint32) ([]Record, textfile.Errors) {
 	p := dns.NewZoneParser(text, origin, "")
 	p.SetDefaultTTL(ttl)
 	var records []Record
+	size := 0
 	for rr, ok := p.Next(); ok; rr, ok = p.Next() {
+		if size += dns.Len(rr); len(records) == maxRecords || size > maxRecordsSize {
+			return nil, textfile.Errors{{File: file, Line: text.line, Err: fmt.Errorf("is where the file exceeds %d records or %d MiB of them; so much is allowed ($GENERATE makes a record of each number)", maxRecords, maxRecordsSize>>20)}}
+		}
 		records = append(records, Record{rr, text.line})
 	}
 	if err := p.Err(); err != nil {
