@@ -28,9 +28,9 @@ type Options struct {
 	// AAAA records, and otherwise a CNAME to Host.
 	Addresses []netip.Addr
 	TTL       uint32 // seconds; 0: DefaultTTL
-	// AllNotOffered says of every service that the provider lacks that it is not
-	// offered. Otherwise only mail's own are denied: IMAP, POP3 and submission.
-	// Somebody else may serve the domain's calendars, and its records are his.
+	// AllNotOffered has a record say "not offered" of every service that the provider
+	// lacks. Otherwise only mail's own have one, IMAP, POP3 and submission: another
+	// server than the provider's may offer the domain calendars.
 	AllNotOffered bool
 }
 
@@ -40,8 +40,8 @@ const (
 	AutodiscoverLabel = "autodiscover"
 )
 
-// Records returns every record that a domain of the provider wants, in the
-// order of their names:
+// Records returns the records of a domain of the provider, in the order of their
+// names:
 //
 //   - SRV records of its servers (RFC 6186, RFC 8314 §5.1, RFC 5804 §1.8), and of
 //     its services with the TXT records of their paths (RFC 8620 §2.2, RFC 6764);
@@ -50,36 +50,36 @@ const (
 //   - autoconfig, autodiscover and _autodiscover._tcp, if the service host is
 //     known.
 //
-// Servers that an SRV record cannot describe, or that a client would take for
-// something else, are left unsaid: those without TLS (aerc would do STARTTLS),
-// those whose STARTTLS is on another port than the registered one (FairEmail
-// would do TLS), and those known by an IP address (RFC 2782: the target is a
-// name). Names that would be too long are left out.
+// Servers have no record if SRV cannot describe them, or a client would take them for
+// something else: those without TLS (aerc would do STARTTLS), those with STARTTLS on
+// another port than the registered one (FairEmail would do TLS), and those known by an
+// IP address (RFC 2782: the target is a name). Names that would be too long are left
+// out.
 func Records(p *settings.Provider, d address.Domain, o Options) []dns.RR {
 	r := records{domain: dns.Fqdn(d.ASCII), ttl: cmp.Or(o.TTL, DefaultTTL), allNotOffered: o.AllNotOffered}
 	account := p.For(address.Address{Domain: d}).Provider
-	r.servers(account.Incoming, []service{
+	r.addServers(account.Incoming, []serviceLabel{
 		{settings.IMAP, settings.SSL, "_imaps"},
 		{settings.IMAP, settings.STARTTLS, "_imap"},
 		{settings.POP3, settings.SSL, "_pop3s"},
 		{settings.POP3, settings.STARTTLS, "_pop3"},
 	})
-	r.servers(account.Outgoing, []service{
+	r.addServers(account.Outgoing, []serviceLabel{
 		{settings.SMTP, settings.SSL, "_submissions"},
 		{settings.SMTP, settings.STARTTLS, "_submission"},
 	})
-	r.servers(account.Setup, []service{{settings.ManageSieve, settings.STARTTLS, "_sieve"}})
-	r.services(account.Services, settings.JMAP, "_jmap", "")
-	r.services(account.Services, settings.CalDAV, "_caldavs", "_caldav")
-	r.services(account.Services, settings.CardDAV, "_carddavs", "_carddav")
-	r.serviceHost(o)
+	r.addServers(account.Setup, []serviceLabel{{settings.ManageSieve, settings.STARTTLS, "_sieve"}})
+	r.addServices(account.Services, settings.JMAP, "_jmap", "")
+	r.addServices(account.Services, settings.CalDAV, "_caldavs", "_caldav")
+	r.addServices(account.Services, settings.CardDAV, "_carddavs", "_carddav")
+	r.addServiceHost(o)
 	slices.SortStableFunc(r.rrs, func(a, b dns.RR) int {
 		return strings.Compare(a.Header().Name, b.Header().Name)
 	})
 	return r.rrs
 }
 
-// names are those below a domain that Records makes.
+// names lists the names below a domain at which Records makes records.
 var names = []string{
 	"_imaps._tcp", "_imap._tcp", "_pop3s._tcp", "_pop3._tcp", "_submissions._tcp", "_smtps._tcp", "_submission._tcp", "_sieve._tcp",
 	"_jmap._tcp", "_caldavs._tcp", "_caldav._tcp", "_carddavs._tcp", "_carddav._tcp",
@@ -92,8 +92,9 @@ func HoldsRecords(relative string) bool {
 	return slices.ContainsFunc(names, func(name string) bool { return name == relative || strings.HasSuffix(name, "."+relative) })
 }
 
-// service is one SRV service label (RFC 2782) with what it stands for.
-type service struct {
+// serviceLabel is the label of a service in SRV records (RFC 2782), with what it stands
+// for.
+type serviceLabel struct {
 	protocol   settings.Protocol
 	socketType settings.SocketType
 	label      string
@@ -121,9 +122,9 @@ func (r *records) add(owner string, rrtype uint16, rr dns.RR) {
 // the wire (RFC 1035 §3.1) are one more.
 const MaxName = 254
 
-// srv appends an SRV record. Weights are all the same: aerc takes the highest of
-// all priorities, Thunderbird the lowest.
-func (r *records) srv(label string, priority, port uint16, target string) {
+// addSRV appends an SRV record. All weights are the same, because aerc takes the
+// highest weight whatever the priority, and Thunderbird the lowest.
+func (r *records) addSRV(label string, priority, port uint16, target string) {
 	r.add(label+"._tcp", dns.TypeSRV, &dns.SRV{Priority: priority, Weight: 1, Port: port, Target: dns.Fqdn(target)})
 }
 
@@ -132,11 +133,11 @@ func (r *records) deny(label string) {
 	r.add(label+"._tcp", dns.TypeSRV, &dns.SRV{Target: "."})
 }
 
-// servers appends the records of a list of servers. Priorities run through the
-// whole list, since a client compares them across services (RFC 6186 §3.4): what
-// takes a password goes first, as in every format, then TLS before STARTTLS
+// addServers appends the records of a list of servers. Priorities run through the
+// whole list, since a client compares them across services (RFC 6186 §3.4): servers
+// that take a password go first, as in every format, then TLS before STARTTLS
 // (RFC 8314 §5.1), then the provider's order.
-func (r *records) servers(servers []settings.Server, services []service) {
+func (r *records) addServers(servers []settings.Server, labels []serviceLabel) {
 	sorted := slices.Clone(servers)
 	slices.SortStableFunc(sorted, func(a, b settings.Server) int {
 		return cmp.Or(
@@ -149,22 +150,22 @@ func (r *records) servers(servers []settings.Server, services []service) {
 	}
 	said := make(map[target]bool)
 	for _, s := range sorted {
-		for _, service := range services {
-			t := target{service.label, string(s.Hostname), s.Port}
-			if service.protocol != s.Protocol || service.socketType != s.SocketType || !describable(s) || said[t] {
+		for _, l := range labels {
+			t := target{l.label, string(s.Hostname), s.Port}
+			if l.protocol != s.Protocol || l.socketType != s.SocketType || !describable(s) || said[t] {
 				continue
 			}
 			priority := uint16(len(said))
-			r.srv(service.label, priority, s.Port, t.hostname)
-			if service.label == "_submissions" { // aerc 0.20 knows it by the name before RFC 8314 §7.3 alone
-				r.srv("_smtps", priority, s.Port, t.hostname)
+			r.addSRV(l.label, priority, s.Port, t.hostname)
+			if l.label == "_submissions" { // aerc 0.20 asks only by the name before RFC 8314 §7.3
+				r.addSRV("_smtps", priority, s.Port, t.hostname)
 			}
 			said[t] = true
 		}
 	}
-	for _, service := range services {
-		if r.deniable(service, servers) {
-			r.deny(service.label)
+	for _, l := range labels {
+		if r.deniable(l, servers) {
+			r.deny(l.label)
 		}
 	}
 }
@@ -176,7 +177,7 @@ func rank(b bool) int {
 	return 0
 }
 
-// describable tells whether clients make the right server of its SRV record.
+// describable tells whether clients read a server's SRV record rightly.
 func describable(s settings.Server) bool {
 	if s.SocketType == settings.STARTTLS && s.Port != settings.DefaultPort(s.Protocol, s.SocketType) {
 		return false
@@ -191,39 +192,39 @@ func isName(hostname string) bool {
 }
 
 // deniable tells whether the target "." would be true, and break no client.
-func (r *records) deniable(service service, servers []settings.Server) bool {
-	if service.protocol == settings.ManageSieve && !r.allNotOffered {
-		return false // few provider files name a server that exists
+func (r *records) deniable(l serviceLabel, servers []settings.Server) bool {
+	if l.protocol == settings.ManageSieve && !r.allNotOffered {
+		return false // few provider files name the server, though there is one
 	}
 	return !slices.ContainsFunc(servers, func(s settings.Server) bool {
 		switch {
-		case s.Protocol != service.protocol:
+		case s.Protocol != l.protocol:
 			return false
-		case service.label == "_submission": // FairEmail and aerc ask for it before the labels of TLS
+		case l.label == "_submission": // FairEmail and aerc ask for it before the labels of TLS
 			return true
-		case service.label == "_sieve": // the only label, whatever the socket type
+		case l.label == "_sieve": // the only label, whatever the socket type
 			return true
-		case service.socketType == settings.STARTTLS:
-			return s.SocketType != settings.SSL // the label of clear text too (RFC 6186 §3.1)
+		case l.socketType == settings.STARTTLS:
+			return s.SocketType != settings.SSL // the label is that of clear text too (RFC 6186 §3.1)
 		}
-		return s.SocketType == service.socketType
+		return s.SocketType == l.socketType
 	})
 }
 
-// services appends the records of a protocol that is found by URL: the label
-// for https and, if the protocol has one, the label for http.
-func (r *records) services(services []settings.Service, p settings.Protocol, label, plain string) {
+// addServices appends the records of a protocol whose services have a URL: at the
+// label for https and, if the protocol has one, at the plain label for http.
+func (r *records) addServices(services []settings.Service, p settings.Protocol, label, plain string) {
 	offered, priority := false, uint16(0)
 	for _, s := range services {
 		if s.Protocol != p {
 			continue
 		}
 		offered = true
-		host, port, path, ok := location(s.URL)
+		host, port, path, ok := splitURL(s.URL)
 		if !ok {
 			continue
 		}
-		r.srv(label, priority, port, host)
+		r.addSRV(label, priority, port, host)
 		if path != "" && plain != "" && priority == 0 { // RFC 6764 §4: one TXT record, for the first
 			r.add(label+"._tcp", dns.TypeTXT, &dns.TXT{Txt: []string{"path=" + path}})
 		}
@@ -243,10 +244,9 @@ func (r *records) services(services []settings.Service, p settings.Protocol, lab
 // maxText is the longest character-string (RFC 1035 §3.3) less "path=".
 const maxText = 255 - len("path=")
 
-// location takes apart the URL of a service. The path is empty if it depends on
-// the local part of an address, which DNS does not know, or cannot be written
-// down.
-func location(u settings.URL) (host string, port uint16, path string, ok bool) {
+// splitURL takes apart the URL of a service. The path is empty if it depends on the
+// address, which DNS does not know, or does not fit into a record.
+func splitURL(u settings.URL) (host string, port uint16, path string, ok bool) {
 	head, _, cut := strings.Cut(string(u), "%EMAIL")
 	parsed, err := url.Parse(head)
 	if err != nil || parsed.Hostname() == "" || !isName(parsed.Hostname()) {
@@ -263,8 +263,8 @@ func location(u settings.URL) (host string, port uint16, path string, ok bool) {
 	return parsed.Hostname(), port, path, true
 }
 
-// serviceHost appends what leads to the server that answers over HTTP.
-func (r *records) serviceHost(o Options) {
+// addServiceHost appends what leads to the server that answers over HTTP.
+func (r *records) addServiceHost(o Options) {
 	for _, label := range []string{AutoconfigLabel, AutodiscoverLabel} {
 		for _, rr := range Addresses("", r.ttl, o.Addresses) {
 			r.add(label, rr.Header().Rrtype, rr)

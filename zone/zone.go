@@ -1,6 +1,6 @@
-// Package zone makes DNS records of the same providers that every other format
-// is rendered from, and answers questions from them as an authoritative server
-// does. It has no socket, no clock and no log.
+// Package zone makes the DNS records of one domain, from the same providers as every
+// other format, and answers questions from one zone as an authoritative server does.
+// It has no socket, no clock and no log.
 //
 // It follows RFC 1034 §4.3.2 with RFC 2308 (negative answers), RFC 4592
 // (wildcards and empty non-terminals), RFC 4343 (letter case), RFC 8482 (ANY) and
@@ -43,17 +43,18 @@ type Zone struct {
 	soa     *dns.SOA
 	nodes   map[string]node
 	records []dns.RR        // as they are transferred, the SOA first
-	seen    map[string]bool // while it is made
+	seen    map[string]bool // records that are in, as text; nil once the zone is made
 }
 
 // node has what exists at one name. A node without record sets is an empty
 // non-terminal (RFC 4592 §2.2.2).
 type node map[uint16][]dns.RR
 
-// New makes a zone of its records. It makes SOA and NS of the apex itself. The error
-// joins a mistake a line, most of them of type [*RecordError]: records outside of
-// the zone, what stands beside a CNAME, name servers in the zone that have no
-// address, and types that need what this server does not do.
+// New makes a zone of its records, without SOA and NS of the apex, which it makes
+// itself. The error joins every mistake; those in the records are of type
+// [*RecordError]. It refuses records outside of the zone, records beside a CNAME,
+// name servers in the zone that have no address, and types that need what this
+// server does not do.
 func New(origin string, a Authority, rrs []dns.RR) (*Zone, error) {
 	z := &Zone{origin: dns.CanonicalName(origin), nodes: make(map[string]node), seen: make(map[string]bool)}
 	ttl := a.TTL
@@ -145,7 +146,7 @@ func (z *Zone) WithSerial(serial uint32) *Zone {
 // message holds (RFC 1035 §4.2.2), less the question, OPT and a signature.
 const maxSet = dns.MaxMsgSize - 1024
 
-// refused are the types that a zone cannot hold, with the reason.
+// refused has the types that a zone cannot hold, with the reason.
 var refused = map[uint16]string{
 	dns.TypeSOA:        "is made by the server",
 	dns.TypeDNAME:      "is not supported",
@@ -179,8 +180,7 @@ func (z *Zone) check(rr dns.RR) error {
 	return nil
 }
 
-// insert enters a record and the names above it. A record that is there already
-// is entered once.
+// insert enters a record and the names above it, unless the record is there already.
 func (z *Zone) insert(rr dns.RR) {
 	name := rr.Header().Name
 	for above := name; ; {
@@ -222,7 +222,7 @@ func (z *Zone) checkNodes() []error {
 		for t, set := range n {
 			size := 0
 			for _, rr := range set {
-				size += dns.Len(rr) - len(name) + 1 // but for the first, the name is a pointer
+				size += dns.Len(rr) - len(name) + 1 // the name is written once; then a pointer stands for it
 			}
 			if size > maxSet {
 				errs = append(errs, &RecordError{name, t, fmt.Errorf("the %d records have %d octets; at most %d fit into an answer", len(set), size, maxSet)})
@@ -264,7 +264,7 @@ func (z *Zone) CheckTargets() error {
 		if _, delegated := z.cut(target, dns.TypeA); delegated {
 			continue
 		}
-		// An alias may not stand there either, but clients follow it.
+		// RFC 2782 forbids an alias there, but clients follow it.
 		if n, _, _ := z.find(target); n[dns.TypeA] == nil && n[dns.TypeAAAA] == nil && n[dns.TypeCNAME] == nil {
 			errs = append(errs, fmt.Errorf("%s leads to %s, which lies in the zone %s and has no address there; the records of a zone that is set by name can give it one", strings.TrimSuffix(srv.Hdr.Name, "."), strings.TrimSuffix(target, "."), z.Name()))
 		}

@@ -18,7 +18,7 @@ import (
 	"milepost/zone"
 )
 
-// dnsOptions are the options of the command dns.
+// dnsOptions has the options of the command dns.
 type dnsOptions struct {
 	format      zoneformat.Format
 	all         bool
@@ -92,7 +92,7 @@ func printDNS(args []string, stdout, stderr io.Writer) int {
 		return exitNo
 	}
 	if o.all {
-		if domains = named(c); len(domains) == 0 {
+		if domains = namedDomains(c); len(domains) == 0 {
 			complain(stderr, "dns: the catalogue names no domain; -all leaves wildcards out")
 			return exitNo
 		}
@@ -136,9 +136,9 @@ func parseDomains(args []string) ([]address.Domain, error) {
 	return domains, nil
 }
 
-// named returns every domain that a catalogue names, in the order of their names.
-// Which domains match a wildcard is not known.
-func named(c *catalogue.Catalogue) []address.Domain {
+// namedDomains returns every domain that a catalogue names, in the order of their
+// names. Which domains match a wildcard is not known.
+func namedDomains(c *catalogue.Catalogue) []address.Domain {
 	var domains []address.Domain
 	for _, p := range c.Providers() {
 		for _, d := range p.Domains {

@@ -21,7 +21,7 @@ import (
 	"milepost/settings"
 )
 
-// dnsServer is the options of the DNS server, and the server once it listens.
+// dnsServer has the options of the DNS server, and the server once it listens.
 type dnsServer struct {
 	addr    string // empty: there is none
 	server  *nameserver.Server
@@ -110,8 +110,8 @@ func (l *loaded) serveZones(own []netip.Addr, previous *zones.Set, log *slog.Log
 	return nameserver.Config{Zones: set, Keys: conf.Keys, Secondaries: conf.Secondaries, RateLimit: conf.RateLimit}, nil
 }
 
-// zones makes the zones. own is where the service is if the configuration does not
-// say.
+// zones makes the zones. The service is at this machine's own addresses if the
+// configuration does not say where it is.
 func (l *loaded) zones(own []netip.Addr, previous *zones.Set) (set *zones.Set, warnings textfile.Errors, err error) {
 	conf := *l.config
 	if conf.Service.Host == "" && len(conf.Service.Addresses) == 0 {
@@ -145,8 +145,8 @@ func publicHost(u publicURL) settings.Hostname {
 // public than that of RFC 1918.
 var shared = netip.MustParsePrefix("100.64.0.0/10")
 
-// ownAddresses are those under which this machine is reached, as far as it knows:
-// the one that is listened on, else the public ones of its interfaces, else the
+// ownAddresses returns the addresses at which this machine is reached, as far as it
+// knows: the one that is listened on, else the public ones of its interfaces, else the
 // private ones.
 func ownAddresses(listen string) []netip.Addr {
 	resolved, err := net.ResolveTCPAddr("tcp", listen)

@@ -57,7 +57,7 @@ type Zone struct {
 // Record is a record of a zone's file.
 type Record struct {
 	dns.RR
-	Line int // the last, if it has several
+	Line int // where it ends
 }
 
 // Secondary is a server that gets a NOTIFY (RFC 1996) of changes and may transfer
@@ -90,11 +90,11 @@ func defaultDNS() DNS {
 	}
 }
 
-// read reads the table. The mistakes in zone files are returned, those in the
-// table are the table's.
+// read reads the table. It returns the mistakes in zone files; the table keeps its
+// own.
 func (d *DNS) read(t *tomlfile.Table, dir string) textfile.Errors {
 	d.Line, d.DomainZonesLine = t.Line(""), t.Line("domain_zones")
-	if labels, ok := tomlfile.Each(t, "domain_zones", domainZone); ok {
+	if labels, ok := tomlfile.Each(t, "domain_zones", parseDomainZone); ok {
 		d.DomainZones = labels
 		for i, label := range labels {
 			for _, other := range labels[:i] {
@@ -107,7 +107,7 @@ func (d *DNS) read(t *tomlfile.Table, dir string) textfile.Errors {
 		}
 	}
 	d.AllNotOffered = tomlfile.Optional(t, "not_offered", ParseNotOffered)
-	d.Mailbox = tomlfile.Optional(t, "hostmaster", mailbox)
+	d.Mailbox = tomlfile.Optional(t, "hostmaster", parseMailbox)
 	d.TTL = uint32(tomlfile.Number(t, "ttl", int64(d.TTL), 1, maxTTL))
 	d.NegativeTTL = uint32(tomlfile.Number(t, "negative_ttl", int64(d.NegativeTTL), 1, maxTTL))
 	d.RateLimit = int(tomlfile.Number(t, "rate_limit", int64(d.RateLimit), 0, 1_000_000))
@@ -118,17 +118,17 @@ func (d *DNS) read(t *tomlfile.Table, dir string) textfile.Errors {
 		return within(dir, s), nil
 	})
 	for _, ns := range t.Tables("name_server") {
-		d.nameServer(ns)
+		d.readNameServer(ns)
 	}
 	for _, k := range t.Tables("key") {
-		d.key(k)
+		d.readKey(k)
 	}
 	for _, s := range t.Tables("secondary") {
-		d.secondary(s)
+		d.readSecondary(s)
 	}
 	var errs textfile.Errors
 	for _, z := range t.Tables("zone") {
-		errs = append(errs, d.zone(z, dir)...)
+		errs = append(errs, d.readZone(z, dir)...)
 	}
 	return errs
 }
@@ -140,7 +140,7 @@ func ParseNotOffered(s string) (all bool, err error) {
 	return word == "all", err
 }
 
-func (d *DNS) nameServer(t *tomlfile.Table) {
+func (d *DNS) readNameServer(t *tomlfile.Table) {
 	ns := NameServer{Line: t.Line("name")}
 	ns.Name = tomlfile.Required(t, "name", func(s string) (string, error) {
 		h, err := ParseHost(s)
@@ -156,16 +156,16 @@ func (d *DNS) nameServer(t *tomlfile.Table) {
 	d.NameServers = append(d.NameServers, ns)
 }
 
-// algorithms are those of RFC 8945 §6 that are not broken.
+// algorithms lists those of RFC 8945 §6 that are not broken.
 var algorithms = []string{"hmac-sha256", "hmac-sha384", "hmac-sha512"}
 
-func (d *DNS) key(t *tomlfile.Table) {
+func (d *DNS) readKey(t *tomlfile.Table) {
 	k := Key{Algorithm: dns.HmacSHA256}
-	k.Name = tomlfile.Required(t, "name", name)
+	k.Name = tomlfile.Required(t, "name", parseName)
 	if t.Has("algorithm") {
 		k.Algorithm = dns.Fqdn(tomlfile.Optional(t, "algorithm", func(s string) (string, error) { return tomlfile.OneOf(s, algorithms) }))
 	}
-	k.Secret = tomlfile.Required(t, "secret", secret)
+	k.Secret = tomlfile.Required(t, "secret", parseSecret)
 	for _, other := range d.Keys {
 		if k.Name != "" && other.Name == k.Name {
 			t.Errorf("name", "%s is set twice; each key needs a name of its own", strings.TrimSuffix(k.Name, "."))
@@ -175,8 +175,8 @@ func (d *DNS) key(t *tomlfile.Table) {
 	d.Keys = append(d.Keys, k)
 }
 
-// secret reads a key's secret. The messages do not repeat it.
-func secret(s string) (string, error) {
+// parseSecret reads a key's secret. The messages do not repeat it.
+func parseSecret(s string) (string, error) {
 	b, err := base64.StdEncoding.DecodeString(s)
 	if err != nil {
 		return "", errors.New("is no base64; 'openssl rand -base64 32' makes a secret")
@@ -187,11 +187,11 @@ func secret(s string) (string, error) {
 	return s, nil
 }
 
-func (d *DNS) secondary(t *tomlfile.Table) {
+func (d *DNS) readSecondary(t *tomlfile.Table) {
 	var s Secondary
-	s.Address = tomlfile.Required(t, "address", addrPort)
+	s.Address = tomlfile.Required(t, "address", parseAddrPort)
 	s.Key = tomlfile.Optional(t, "key", func(s string) (string, error) {
-		wanted, err := name(s)
+		wanted, err := parseName(s)
 		if err != nil {
 			return "", err
 		}
@@ -213,8 +213,8 @@ func (d *DNS) secondary(t *tomlfile.Table) {
 	d.Secondaries = append(d.Secondaries, s)
 }
 
-// addrPort reads an address whose port is DNS's own unless it says otherwise.
-func addrPort(s string) (netip.AddrPort, error) {
+// parseAddrPort reads an address. Its port is DNS's own unless it says otherwise.
+func parseAddrPort(s string) (netip.AddrPort, error) {
 	if a, err := netip.ParseAddr(s); err == nil {
 		return netip.AddrPortFrom(a.Unmap(), 53), nil
 	}
@@ -225,9 +225,9 @@ func addrPort(s string) (netip.AddrPort, error) {
 	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()), nil
 }
 
-func (d *DNS) zone(t *tomlfile.Table, dir string) textfile.Errors {
+func (d *DNS) readZone(t *tomlfile.Table, dir string) textfile.Errors {
 	z := Zone{Line: t.Line("name")}
-	z.Name = tomlfile.Required(t, "name", name)
+	z.Name = tomlfile.Required(t, "name", parseName)
 	for _, other := range d.Zones {
 		switch {
 		case z.Name == "" || other.Name == "":
@@ -240,15 +240,15 @@ func (d *DNS) zone(t *tomlfile.Table, dir string) textfile.Errors {
 	var errs textfile.Errors
 	if file, ok := t.String("records"); ok && z.Name != "" {
 		z.File = within(dir, file)
-		z.Records, errs = readZone(z.File, z.Name, d.TTL)
+		z.Records, errs = readRecords(z.File, z.Name, d.TTL)
 	}
 	t.Done()
 	d.Zones = append(d.Zones, z)
 	return errs
 }
 
-// readZone reads a master file (RFC 1035 §5). $INCLUDE is refused by the parser.
-func readZone(file, origin string, ttl uint32) ([]Record, textfile.Errors) {
+// readRecords reads a master file (RFC 1035 §5). $INCLUDE is refused by the parser.
+func readRecords(file, origin string, ttl uint32) ([]Record, textfile.Errors) {
 	data, err := textfile.ReadFile(file, maxZone)
 	if err != nil {
 		return nil, textfile.Errors{{File: file, Err: err}}
@@ -299,20 +299,20 @@ func zoneError(file string, err error) textfile.Error {
 	return textfile.Error{File: file, Line: line, Err: errors.New(m[1])}
 }
 
-// domainZone reads the name of a zone relative to its domain, or [Apex].
-func domainZone(s string) (string, error) {
+// parseDomainZone reads the name of a zone relative to its domain, or [Apex].
+func parseDomainZone(s string) (string, error) {
 	if s == Apex {
 		return s, nil
 	}
-	n, err := name(s)
+	n, err := parseName(s)
 	return strings.TrimSuffix(n, "."), err
 }
 
 var label = regexp.MustCompile(`^[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?$`)
 
-// name reads a name of which labels may start with an underscore (RFC 8552), and
+// parseName reads a name, whose labels may start with an underscore (RFC 8552), and
 // returns it absolute and in lower case.
-func name(s string) (string, error) {
+func parseName(s string) (string, error) {
 	n := strings.ToLower(strings.TrimSuffix(s, "."))
 	if d, err := address.ParseDomain(n); err == nil {
 		n = d.ASCII // an internationalised name, too
@@ -325,8 +325,8 @@ func name(s string) (string, error) {
 	return dns.Fqdn(n), nil
 }
 
-// mailbox reads a mail address as the SOA holds it (RFC 1035 §8).
-func mailbox(s string) (string, error) {
+// parseMailbox reads a mail address as the SOA holds it (RFC 1035 §8).
+func parseMailbox(s string) (string, error) {
 	a, err := address.Parse(s)
 	if err != nil {
 		return "", err
