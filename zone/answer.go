@@ -11,7 +11,7 @@ import (
 type Answer struct {
 	Rcode         int // dns.RcodeSuccess, dns.RcodeNameError or dns.RcodeRefused
 	Authoritative bool
-	Wildcard      bool // some of it is a wildcard's: names without number have such answers
+	Wildcard      bool // a wildcard has made some of it, as it does for any number of names
 	Referral      bool // to the name servers in Authority, with their addresses in Additional
 	Answer        []dns.RR
 	Authority     []dns.RR
@@ -80,9 +80,9 @@ func minimal(name string) dns.RR {
 // to answer (RFC 4035 §3.1.4.1).
 func (z *Zone) cut(name string, qtype uint16) ([]dns.RR, bool) {
 	var found []dns.RR
-	for above := name; above != z.origin; above = parent(above) {
+	for above := name; above != z.origin; above = Parent(above) {
 		if ns := z.nodes[above][dns.TypeNS]; ns != nil && (above != name || qtype != dns.TypeDS) {
-			found = ns // the one nearest to the apex counts
+			found = ns // and goes on: the delegation nearest to the apex counts
 		}
 	}
 	return found, found != nil
@@ -98,12 +98,12 @@ func (z *Zone) refer(a *Answer, ns []dns.RR) {
 }
 
 // find returns the node of a name, or of the wildcard that stands for it
-// (RFC 4592 §3.3.1); source is whose records they are.
+// (RFC 4592 §3.3.1). The source is the name that the records stand at.
 func (z *Zone) find(name string) (n node, source string, ok bool) {
 	if n, ok := z.nodes[name]; ok {
 		return n, name, true
 	}
-	for encloser := parent(name); ; encloser = parent(encloser) {
+	for encloser := Parent(name); ; encloser = Parent(encloser) {
 		if _, exists := z.nodes[encloser]; exists {
 			source = "*." + encloser
 			n, ok = z.nodes[source]
@@ -112,8 +112,8 @@ func (z *Zone) find(name string) (n node, source string, ok bool) {
 	}
 }
 
-// at returns records as of the name that was asked for: the very same, or a
-// wildcard's under that name.
+// at returns records under the name that was asked for. Those of a wildcard are
+// copied for it.
 func at(set []dns.RR, source, name string) []dns.RR {
 	if source == name {
 		return set
@@ -126,8 +126,8 @@ func at(set []dns.RR, source, name string) []dns.RR {
 	return out
 }
 
-// negative is the authority section of an answer that there is nothing: the SOA
-// with the TTL of that fact (RFC 2308 §3, §5).
+// negative makes the authority section of an answer that says that there is nothing:
+// the SOA, whose TTL is how long that may be remembered (RFC 2308 §3, §5).
 func (z *Zone) negative() []dns.RR {
 	soa := *z.soa
 	soa.Hdr.Ttl = min(soa.Hdr.Ttl, soa.Minttl)

@@ -19,7 +19,7 @@ import (
 const DefaultTTL = 3600
 
 // Options say what no provider knows: where the server that answers over HTTP
-// is reached.
+// is reached, and how much the records claim.
 type Options struct {
 	// Host is the service host, where autoconfig.DOMAIN and autodiscover.DOMAIN
 	// lead and which has the certificate for Autodiscover; empty: none is known.
@@ -28,63 +28,73 @@ type Options struct {
 	// AAAA records, and otherwise a CNAME to Host.
 	Addresses []netip.Addr
 	TTL       uint32 // seconds; 0: DefaultTTL
+	// AllNotOffered has a record say "not offered" of every service that the provider
+	// lacks. Otherwise only mail's own have one, IMAP, POP3 and submission: another
+	// server than the provider's may offer the domain calendars.
+	AllNotOffered bool
 }
-
-func (o Options) ttl() uint32 { return cmp.Or(o.TTL, DefaultTTL) }
 
 // Labels of the names that lead to the service host.
 const (
-	autoconfigLabel   = "autoconfig"
-	autodiscoverLabel = "autodiscover"
+	AutoconfigLabel   = "autoconfig"
+	AutodiscoverLabel = "autodiscover"
 )
 
-// Records returns every record that a domain of the provider wants, in the
-// order of their names:
+// Records returns the records of a domain of the provider, in the order of their
+// names:
 //
 //   - SRV records of its servers (RFC 6186, RFC 8314 §5.1, RFC 5804 §1.8), and of
 //     its services with the TXT records of their paths (RFC 8620 §2.2, RFC 6764);
-//   - the target "." where a service is decidedly not offered (RFC 6186 §3.4);
+//   - the target "." where a service is decidedly not offered (RFC 6186 §3.4), as
+//     far as the options allow;
 //   - autoconfig, autodiscover and _autodiscover._tcp, if the service host is
 //     known.
 //
-// Servers that an SRV record cannot describe, or that a client would take for
-// something else, are left unsaid: those without TLS (aerc would do STARTTLS),
-// those whose STARTTLS is on another port than the registered one (FairEmail
-// would do TLS), and those known by an IP address (RFC 2782: the target is a
-// name). Names that would be too long are left out.
+// Servers have no record if SRV cannot describe them, or a client would take them for
+// something else: those without TLS (aerc would do STARTTLS), those with STARTTLS on
+// another port than the registered one (FairEmail would do TLS), and those known by an
+// IP address (RFC 2782: the target is a name). Names that would be too long are left
+// out.
 func Records(p *settings.Provider, d address.Domain, o Options) []dns.RR {
-	r := records{domain: dns.Fqdn(d.ASCII), ttl: o.ttl()}
+	r := records{domain: dns.Fqdn(d.ASCII), ttl: cmp.Or(o.TTL, DefaultTTL), allNotOffered: o.AllNotOffered}
 	account := p.For(address.Address{Domain: d}).Provider
-	r.servers(account.Incoming, []service{
+	r.addServers(account.Incoming, []serviceLabel{
 		{settings.IMAP, settings.SSL, "_imaps"},
 		{settings.IMAP, settings.STARTTLS, "_imap"},
 		{settings.POP3, settings.SSL, "_pop3s"},
 		{settings.POP3, settings.STARTTLS, "_pop3"},
 	})
-	r.servers(account.Outgoing, []service{
+	r.addServers(account.Outgoing, []serviceLabel{
 		{settings.SMTP, settings.SSL, "_submissions"},
 		{settings.SMTP, settings.STARTTLS, "_submission"},
 	})
-	r.servers(account.Setup, []service{{settings.ManageSieve, settings.STARTTLS, "_sieve"}})
-	r.services(account.Services, settings.JMAP, "_jmap", "")
-	r.services(account.Services, settings.CalDAV, "_caldavs", "_caldav")
-	r.services(account.Services, settings.CardDAV, "_carddavs", "_carddav")
-	r.serviceHost(o)
+	r.addServers(account.Setup, []serviceLabel{{settings.ManageSieve, settings.STARTTLS, "_sieve"}})
+	r.addServices(account.Services, settings.JMAP, "_jmap", "")
+	r.addServices(account.Services, settings.CalDAV, "_caldavs", "_caldav")
+	r.addServices(account.Services, settings.CardDAV, "_carddavs", "_carddav")
+	r.addServiceHost(o)
 	slices.SortStableFunc(r.rrs, func(a, b dns.RR) int {
 		return strings.Compare(a.Header().Name, b.Header().Name)
 	})
 	return r.rrs
 }
 
-// names are those below a domain that Records makes.
+// names lists the names below a domain at which Records makes records.
 var names = []string{
-	"_imaps._tcp", "_imap._tcp", "_pop3s._tcp", "_pop3._tcp", "_submissions._tcp", "_submission._tcp", "_sieve._tcp",
+	"_imaps._tcp", "_imap._tcp", "_pop3s._tcp", "_pop3._tcp", "_submissions._tcp", "_smtps._tcp", "_submission._tcp", "_sieve._tcp",
 	"_jmap._tcp", "_caldavs._tcp", "_caldav._tcp", "_carddavs._tcp", "_carddav._tcp",
-	"_autodiscover._tcp", autoconfigLabel, autodiscoverLabel,
+	"_autodiscover._tcp", AutoconfigLabel, AutodiscoverLabel,
 }
 
-// service is one SRV service label (RFC 2782) with what it stands for.
-type service struct {
+// HoldsRecords tells whether [Records] makes anything at or below a name that is
+// relative to a domain, as _tcp and _imaps._tcp are.
+func HoldsRecords(relative string) bool {
+	return slices.ContainsFunc(names, func(name string) bool { return name == relative || strings.HasSuffix(name, "."+relative) })
+}
+
+// serviceLabel is the label of a service in SRV records (RFC 2782), with what it stands
+// for.
+type serviceLabel struct {
 	protocol   settings.Protocol
 	socketType settings.SocketType
 	label      string
@@ -92,41 +102,42 @@ type service struct {
 
 // records collects the records of one domain.
 type records struct {
-	domain string // with the final dot
-	ttl    uint32
-	rrs    []dns.RR
+	domain        string // with the final dot
+	ttl           uint32
+	allNotOffered bool
+	rrs           []dns.RR
 }
 
 // add appends a record under the domain, unless its name is too long.
 func (r *records) add(owner string, rrtype uint16, rr dns.RR) {
 	name := owner + "." + r.domain
-	if _, ok := dns.IsDomainName(name); !ok || len(name) > maxName {
+	if _, ok := dns.IsDomainName(name); !ok || len(name) > MaxName {
 		return
 	}
 	*rr.Header() = dns.RR_Header{Name: name, Rrtype: rrtype, Class: dns.ClassINET, Ttl: r.ttl}
 	r.rrs = append(r.rrs, rr)
 }
 
-// maxName is the longest name as text with its final dot: 255 octets on the
-// wire (RFC 1035 §3.1) are one more.
-const maxName = 254
+// MaxName is how long a name may be as text with its final dot: the 255 octets on
+// the wire (RFC 1035 §3.1) are one more.
+const MaxName = 254
 
-// srv appends an SRV record. Weights are all the same: aerc takes the highest of
-// all priorities, Thunderbird the lowest.
-func (r *records) srv(label string, priority, port uint16, target string) {
+// addSRV appends an SRV record. All weights are the same, because aerc takes the
+// highest weight whatever the priority, and Thunderbird the lowest.
+func (r *records) addSRV(label string, priority, port uint16, target string) {
 	r.add(label+"._tcp", dns.TypeSRV, &dns.SRV{Priority: priority, Weight: 1, Port: port, Target: dns.Fqdn(target)})
 }
 
-// notOffered says so (RFC 2782, "Target"; RFC 6186 §3.4).
-func (r *records) notOffered(label string) {
+// deny says that a service is not offered (RFC 2782, "Target"; RFC 6186 §3.4).
+func (r *records) deny(label string) {
 	r.add(label+"._tcp", dns.TypeSRV, &dns.SRV{Target: "."})
 }
 
-// servers appends the records of a list of servers. Priorities run through the
-// whole list, since a client compares them across services (RFC 6186 §3.4): what
-// takes a password goes first, as in every format, then TLS before STARTTLS
+// addServers appends the records of a list of servers. Priorities run through the
+// whole list, since a client compares them across services (RFC 6186 §3.4): servers
+// that take a password go first, as in every format, then TLS before STARTTLS
 // (RFC 8314 §5.1), then the provider's order.
-func (r *records) servers(servers []settings.Server, services []service) {
+func (r *records) addServers(servers []settings.Server, labels []serviceLabel) {
 	sorted := slices.Clone(servers)
 	slices.SortStableFunc(sorted, func(a, b settings.Server) int {
 		return cmp.Or(
@@ -139,17 +150,22 @@ func (r *records) servers(servers []settings.Server, services []service) {
 	}
 	said := make(map[target]bool)
 	for _, s := range sorted {
-		for _, service := range services {
-			t := target{service.label, string(s.Hostname), s.Port}
-			if service.protocol == s.Protocol && service.socketType == s.SocketType && describable(s) && !said[t] {
-				r.srv(service.label, uint16(len(said)), s.Port, t.hostname)
-				said[t] = true
+		for _, l := range labels {
+			t := target{l.label, string(s.Hostname), s.Port}
+			if l.protocol != s.Protocol || l.socketType != s.SocketType || !describable(s) || said[t] {
+				continue
 			}
+			priority := uint16(len(said))
+			r.addSRV(l.label, priority, s.Port, t.hostname)
+			if l.label == "_submissions" { // aerc 0.20 asks only by the name before RFC 8314 §7.3
+				r.addSRV("_smtps", priority, s.Port, t.hostname)
+			}
+			said[t] = true
 		}
 	}
-	for _, service := range services {
-		if !offered(servers, service) {
-			r.notOffered(service.label)
+	for _, l := range labels {
+		if r.deniable(l, servers) {
+			r.deny(l.label)
 		}
 	}
 }
@@ -161,7 +177,7 @@ func rank(b bool) int {
 	return 0
 }
 
-// describable tells whether clients make the right server of its SRV record.
+// describable tells whether clients read a server's SRV record rightly.
 func describable(s settings.Server) bool {
 	if s.SocketType == settings.STARTTLS && s.Port != settings.DefaultPort(s.Protocol, s.SocketType) {
 		return false
@@ -175,57 +191,62 @@ func isName(hostname string) bool {
 	return err != nil
 }
 
-// offered tells whether the target "." would be untrue, or break a client.
-func offered(servers []settings.Server, of service) bool {
-	return slices.ContainsFunc(servers, func(s settings.Server) bool {
+// deniable tells whether the target "." would be true, and break no client.
+func (r *records) deniable(l serviceLabel, servers []settings.Server) bool {
+	if l.protocol == settings.ManageSieve && !r.allNotOffered {
+		return false // few provider files name the server, though there is one
+	}
+	return !slices.ContainsFunc(servers, func(s settings.Server) bool {
 		switch {
-		case s.Protocol != of.protocol:
+		case s.Protocol != l.protocol:
 			return false
-		case of.label == "_submission": // aerc does not know _submissions: "." would leave it without SMTP
+		case l.label == "_submission": // FairEmail and aerc ask for it before the labels of TLS
 			return true
-		case of.label == "_sieve": // the only label, whatever the socket type
+		case l.label == "_sieve": // the only label, whatever the socket type
 			return true
-		case of.socketType == settings.STARTTLS:
-			return s.SocketType != settings.SSL // the label of clear text too (RFC 6186 §3.1)
+		case l.socketType == settings.STARTTLS:
+			return s.SocketType != settings.SSL // the label is that of clear text too (RFC 6186 §3.1)
 		}
-		return s.SocketType == of.socketType
+		return s.SocketType == l.socketType
 	})
 }
 
-// services appends the records of a protocol that is found by URL: the label
-// for https and, if the protocol has one, the label for http.
-func (r *records) services(services []settings.Service, p settings.Protocol, label, plain string) {
+// addServices appends the records of a protocol whose services have a URL: at the
+// label for https and, if the protocol has one, at the plain label for http.
+func (r *records) addServices(services []settings.Service, p settings.Protocol, label, plain string) {
 	offered, priority := false, uint16(0)
 	for _, s := range services {
 		if s.Protocol != p {
 			continue
 		}
 		offered = true
-		host, port, path, ok := location(s.URL)
+		host, port, path, ok := splitURL(s.URL)
 		if !ok {
 			continue
 		}
-		r.srv(label, priority, port, host)
+		r.addSRV(label, priority, port, host)
 		if path != "" && plain != "" && priority == 0 { // RFC 6764 §4: one TXT record, for the first
 			r.add(label+"._tcp", dns.TypeTXT, &dns.TXT{Txt: []string{"path=" + path}})
 		}
 		priority++
 	}
+	if !r.allNotOffered {
+		return
+	}
 	if !offered {
-		r.notOffered(label)
+		r.deny(label)
 	}
 	if plain != "" {
-		r.notOffered(plain) // the catalogue's services are all https
+		r.deny(plain) // the catalogue's services are all https
 	}
 }
 
 // maxText is the longest character-string (RFC 1035 §3.3) less "path=".
 const maxText = 255 - len("path=")
 
-// location takes apart the URL of a service. The path is empty if it depends on
-// the local part of an address, which DNS does not know, or cannot be written
-// down.
-func location(u settings.URL) (host string, port uint16, path string, ok bool) {
+// splitURL takes apart the URL of a service. The path is empty if it depends on the
+// address, which DNS does not know, or does not fit into a record.
+func splitURL(u settings.URL) (host string, port uint16, path string, ok bool) {
 	head, _, cut := strings.Cut(string(u), "%EMAIL")
 	parsed, err := url.Parse(head)
 	if err != nil || parsed.Hostname() == "" || !isName(parsed.Hostname()) {
@@ -242,10 +263,10 @@ func location(u settings.URL) (host string, port uint16, path string, ok bool) {
 	return parsed.Hostname(), port, path, true
 }
 
-// serviceHost appends what leads to the server that answers over HTTP.
-func (r *records) serviceHost(o Options) {
-	for _, label := range []string{autoconfigLabel, autodiscoverLabel} {
-		for _, rr := range addresses(o.Addresses) {
+// addServiceHost appends what leads to the server that answers over HTTP.
+func (r *records) addServiceHost(o Options) {
+	for _, label := range []string{AutoconfigLabel, AutodiscoverLabel} {
+		for _, rr := range Addresses("", r.ttl, o.Addresses) {
 			r.add(label, rr.Header().Rrtype, rr)
 		}
 		if len(o.Addresses) == 0 && o.Host != "" && string(o.Host)+"." != label+"."+r.domain { // no alias of itself
@@ -257,19 +278,21 @@ func (r *records) serviceHost(o Options) {
 	case o.Host != "":
 		r.add("_autodiscover._tcp", dns.TypeSRV, &dns.SRV{Port: 443, Target: dns.Fqdn(string(o.Host))})
 	case len(o.Addresses) > 0:
-		r.add("_autodiscover._tcp", dns.TypeSRV, &dns.SRV{Port: 443, Target: autodiscoverLabel + "." + r.domain})
+		r.add("_autodiscover._tcp", dns.TypeSRV, &dns.SRV{Port: 443, Target: AutodiscoverLabel + "." + r.domain})
 	}
 }
 
-// addresses makes A and AAAA records that lack owner and TTL.
-func addresses(addrs []netip.Addr) []dns.RR {
+// Addresses makes the A and AAAA records of a host, whose name is absolute.
+func Addresses(host string, ttl uint32, addrs []netip.Addr) []dns.RR {
 	var rrs []dns.RR
 	for _, a := range addrs {
+		h := dns.RR_Header{Name: host, Rrtype: dns.TypeA, Class: dns.ClassINET, Ttl: ttl}
 		if a = a.Unmap(); a.Is4() {
-			rrs = append(rrs, &dns.A{Hdr: dns.RR_Header{Rrtype: dns.TypeA}, A: a.AsSlice()})
-		} else {
-			rrs = append(rrs, &dns.AAAA{Hdr: dns.RR_Header{Rrtype: dns.TypeAAAA}, AAAA: a.AsSlice()})
+			rrs = append(rrs, &dns.A{Hdr: h, A: a.AsSlice()})
+			continue
 		}
+		h.Rrtype = dns.TypeAAAA
+		rrs = append(rrs, &dns.AAAA{Hdr: h, AAAA: a.AsSlice()})
 	}
 	return rrs
 }

@@ -75,3 +75,73 @@ func TestShippedAgreesWithAutoconfig(t *testing.T) {
 		t.Error("more is left unsaid than is likely")
 	}
 }
+
+// outgoingOfAerc is aerc 0.20's rule (lib/autoconfig/dns-srv.go): of each label the
+// record with the highest weight, the first of those; _submission before _smtps; the
+// target "." and port 0 are none. Without an incoming server it looks no further.
+func outgoingOfAerc(rrs []dns.RR, d address.Domain) (target string, found bool) {
+	best := make(map[string]*dns.SRV)
+	for _, rr := range rrs {
+		srv, ok := rr.(*dns.SRV)
+		if !ok {
+			continue
+		}
+		label := strings.TrimSuffix(srv.Hdr.Name, "._tcp."+d.ASCII+".")
+		if old := best[label]; old == nil || srv.Weight > old.Weight || srv.Weight == old.Weight && srv.Priority < old.Priority {
+			best[label] = srv
+		}
+	}
+	offers := func(label string) bool {
+		return best[label] != nil && best[label].Target != "." && best[label].Port != 0
+	}
+	if !offers("_imap") && !offers("_imaps") && !offers("_jmap") {
+		return "", false
+	}
+	switch {
+	case offers("_submission"):
+		return fmt.Sprintf("STARTTLS %s%d", best["_submission"].Target, best["_submission"].Port), true
+	case offers("_smtps"):
+		return fmt.Sprintf("SSL %s%d", best["_smtps"].Target, best["_smtps"].Port), true
+	}
+	return "", true
+}
+
+// aerc takes what DNS says before it asks over HTTP. So whoever has an outgoing
+// server that SRV records can describe must give it one.
+func TestShippedGiveAercAnOutgoingServer(t *testing.T) {
+	c, _, err := providerfile.Load(providerfile.Directory{FS: data.Providers()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	domains, asked, answered := 0, 0, 0
+	for _, p := range c.Providers() {
+		for _, pattern := range p.Domains {
+			d := pattern.Domain
+			if pattern.Wildcard {
+				continue
+			}
+			domains++
+			target, found := outgoingOfAerc(zone.Records(p, d, zone.Options{}), d)
+			if !found {
+				continue // it goes on to HTTP
+			}
+			asked++
+			has := make(map[string]bool)
+			for _, s := range p.For(address.Address{Domain: d}).Provider.Outgoing {
+				if s.SocketType == settings.SSL && s.Port == 465 || s.SocketType == settings.STARTTLS && s.Port == 587 {
+					has[fmt.Sprintf("%s %s.%d", s.SocketType, strings.ToLower(string(s.Hostname)), s.Port)] = true
+				}
+			}
+			if target != "" {
+				answered++
+			}
+			if len(has) > 0 && !has[target] {
+				t.Errorf("%s: aerc takes %q; %v are there", d, target, has)
+			}
+		}
+	}
+	t.Logf("%d domains; of %d that give aerc an incoming server, %d give it an outgoing one", domains, asked, answered)
+	if domains == 0 || asked == 0 {
+		t.Error("nothing was tested")
+	}
+}

@@ -1,6 +1,6 @@
-// Package zone makes DNS records of the same providers that every other format
-// is rendered from, and answers questions from them as an authoritative server
-// does. It has no socket, no clock and no log.
+// Package zone makes the DNS records of one domain, from the same providers as every
+// other format, and answers questions from one zone as an authoritative server does.
+// It has no socket, no clock and no log.
 //
 // It follows RFC 1034 §4.3.2 with RFC 2308 (negative answers), RFC 4592
 // (wildcards and empty non-terminals), RFC 4343 (letter case), RFC 8482 (ANY) and
@@ -10,6 +10,7 @@ package zone
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -42,17 +43,18 @@ type Zone struct {
 	soa     *dns.SOA
 	nodes   map[string]node
 	records []dns.RR        // as they are transferred, the SOA first
-	seen    map[string]bool // while it is made
+	seen    map[string]bool // records that are in, as text; nil once the zone is made
 }
 
 // node has what exists at one name. A node without record sets is an empty
 // non-terminal (RFC 4592 §2.2.2).
 type node map[uint16][]dns.RR
 
-// New makes a zone of its records, without SOA and NS of its apex, which are made
-// here. It refuses, with an error that wraps every mistake, records outside of the
-// zone, what stands beside a CNAME, name servers in the zone that have no address,
-// and types that need what this server does not do.
+// New makes a zone of its records, without SOA and NS of the apex, which it makes
+// itself. The error joins every mistake; those in the records are of type
+// [*RecordError]. It refuses records outside of the zone, records beside a CNAME,
+// name servers in the zone that have no address, and types that need what this
+// server does not do.
 func New(origin string, a Authority, rrs []dns.RR) (*Zone, error) {
 	z := &Zone{origin: dns.CanonicalName(origin), nodes: make(map[string]node), seen: make(map[string]bool)}
 	ttl := a.TTL
@@ -71,7 +73,7 @@ func New(origin string, a Authority, rrs []dns.RR) (*Zone, error) {
 		return nil, fmt.Errorf("the zone %s has no name server", z.Name())
 	}
 	for _, name := range append([]string{z.origin, mailbox}, a.NameServers...) {
-		if _, ok := dns.IsDomainName(name); !ok || len(name) > maxName {
+		if _, ok := dns.IsDomainName(name); !ok || len(name) > MaxName {
 			return nil, fmt.Errorf("%s is no name, or too long for one", name)
 		}
 	}
@@ -89,7 +91,7 @@ func New(origin string, a Authority, rrs []dns.RR) (*Zone, error) {
 		rr = dns.Copy(rr)
 		rr.Header().Name = dns.CanonicalName(rr.Header().Name)
 		if err := z.check(rr); err != nil {
-			errs = append(errs, fmt.Errorf("%s %s: %w", rr.Header().Name, dns.Type(rr.Header().Rrtype), err))
+			errs = append(errs, &RecordError{rr.Header().Name, rr.Header().Rrtype, err})
 			continue
 		}
 		z.insert(rr)
@@ -102,6 +104,18 @@ func New(origin string, a Authority, rrs []dns.RR) (*Zone, error) {
 	z.seen = nil
 	return z, nil
 }
+
+// RecordError is what is wrong with the records of one name and type.
+type RecordError struct {
+	Name string // absolute, in lower case
+	Type uint16
+	Err  error
+}
+
+func (e *RecordError) Error() string {
+	return fmt.Sprintf("%s %s: %s", e.Name, dns.Type(e.Type), e.Err)
+}
+func (e *RecordError) Unwrap() error { return e.Err }
 
 // Name returns the zone's name without its final dot.
 func (z *Zone) Name() string { return strings.TrimSuffix(z.origin, ".") }
@@ -116,11 +130,23 @@ func (z *Zone) SOA() dns.RR { return z.soa }
 // be changed.
 func (z *Zone) Records() []dns.RR { return z.records }
 
+// WithSerial returns the same zone with another serial.
+func (z *Zone) WithSerial(serial uint32) *Zone {
+	out, soa := *z, *z.soa
+	soa.Serial = serial
+	out.soa = &soa
+	out.records = append([]dns.RR{&soa}, z.records[1:]...)
+	out.nodes = maps.Clone(z.nodes)
+	out.nodes[z.origin] = maps.Clone(z.nodes[z.origin])
+	out.nodes[z.origin][dns.TypeSOA] = out.records[:1:1]
+	return &out
+}
+
 // maxSet is how many octets the records of one name and type may have: what a
 // message holds (RFC 1035 §4.2.2), less the question, OPT and a signature.
 const maxSet = dns.MaxMsgSize - 1024
 
-// refused are the types that a zone cannot hold, with the reason.
+// refused has the types that a zone cannot hold, with the reason.
 var refused = map[uint16]string{
 	dns.TypeSOA:        "is made by the server",
 	dns.TypeDNAME:      "is not supported",
@@ -154,8 +180,7 @@ func (z *Zone) check(rr dns.RR) error {
 	return nil
 }
 
-// insert enters a record and the names above it. A record that is there already
-// is entered once.
+// insert enters a record and the names above it, unless the record is there already.
 func (z *Zone) insert(rr dns.RR) {
 	name := rr.Header().Name
 	for above := name; ; {
@@ -165,7 +190,7 @@ func (z *Zone) insert(rr dns.RR) {
 		if above == z.origin {
 			break
 		}
-		above = parent(above)
+		above = Parent(above)
 	}
 	t := rr.Header().Rrtype
 	set := z.nodes[name][t]
@@ -180,8 +205,8 @@ func (z *Zone) insert(rr dns.RR) {
 	z.nodes[name][t] = append(set, rr)
 }
 
-// parent returns the name one label up.
-func parent(name string) string {
+// Parent returns the name one label up.
+func Parent(name string) string {
 	next, end := dns.NextLabel(name, 0)
 	if end {
 		return "."
@@ -197,19 +222,19 @@ func (z *Zone) checkNodes() []error {
 		for t, set := range n {
 			size := 0
 			for _, rr := range set {
-				size += dns.Len(rr) - len(name) + 1 // but for the first, the name is a pointer
+				size += dns.Len(rr) - len(name) + 1 // the name is written once; then a pointer stands for it
 			}
 			if size > maxSet {
-				errs = append(errs, fmt.Errorf("%s %s: the %d records have %d octets; at most %d fit into an answer", name, dns.Type(t), len(set), size, maxSet))
+				errs = append(errs, &RecordError{name, t, fmt.Errorf("the %d records have %d octets; at most %d fit into an answer", len(set), size, maxSet)})
 			}
 		}
 		switch cname := n[dns.TypeCNAME]; {
 		case len(cname) > 1:
-			errs = append(errs, fmt.Errorf("%s CNAME: there are %d; a name has one (RFC 2181 §10.1)", name, len(cname)))
+			errs = append(errs, &RecordError{name, dns.TypeCNAME, fmt.Errorf("there are %d; a name has one (RFC 2181 §10.1)", len(cname))})
 		case cname != nil && name == z.origin:
-			errs = append(errs, fmt.Errorf("%s CNAME: cannot stand at the top of a zone, beside SOA and NS (RFC 1034 §3.6.2); give the service's addresses", name))
+			errs = append(errs, &RecordError{name, dns.TypeCNAME, errors.New("cannot stand at the top of a zone, beside SOA and NS (RFC 1034 §3.6.2); give the service's addresses")})
 		case cname != nil && len(n) > 1:
-			errs = append(errs, fmt.Errorf("%s CNAME: other records stand at the name (RFC 1034 §3.6.2)", name))
+			errs = append(errs, &RecordError{name, dns.TypeCNAME, errors.New("other records stand at the name (RFC 1034 §3.6.2)")})
 		}
 	}
 	for _, rr := range z.nodes[z.origin][dns.TypeNS] {
@@ -219,6 +244,32 @@ func (z *Zone) checkNodes() []error {
 		}
 	}
 	return errs
+}
+
+// CheckTargets refuses servers in the zone that have no address there: clients
+// would be sent to a host that does not exist (RFC 2782, "Target").
+func (z *Zone) CheckTargets() error {
+	var errs []error
+	seen := make(map[string]bool)
+	for _, rr := range z.records {
+		srv, ok := rr.(*dns.SRV)
+		if !ok {
+			continue
+		}
+		target := dns.CanonicalName(srv.Target)
+		if target == "." || seen[target] || !dns.IsSubDomain(z.origin, target) {
+			continue
+		}
+		seen[target] = true
+		if _, delegated := z.cut(target, dns.TypeA); delegated {
+			continue
+		}
+		// RFC 2782 forbids an alias there, but clients follow it.
+		if n, _, _ := z.find(target); n[dns.TypeA] == nil && n[dns.TypeAAAA] == nil && n[dns.TypeCNAME] == nil {
+			errs = append(errs, fmt.Errorf("%s leads to %s, which lies in the zone %s and has no address there; the records of a zone that is set by name can give it one", strings.TrimSuffix(srv.Hdr.Name, "."), strings.TrimSuffix(target, "."), z.Name()))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 func (z *Zone) names() []string {

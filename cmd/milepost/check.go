@@ -11,6 +11,7 @@ import (
 
 	"milepost/catalogue"
 	"milepost/internal/providerfile"
+	"milepost/internal/textfile"
 	"milepost/settings"
 )
 
@@ -34,9 +35,13 @@ func check(args []string, stdout, stderr io.Writer) int {
 		return exitNo
 	}
 	if *configFile != "" {
-		if err := checkConfig(*configFile, publicHost(public), own); err != nil {
+		warnings, err := checkConfig(*configFile, publicHost(public), own)
+		if err != nil {
 			complainLoad(stderr, err)
 			return exitNo
+		}
+		for _, warning := range warnings {
+			complain(stderr, "%s", warning)
 		}
 	}
 	fmt.Fprintf(stdout, "milepost: %s, no mistakes\n", size(c))
@@ -45,19 +50,19 @@ func check(args []string, stdout, stderr io.Writer) int {
 
 // checkConfig makes the zones that serve would make of a configuration and, if
 // they are the admin's own, of the providers.
-func checkConfig(file string, public settings.Hostname, own []catalogue.Source) error {
+func checkConfig(file string, public settings.Hostname, own []catalogue.Source) (textfile.Errors, error) {
 	l := &loaded{publicHost: public}
 	var err error
 	if l.config, l.branding, err = loadConfig(file); err != nil {
-		return err
+		return nil, err
 	}
 	if l.catalogue, _, err = catalogue.New(context.Background(), shipped(), own...); err != nil {
-		return err
+		return nil, err
 	}
 	l.given = l.catalogue.Own()
 	// Not this machine's address: another one may serve.
-	_, err = l.nameserver([]netip.Addr{netip.MustParseAddr("192.0.2.1")}, nil)
-	return err
+	_, warnings, err := l.zones([]netip.Addr{netip.MustParseAddr("192.0.2.1")}, nil)
+	return warnings, err
 }
 
 // sourcesOf makes a source of each directory, and one of all files that stand

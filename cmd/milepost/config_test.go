@@ -81,6 +81,20 @@ func TestSerialFile(t *testing.T) {
 			t.Errorf("serial is not %d: %v %v", want, err, reply)
 		}
 	}
+	// Neither an empty file nor a full disk stops the start.
+	write(t, dir+"/serial", "")
+	if err := os.Symlink("/dev/full", dir+"/serial.new"); err != nil {
+		t.Fatal(err)
+	}
+	p := startProcess(t, "-dns", "127.0.0.1:0", "-config", dir+"/milepost.toml", "-providers", providers)
+	p.waitFor(t, "serial: is empty or damaged")
+	p.waitFor(t, "serial: the highest serial cannot be kept: no space left on device")
+	if reply, err := query(p.dns, "_tcp.example.com.", dns.TypeSOA, false); err != nil || len(reply.Answer) != 1 {
+		t.Error(err, reply)
+	}
+	if code, stdout, stderr := milepost(t, "check", "-config", dir+"/milepost.toml", providers); code != 0 || stdout == "" || !strings.HasPrefix(stderr, "milepost: "+dir+"/serial: is empty or damaged") {
+		t.Errorf("%d %s%s", code, stdout, stderr)
+	}
 	write(t, dir+"/serial", "nonsense")
 	code, _, stderr := milepost(t, "serve", "-http", "127.0.0.1:0", "-dns", "127.0.0.1:0", "-config", dir+"/milepost.toml", "-providers", providers)
 	if want := "milepost: " + dir + "/serial: is no serial; remove the file if it is not milepost's\n"; code != 1 || stderr != want {

@@ -18,7 +18,7 @@ import (
 	"milepost/zone"
 )
 
-// dnsOptions are the options of the command dns.
+// dnsOptions has the options of the command dns.
 type dnsOptions struct {
 	format      zoneformat.Format
 	all         bool
@@ -50,6 +50,10 @@ func (o *dnsOptions) register(flags *flag.FlagSet) {
 		if absolute := dns.Fqdn(string(name)); err == nil && !slices.Contains(o.nameServers, absolute) {
 			o.nameServers = append(o.nameServers, absolute)
 		}
+		return err
+	})
+	flags.Func("not-offered", "", func(s string) (err error) {
+		o.AllNotOffered, err = config.ParseNotOffered(s)
 		return err
 	})
 	flags.Func("ttl", "", func(s string) error {
@@ -88,7 +92,7 @@ func printDNS(args []string, stdout, stderr io.Writer) int {
 		return exitNo
 	}
 	if o.all {
-		if domains = named(c); len(domains) == 0 {
+		if domains = namedDomains(c); len(domains) == 0 {
 			complain(stderr, "dns: the catalogue names no domain; -all leaves wildcards out")
 			return exitNo
 		}
@@ -111,6 +115,9 @@ func printDNS(args []string, stdout, stderr io.Writer) int {
 		complain(stderr, "%s", err)
 		return exitNo
 	}
+	if o.Host == "" && len(o.Addresses) == 0 {
+		complain(stderr, "dns: the names autoconfig, autodiscover and _autodiscover._tcp are left out; -service-host NAME or -service-address IP says where they lead")
+	}
 	return exitOK
 }
 
@@ -129,9 +136,9 @@ func parseDomains(args []string) ([]address.Domain, error) {
 	return domains, nil
 }
 
-// named returns every domain that a catalogue names, in the order of their names.
-// Which domains match a wildcard is not known.
-func named(c *catalogue.Catalogue) []address.Domain {
+// namedDomains returns every domain that a catalogue names, in the order of their
+// names. Which domains match a wildcard is not known.
+func namedDomains(c *catalogue.Catalogue) []address.Domain {
 	var domains []address.Domain
 	for _, p := range c.Providers() {
 		for _, d := range p.Domains {

@@ -17,7 +17,7 @@ SYNOPSIS
     milepost show [-format FORMAT] [-all-servers] [-public-url URL] [-sign-cert FILE -sign-key FILE]
                   [-providers DIR]... [-no-builtin] ADDRESS-or-DOMAIN
     milepost dns [-format FORMAT] [-service-host NAME] [-service-address IP]... [-name-server NAME]...
-                 [-ttl SECONDS] [-providers DIR]... [-no-builtin] -all | DOMAIN...
+                 [-not-offered SERVICES] [-ttl SECONDS] [-providers DIR]... [-no-builtin] -all | DOMAIN...
     milepost check [-config FILE [-public-url URL]] [PATH]...
     milepost version
 
@@ -90,6 +90,11 @@ OPTIONS
     -name-server NAME
             with -format zone, a name server of the zone, outside of it; may be
             given several times
+    -not-offered SERVICES
+            which services, if a provider lacks them, have a record that says so:
+            mail: IMAP, POP3 and submission (default);
+            all: ManageSieve, JMAP, CalDAV and CardDAV too, unless somebody else
+            serves them
     -ttl SECONDS
             how long the records may be kept, 1 to 2147483647 (default 3600)
 

@@ -15,14 +15,13 @@ import (
 
 	"github.com/miekg/dns"
 
-	"milepost/internal/config"
 	"milepost/internal/nameserver"
 	"milepost/internal/textfile"
+	"milepost/internal/zones"
 	"milepost/settings"
-	"milepost/zone"
 )
 
-// dnsServer is the options of the DNS server, and the server once it listens.
+// dnsServer has the options of the DNS server, and the server once it listens.
 type dnsServer struct {
 	addr    listenAddress // empty: there is none
 	server  *nameserver.Server
@@ -44,11 +43,8 @@ func (d *dnsServer) listen(l *loaded, log *slog.Logger) error {
 	if l.config.Service.Host == "" && len(l.config.Service.Addresses) == 0 {
 		d.guessed = ownAddresses(string(d.addr))
 	}
-	c, err := l.nameserver(d.guessed, nil)
+	c, err := l.serveZones(d.guessed, nil, log)
 	if err != nil {
-		return err
-	}
-	if err := serialFile(l.config.DNS.SerialFile).keep(c.Zones); err != nil {
 		return err
 	}
 	d.server, err = nameserver.Listen(string(d.addr), c, time.Now, log)
@@ -59,15 +55,12 @@ func (d *dnsServer) listen(l *loaded, log *slog.Logger) error {
 }
 
 // prepare makes what the server will answer from; nil: there is none.
-func (d *dnsServer) prepare(l *loaded) (*nameserver.Config, error) {
+func (d *dnsServer) prepare(l *loaded, log *slog.Logger) (*nameserver.Config, error) {
 	if d.server == nil {
 		return nil, nil
 	}
-	c, err := l.nameserver(ownAddresses(string(d.addr)), d.server.Zones())
-	if err != nil {
-		return nil, err
-	}
-	return &c, serialFile(l.config.DNS.SerialFile).keep(c.Zones)
+	c, err := l.serveZones(ownAddresses(string(d.addr)), d.server.Zones(), log)
+	return &c, err
 }
 
 // serve answers until the context ends.
@@ -104,76 +97,35 @@ func (d *dnsServer) announce(stdout, stderr io.Writer) {
 	complain(stderr, "-dns: there is no zone, so every question is refused; give your domains with -providers, or zones with -config")
 }
 
-// nameserver makes what the DNS server answers from. own is where the service is if
-// the configuration does not say.
-func (l *loaded) nameserver(own []netip.Addr, before *zone.Set) (nameserver.Config, error) {
-	conf := l.config.DNS
-	plan := zone.Plan{
-		Catalogue: l.catalogue,
-		Given:     l.given,
-		Each:      conf.DomainZones,
-		Mailbox:   conf.Mailbox, NegativeTTL: conf.NegativeTTL,
-		Options: zone.Options{Host: l.config.Service.Host, Addresses: l.config.Service.Addresses, TTL: conf.TTL},
-	}
-	if plan.Host == "" && len(plan.Addresses) == 0 {
-		plan.Addresses = own
-	}
-	plan.Host = cmp.Or(plan.Host, l.publicHost)
-	for _, ns := range conf.NameServers {
-		plan.NameServers = append(plan.NameServers, zone.NameServer{Name: ns.Name, Addresses: ns.Addresses})
-	}
-	for _, z := range conf.Zones {
-		plan.Zones = append(plan.Zones, zone.Wanted{Name: z.Name, Records: z.Records})
-	}
-	now, err := serialFile(conf.SerialFile).after(uint32(time.Now().Unix()))
+// serveZones makes what the DNS server answers from, and keeps the highest serial.
+func (l *loaded) serveZones(own []netip.Addr, previous *zones.Set, log *slog.Logger) (nameserver.Config, error) {
+	set, warnings, err := l.zones(own, previous)
 	if err != nil {
 		return nameserver.Config{}, err
 	}
-	set, err := zone.NewSet(plan, before, now)
-	if err != nil {
-		return nameserver.Config{}, placed(err, l.config)
+	conf := l.config.DNS
+	for _, warning := range append(warnings, zones.SerialFile(conf.SerialFile).Keep(set)...) {
+		log.Warn(warning.Error())
 	}
-	c := nameserver.Config{Zones: set, RateLimit: conf.RateLimit}
-	for _, k := range conf.Keys {
-		c.Keys = append(c.Keys, nameserver.Key(k))
-	}
-	for _, s := range conf.Secondaries {
-		c.Secondaries = append(c.Secondaries, nameserver.Secondary(s))
-	}
-	return c, nil
+	return nameserver.Config{Zones: set, Keys: conf.Keys, Secondaries: conf.Secondaries, RateLimit: conf.RateLimit}, nil
 }
 
-// placed gives each mistake in a plan the line of milepost.toml that it comes from.
-func placed(err error, c *config.Config) error {
-	var errs textfile.Errors
-	for _, e := range zone.PlanErrors(err) {
-		at := textfile.Error{File: cmp.Or(c.File, "-dns"), Err: e.Err}
-		switch e.Part {
-		case zone.InAddresses:
-			at.Line, at.Key = max(c.Service.Line, 1), "service.addresses"
-		case zone.InEach:
-			at.Line, at.Key = max(c.DNS.EachLine, 1), "dns.domain_zones"
-		case zone.InNameServers:
-			at.Line, at.Key = max(c.DNS.Line, 1), "dns.name_server"
-		case zone.InNameServer:
-			for i, ns := range c.DNS.NameServers {
-				if e.Name == ns.Name {
-					at.Line, at.Key = ns.Line, fmt.Sprintf("dns.name_server[%d].name", i+1)
-				}
-			}
-		case zone.InZone:
-			for i, z := range c.DNS.Zones {
-				if e.Name == z.Name {
-					at.Line, at.Key = z.Line, fmt.Sprintf("dns.zone[%d].name", i+1)
-				}
-			}
-		}
-		if c.File == "" {
-			at.Line, at.Key = 0, ""
-		}
-		errs = append(errs, at)
+// zones makes the zones. The service is at this machine's own addresses if the
+// configuration does not say where it is.
+func (l *loaded) zones(own []netip.Addr, previous *zones.Set) (set *zones.Set, warnings textfile.Errors, err error) {
+	conf := *l.config
+	if conf.Service.Host == "" && len(conf.Service.Addresses) == 0 {
+		conf.Service.Addresses = own
 	}
-	return configError{errs}
+	conf.Service.Host = cmp.Or(conf.Service.Host, l.publicHost)
+	now, warnings, err := zones.SerialFile(conf.DNS.SerialFile).After(uint32(time.Now().Unix()))
+	if err != nil {
+		return nil, nil, err
+	}
+	if set, err = zones.New(l.catalogue, l.given, &conf, previous, now); err != nil {
+		return nil, nil, configError{err}
+	}
+	return set, warnings, nil
 }
 
 // publicHost is the name in -public-url, which has the certificate. Clients look for
@@ -193,8 +145,8 @@ func publicHost(u publicURL) settings.Hostname {
 // public than that of RFC 1918.
 var shared = netip.MustParsePrefix("100.64.0.0/10")
 
-// ownAddresses are those under which this machine is reached, as far as it knows:
-// the one that is listened on, else the public ones of its interfaces, else the
+// ownAddresses returns the addresses at which this machine is reached, as far as it
+// knows: the one that is listened on, else the public ones of its interfaces, else the
 // private ones.
 func ownAddresses(listen string) []netip.Addr {
 	resolved, err := net.ResolveTCPAddr("tcp", listen)

@@ -216,7 +216,7 @@ func reloadOnHangup(ctx context.Context, hangup chan os.Signal, from files, curr
 				served, err = snapshot.New(loaded.catalogue, loaded.branding, public)
 			}
 			if err == nil {
-				zones, err = dns.prepare(loaded)
+				zones, err = dns.prepare(loaded, log)
 			}
 			if err != nil {
 				complainLoad(stderr, err)

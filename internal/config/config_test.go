@@ -2,6 +2,7 @@ package config_test
 
 import (
 	"flag"
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -71,6 +72,17 @@ func TestBad(t *testing.T) {
 	}
 }
 
+// Few records may be too large, too, if one line makes them.
+func TestGeneratedSize(t *testing.T) {
+	line := "$GENERATE 1-2000 a$ TXT" + strings.Repeat(` "`+strings.Repeat("x", 250)+`"`, 250)
+	unpack(t, txtar.Parse([]byte("-- milepost.toml --\n[[dns.zone]]\nname = \"a.example\"\nrecords = \"large.zone\"\n-- large.zone --\n@ A 192.0.2.1\n"+line+"\n")))
+	_, err := config.Load("milepost.toml")
+	const want = "large.zone:2: is where the file exceeds 100000 records or 64 MiB of them; so much is allowed ($GENERATE makes a record of each number)"
+	if err == nil || err.Error() != want {
+		t.Error(err)
+	}
+}
+
 func TestLoad(t *testing.T) {
 	unpack(t, txtar.Parse([]byte(`
 -- ok.toml --
@@ -83,6 +95,7 @@ colour = "#a00000"
 support_url = "mailto:help@example.net"
 [dns]
 domain_zones = ["_imaps._tcp", "AutoConfig"]
+not_offered = "all"
 hostmaster = "host.master@example.net"
 ttl = 60
 negative_ttl = 30
@@ -108,6 +121,13 @@ records = "tcp.zone"
 $TTL 1h
 _sip SRV 0 0 5060 sip.example.com.
  TXT "the same name"
+; a comment
+
+a TXT ( "one" ; another
+
+  "two" )
+$GENERATE 1-2 b$ A 192.0.2.$
+last A 192.0.2.3
 -- empty.toml --
 `)))
 	got, err := config.Load("ok.toml")
@@ -116,12 +136,16 @@ _sip SRV 0 0 5060 sip.example.com.
 	}
 	var records []string
 	for i := range got.DNS.Zones {
-		for _, rr := range got.DNS.Zones[i].Records {
-			records = append(records, strings.ReplaceAll(rr.String(), "\t", " "))
+		for _, r := range got.DNS.Zones[i].Records {
+			records = append(records, fmt.Sprintf("%d: %s", r.Line, strings.ReplaceAll(r.String(), "\t", " ")))
 		}
 		got.DNS.Zones[i].Records = nil
 	}
-	if diff := cmp.Diff([]string{"_sip._tcp.example.com. 3600 IN SRV 0 0 5060 sip.example.com.", `_sip._tcp.example.com. 3600 IN TXT "the same name"`}, records); diff != "" {
+	if diff := cmp.Diff([]string{
+		"2: _sip._tcp.example.com. 3600 IN SRV 0 0 5060 sip.example.com.", `3: _sip._tcp.example.com. 3600 IN TXT "the same name"`,
+		`8: a._tcp.example.com. 3600 IN TXT "one" "two"`, `9: b1._tcp.example.com. 3600 IN A 192.0.2.1`, `9: b2._tcp.example.com. 3600 IN A 192.0.2.2`,
+		`10: last._tcp.example.com. 3600 IN A 192.0.2.3`,
+	}, records); diff != "" {
 		t.Error(diff)
 	}
 	want := &config.Config{
@@ -129,9 +153,9 @@ _sip SRV 0 0 5060 sip.example.com.
 		Service: config.Service{Line: 1, Host: "mail.xn--bcher-kva.example", Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")}, Branding: config.Branding{
 			Name: config.Value{"Example Mail", 4}, Logo: config.Value{"<svg xmlns=\"http://www.w3.org/2000/svg\"/>\n", 5}, Colour: config.Value{"#a00000", 6}, SupportURL: config.Value{"mailto:help@example.net", 7}}},
 		DNS: config.DNS{
-			Line: 8, EachLine: 9, DomainZones: []string{"_imaps._tcp", "autoconfig"}, Mailbox: `host\.master.example.net.`, TTL: 60, NegativeTTL: 30,
-			NameServers: []config.NameServer{{Line: 24, Name: "ns1.example.net.", Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.1")}}},
-			Zones:       []config.Zone{{Line: 27, Name: "_tcp.example.com."}},
+			Line: 8, DomainZonesLine: 9, DomainZones: []string{"_imaps._tcp", "autoconfig"}, AllNotOffered: true, Mailbox: `host\.master.example.net.`, TTL: 60, NegativeTTL: 30,
+			NameServers: []config.NameServer{{Line: 25, Name: "ns1.example.net.", Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.1")}}},
+			Zones:       []config.Zone{{Line: 28, Name: "_tcp.example.com.", File: "tcp.zone"}},
 			Secondaries: []config.Secondary{
 				{Address: netip.MustParseAddrPort("192.0.2.53:53"), Key: "transfer.example.net."},
 				{Address: netip.MustParseAddrPort("[2001:db8::53]:5353")}},

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -19,44 +20,57 @@ import (
 
 // DNS says what the server is authoritative for and who may copy it.
 type DNS struct {
-	Line        int      // where the table starts; 0: there is none
-	EachLine    int      // of DomainZones
-	DomainZones []string // of every domain that came with -providers: names below it, or "@"
-	Mailbox     string   // of the SOA: an absolute name; empty: hostmaster of each domain
-	TTL         uint32   // seconds
-	NegativeTTL uint32   // seconds
-	SerialFile  string   // keeps the highest serial between runs; empty: none does
-	RateLimit   int      // responses a second of one kind to one network; 0: no limit
-	NameServers []NameServer
-	Zones       []Zone
-	Secondaries []Secondary
-	Keys        []Key
+	Line            int      // where the table starts; 0: there is none
+	DomainZones     []string // zones of every domain that came with -providers: names below it, or [Apex]
+	DomainZonesLine int
+	AllNotOffered   bool   // says "not offered" of every service that a provider lacks, not of mail's own alone
+	Mailbox         string // of the SOA: an absolute name; empty: hostmaster of each domain
+	TTL             uint32 // seconds
+	NegativeTTL     uint32 // seconds
+	SerialFile      string // keeps the highest serial between runs; empty: none does
+	RateLimit       int    // responses a second of one kind to one network; 0: no limit
+	NameServers     []NameServer
+	Zones           []Zone
+	Secondaries     []Secondary
+	Keys            []Key
 }
 
-// NameServer is a server of the zones.
+// Apex stands for the domain itself among [DNS.DomainZones].
+const Apex = "@"
+
+// NameServer is a server of the zones. Addresses are needed if its name lies in one
+// of them.
 type NameServer struct {
 	Line      int
 	Name      string // absolute
 	Addresses []netip.Addr
 }
 
-// Zone is a zone that is set by name.
+// Zone is a zone that is set by name. No two of them overlap.
 type Zone struct {
 	Line    int
-	Name    string   // absolute
-	Records []dns.RR // of its file
+	Name    string // absolute: a domain, or a name below one
+	File    string // of the records; empty: there is none
+	Records []Record
 }
 
-// Secondary is a server that gets told of changes and may copy the zones.
+// Record is a record of a zone's file.
+type Record struct {
+	dns.RR
+	Line int // where it ends
+}
+
+// Secondary is a server that gets a NOTIFY (RFC 1996) of changes and may transfer
+// the zones.
 type Secondary struct {
 	Address netip.AddrPort
-	Key     string // absolute name of the key that it must sign with; empty: none
+	Key     string // absolute name of the key that it signs with; empty: its address is enough
 }
 
-// Key is a TSIG key (RFC 8945).
+// Key is a TSIG key (RFC 8945): whoever signs with it may transfer the zones.
 type Key struct {
-	Name      string // absolute
-	Algorithm string // absolute, as in the record
+	Name      string // absolute, in lower case
+	Algorithm string // as dns.HmacSHA256
 	Secret    string // base64
 }
 
@@ -64,6 +78,8 @@ const (
 	defaultRateLimit = 50
 	maxTTL           = 7 * 24 * 3600
 	leastSecret      = 16 // octets
+	maxRecords       = 100_000
+	maxRecordsSize   = 4 * maxZone // octets on the wire, where names are longer than in the file
 )
 
 func defaultDNS() DNS {
@@ -74,23 +90,24 @@ func defaultDNS() DNS {
 	}
 }
 
-// read reads the table. The mistakes in zone files are returned, those in the
-// table are the table's.
+// read reads the table. It returns the mistakes in zone files; the table keeps its
+// own.
 func (d *DNS) read(t *tomlfile.Table, dir string) textfile.Errors {
-	d.Line, d.EachLine = t.Line(""), t.Line("domain_zones")
-	if labels, ok := tomlfile.Each(t, "domain_zones", domainZone); ok {
+	d.Line, d.DomainZonesLine = t.Line(""), t.Line("domain_zones")
+	if labels, ok := tomlfile.Each(t, "domain_zones", parseDomainZone); ok {
 		d.DomainZones = labels
 		for i, label := range labels {
 			for _, other := range labels[:i] {
 				if label == other {
 					t.Errorf("domain_zones", "%q stands there twice", label)
-				} else if label == "@" || other == "@" || strings.HasSuffix("."+label, "."+other) || strings.HasSuffix("."+other, "."+label) {
+				} else if label == Apex || other == Apex || strings.HasSuffix("."+label, "."+other) || strings.HasSuffix("."+other, "."+label) {
 					t.Errorf("domain_zones", "%q and %q overlap; zones may not overlap", other, label)
 				}
 			}
 		}
 	}
-	d.Mailbox = tomlfile.Optional(t, "hostmaster", mailbox)
+	d.AllNotOffered = tomlfile.Optional(t, "not_offered", ParseNotOffered)
+	d.Mailbox = tomlfile.Optional(t, "hostmaster", parseMailbox)
 	d.TTL = uint32(tomlfile.Number(t, "ttl", int64(d.TTL), 1, maxTTL))
 	d.NegativeTTL = uint32(tomlfile.Number(t, "negative_ttl", int64(d.NegativeTTL), 1, maxTTL))
 	d.RateLimit = int(tomlfile.Number(t, "rate_limit", int64(d.RateLimit), 0, 1_000_000))
@@ -101,22 +118,29 @@ func (d *DNS) read(t *tomlfile.Table, dir string) textfile.Errors {
 		return within(dir, s), nil
 	})
 	for _, ns := range t.Tables("name_server") {
-		d.nameServer(ns)
+		d.readNameServer(ns)
 	}
 	for _, k := range t.Tables("key") {
-		d.key(k)
+		d.readKey(k)
 	}
 	for _, s := range t.Tables("secondary") {
-		d.secondary(s)
+		d.readSecondary(s)
 	}
 	var errs textfile.Errors
 	for _, z := range t.Tables("zone") {
-		errs = append(errs, d.zone(z, dir)...)
+		errs = append(errs, d.readZone(z, dir)...)
 	}
 	return errs
 }
 
-func (d *DNS) nameServer(t *tomlfile.Table) {
+// ParseNotOffered reads of which services, if a provider lacks them, the records say
+// so: of mail's own (IMAP, POP3 and submission), or of all.
+func ParseNotOffered(s string) (all bool, err error) {
+	word, err := tomlfile.OneOf(s, []string{"mail", "all"})
+	return word == "all", err
+}
+
+func (d *DNS) readNameServer(t *tomlfile.Table) {
 	ns := NameServer{Line: t.Line("name")}
 	ns.Name = tomlfile.Required(t, "name", func(s string) (string, error) {
 		h, err := ParseHost(s)
@@ -132,16 +156,16 @@ func (d *DNS) nameServer(t *tomlfile.Table) {
 	d.NameServers = append(d.NameServers, ns)
 }
 
-// algorithms are those of RFC 8945 §6 that are not broken.
+// algorithms lists those of RFC 8945 §6 that are not broken.
 var algorithms = []string{"hmac-sha256", "hmac-sha384", "hmac-sha512"}
 
-func (d *DNS) key(t *tomlfile.Table) {
+func (d *DNS) readKey(t *tomlfile.Table) {
 	k := Key{Algorithm: dns.HmacSHA256}
-	k.Name = tomlfile.Required(t, "name", name)
+	k.Name = tomlfile.Required(t, "name", parseName)
 	if t.Has("algorithm") {
 		k.Algorithm = dns.Fqdn(tomlfile.Optional(t, "algorithm", func(s string) (string, error) { return tomlfile.OneOf(s, algorithms) }))
 	}
-	k.Secret = tomlfile.Required(t, "secret", secret)
+	k.Secret = tomlfile.Required(t, "secret", parseSecret)
 	for _, other := range d.Keys {
 		if k.Name != "" && other.Name == k.Name {
 			t.Errorf("name", "%s is set twice; each key needs a name of its own", strings.TrimSuffix(k.Name, "."))
@@ -151,8 +175,8 @@ func (d *DNS) key(t *tomlfile.Table) {
 	d.Keys = append(d.Keys, k)
 }
 
-// secret reads a key's secret. The messages do not repeat it.
-func secret(s string) (string, error) {
+// parseSecret reads a key's secret. The messages do not repeat it.
+func parseSecret(s string) (string, error) {
 	b, err := base64.StdEncoding.DecodeString(s)
 	if err != nil {
 		return "", errors.New("is no base64; 'openssl rand -base64 32' makes a secret")
@@ -163,11 +187,11 @@ func secret(s string) (string, error) {
 	return s, nil
 }
 
-func (d *DNS) secondary(t *tomlfile.Table) {
+func (d *DNS) readSecondary(t *tomlfile.Table) {
 	var s Secondary
-	s.Address = tomlfile.Required(t, "address", addrPort)
+	s.Address = tomlfile.Required(t, "address", parseAddrPort)
 	s.Key = tomlfile.Optional(t, "key", func(s string) (string, error) {
-		wanted, err := name(s)
+		wanted, err := parseName(s)
 		if err != nil {
 			return "", err
 		}
@@ -189,8 +213,8 @@ func (d *DNS) secondary(t *tomlfile.Table) {
 	d.Secondaries = append(d.Secondaries, s)
 }
 
-// addrPort reads an address whose port is DNS's own unless it says otherwise.
-func addrPort(s string) (netip.AddrPort, error) {
+// parseAddrPort reads an address. Its port is DNS's own unless it says otherwise.
+func parseAddrPort(s string) (netip.AddrPort, error) {
 	if a, err := netip.ParseAddr(s); err == nil {
 		return netip.AddrPortFrom(a.Unmap(), 53), nil
 	}
@@ -201,9 +225,9 @@ func addrPort(s string) (netip.AddrPort, error) {
 	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()), nil
 }
 
-func (d *DNS) zone(t *tomlfile.Table, dir string) textfile.Errors {
+func (d *DNS) readZone(t *tomlfile.Table, dir string) textfile.Errors {
 	z := Zone{Line: t.Line("name")}
-	z.Name = tomlfile.Required(t, "name", name)
+	z.Name = tomlfile.Required(t, "name", parseName)
 	for _, other := range d.Zones {
 		switch {
 		case z.Name == "" || other.Name == "":
@@ -214,34 +238,56 @@ func (d *DNS) zone(t *tomlfile.Table, dir string) textfile.Errors {
 		}
 	}
 	var errs textfile.Errors
-	file, ok := t.String("records")
-	if ok && z.Name != "" {
-		z.Records, errs = readZone(within(dir, file), z.Name, d.TTL)
+	if file, ok := t.String("records"); ok && z.Name != "" {
+		z.File = within(dir, file)
+		z.Records, errs = readRecords(z.File, z.Name, d.TTL)
 	}
 	t.Done()
 	d.Zones = append(d.Zones, z)
 	return errs
 }
 
-// readZone reads a master file (RFC 1035 §5).
-func readZone(file, origin string, ttl uint32) ([]dns.RR, textfile.Errors) {
+// readRecords reads a master file (RFC 1035 §5). $INCLUDE is refused by the parser.
+func readRecords(file, origin string, ttl uint32) ([]Record, textfile.Errors) {
 	data, err := textfile.ReadFile(file, maxZone)
 	if err != nil {
 		return nil, textfile.Errors{{File: file, Err: err}}
 	}
-	p := dns.NewZoneParser(strings.NewReader(string(data)), origin, "")
+	text := &lineReader{Reader: bytes.NewReader(data), line: 1}
+	p := dns.NewZoneParser(text, origin, "")
 	p.SetDefaultTTL(ttl)
-	var rrs []dns.RR
+	var records []Record
+	size := 0
 	for rr, ok := p.Next(); ok; rr, ok = p.Next() {
-		rrs = append(rrs, rr)
+		if size += dns.Len(rr); len(records) == maxRecords || size > maxRecordsSize {
+			return nil, textfile.Errors{{File: file, Line: text.line, Err: fmt.Errorf("is where the file exceeds %d records or %d MiB of them; so much is allowed ($GENERATE makes a record of each number)", maxRecords, maxRecordsSize>>20)}}
+		}
+		records = append(records, Record{rr, text.line})
 	}
 	if err := p.Err(); err != nil {
 		return nil, textfile.Errors{zoneError(file, err)}
 	}
-	return rrs, nil
+	return records, nil
 }
 
-// lineOf finds the place that the parser's message ends with.
+// lineReader knows the line of the octet that was read last. The parser reads octet
+// by octet, and no further than the end of a record.
+type lineReader struct {
+	*bytes.Reader
+	line  int
+	ended bool // by that octet
+}
+
+func (r *lineReader) ReadByte() (byte, error) {
+	if r.ended {
+		r.line++
+	}
+	c, err := r.Reader.ReadByte()
+	r.ended = c == '\n'
+	return c, err
+}
+
+// lineOf matches the parser's messages, which end with the place.
 var lineOf = regexp.MustCompile(`^dns: (.*) at line: (\d+):\d+$`)
 
 func zoneError(file string, err error) textfile.Error {
@@ -253,20 +299,20 @@ func zoneError(file string, err error) textfile.Error {
 	return textfile.Error{File: file, Line: line, Err: errors.New(m[1])}
 }
 
-// domainZone reads what becomes a zone of every domain: a name below it, or "@".
-func domainZone(s string) (string, error) {
-	if s == "@" {
+// parseDomainZone reads the name of a zone relative to its domain, or [Apex].
+func parseDomainZone(s string) (string, error) {
+	if s == Apex {
 		return s, nil
 	}
-	n, err := name(s)
+	n, err := parseName(s)
 	return strings.TrimSuffix(n, "."), err
 }
 
 var label = regexp.MustCompile(`^[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?$`)
 
-// name reads a name of which labels may start with an underscore (RFC 8552), and
+// parseName reads a name, whose labels may start with an underscore (RFC 8552), and
 // returns it absolute and in lower case.
-func name(s string) (string, error) {
+func parseName(s string) (string, error) {
 	n := strings.ToLower(strings.TrimSuffix(s, "."))
 	if d, err := address.ParseDomain(n); err == nil {
 		n = d.ASCII // an internationalised name, too
@@ -279,8 +325,8 @@ func name(s string) (string, error) {
 	return dns.Fqdn(n), nil
 }
 
-// mailbox reads a mail address as the SOA holds it (RFC 1035 §8).
-func mailbox(s string) (string, error) {
+// parseMailbox reads a mail address as the SOA holds it (RFC 1035 §8).
+func parseMailbox(s string) (string, error) {
 	a, err := address.Parse(s)
 	if err != nil {
 		return "", err

@@ -76,7 +76,7 @@ func perSecond(b *testing.B, dnsperf, questions, addr string) float64 {
 }
 
 func startOurs(b *testing.B) string {
-	return listenLog(b, "127.0.0.1:0", Config{Zones: zones(b, family, nil), RateLimit: 50}, slog.New(slog.DiscardHandler)).Addr().String()
+	return listenLog(b, "127.0.0.1:0", Config{Zones: zoneSet(b, family, nil), RateLimit: 50}, slog.New(slog.DiscardHandler)).Addr().String()
 }
 
 func startBare(b *testing.B) string {
@@ -150,7 +150,7 @@ zone:
 
 // BenchmarkRespond is one plain query with a cookie, without the kernel.
 func BenchmarkRespond(b *testing.B) {
-	s := quiet(b, Config{Zones: zones(b, family, nil), RateLimit: 50})
+	s := quiet(b, Config{Zones: zoneSet(b, family, nil), RateLimit: 50})
 	m := question("_imaps._tcp.example.com.", dns.TypeSRV)
 	m.SetEdns0(1232, true)
 	m.IsEdns0().Option = []dns.EDNS0{&dns.EDNS0_COOKIE{Cookie: "0011223344556677"}}

@@ -8,6 +8,8 @@ import (
 
 	"github.com/miekg/dns"
 	"golang.org/x/net/ipv4"
+
+	"milepost/internal/config"
 )
 
 // wire is a socket from which one packet comes, and then no more.
@@ -69,7 +71,7 @@ func FuzzPacket(f *testing.F) {
 			f.Add(seed)
 		}
 	}
-	s := quiet(f, Config{Zones: zones(f, family, nil), Keys: []Key{{"good.", dns.HmacSHA256, secret}}, RateLimit: 0})
+	s := quiet(f, Config{Zones: zoneSet(f, family, nil), Keys: []config.Key{goodKey}, RateLimit: 0})
 	f.Fuzz(func(t *testing.T, packet []byte) {
 		if len(packet) > 4096 {
 			return

@@ -127,7 +127,7 @@ func TestRateLimitOfResponses(t *testing.T) {
 		"no such class": func(m *dns.Msg) { m.Question[0].Qclass = dns.ClassCHAOS },
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := quiet(t, Config{Zones: zones(t, family, nil), RateLimit: 3})
+			s := quiet(t, Config{Zones: zoneSet(t, family, nil), RateLimit: 3})
 			m := question("example.com.", dns.TypeMX)
 			change(m)
 			packet, err := m.Pack()
@@ -156,7 +156,7 @@ func TestRateLimitOfResponses(t *testing.T) {
 			}
 		})
 	}
-	s := quiet(t, Config{Zones: zones(t, family, nil), RateLimit: 1})
+	s := quiet(t, Config{Zones: zoneSet(t, family, nil), RateLimit: 1})
 	m := question("example.com.", dns.TypeMX)
 	m.SetEdns0(1232, false)
 	cookie := &dns.EDNS0_COOKIE{Code: dns.EDNS0COOKIE, Cookie: "0011223344556677"}
@@ -219,7 +219,7 @@ func TestConnections(t *testing.T) {
 
 // Several queries go over one connection, in one write too; a broken one ends it.
 func TestPipelining(t *testing.T) {
-	s := listen(t, "127.0.0.1:0", Config{Zones: zones(t, family, nil)})
+	s := listen(t, "127.0.0.1:0", Config{Zones: zoneSet(t, family, nil)})
 	c, err := net.Dial("tcp", s.Addr().String())
 	if err != nil {
 		t.Fatal(err)
@@ -276,7 +276,7 @@ func TestListenRefuses(t *testing.T) {
 // A server without a host of its own answers, over IPv4 and IPv6, from the address
 // that was asked: a connected socket takes no other.
 func TestAnyAddress(t *testing.T) {
-	s := listen(t, ":0", Config{Zones: zones(t, family, nil)})
+	s := listen(t, ":0", Config{Zones: zoneSet(t, family, nil)})
 	port := netip.MustParseAddrPort(s.Addr().String()).Port()
 	for _, host := range []string{"127.0.0.1", "127.0.0.2", "::1"} {
 		addr := netip.AddrPortFrom(netip.MustParseAddr(host), port).String()
@@ -297,7 +297,7 @@ func TestAnyAddress(t *testing.T) {
 // and asks for an answer to each good one, and for memory that does not grow. The
 // clients wait for the good answer, so that nothing is lost in the kernel's buffer.
 func TestSoak(t *testing.T) {
-	s := listen(t, "127.0.0.1:0", Config{Zones: zones(t, family, nil), RateLimit: 50})
+	s := listen(t, "127.0.0.1:0", Config{Zones: zoneSet(t, family, nil), RateLimit: 50})
 	ctx, cancel := context.WithTimeout(context.Background(), *soak)
 	defer cancel()
 	var asked, noise atomic.Int64

@@ -1,5 +1,5 @@
 // Package nameserver answers DNS questions over UDP and TCP from the zones of
-// package zone: the only room that runs DNS servers.
+// package zones: the only room that runs DNS servers.
 //
 // What is common, a plain query over UDP, is answered where it is read, from
 // bytes that were put together once (udp.go, request.go, respond.go). Everything
@@ -12,7 +12,6 @@ import (
 	"errors"
 	"log/slog"
 	"net"
-	"net/netip"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -20,29 +19,17 @@ import (
 
 	"github.com/miekg/dns"
 
-	"milepost/zone"
+	"milepost/internal/config"
+	"milepost/internal/zones"
 )
 
 // Config is what the server answers from and whom it serves. It may be replaced
 // while the server runs.
 type Config struct {
-	Zones       *zone.Set
-	Keys        []Key
-	Secondaries []Secondary
+	Zones       *zones.Set
+	Keys        []config.Key
+	Secondaries []config.Secondary
 	RateLimit   int // responses a second of one kind to one network (/24, /56); 0: no limit
-}
-
-// Key is a TSIG key (RFC 8945): whoever signs with it may transfer the zones.
-type Key struct {
-	Name      string // absolute, lower case
-	Algorithm string // as dns.HmacSHA256
-	Secret    string // base64
-}
-
-// Secondary gets a NOTIFY (RFC 1996) of changes and may transfer the zones.
-type Secondary struct {
-	Address netip.AddrPort
-	Key     string // the name of the key that it signs with; empty: its address is enough
 }
 
 // Limits of TCP (RFC 7766 §6.1, §6.2.3).
@@ -75,7 +62,7 @@ type state struct {
 	log     *slog.Logger
 	cookies cookies
 	limiter *limiter
-	keys    map[string]Key
+	keys    map[string]config.Key
 
 	mu      sync.RWMutex
 	answers map[string]*answer // by name in lower case on the wire, and type
@@ -110,7 +97,7 @@ func anyPort(addr string) bool {
 func (s *Server) Addr() *net.TCPAddr { return s.tcp[0].Addr().(*net.TCPAddr) }
 
 // Zones returns the zones that are answered from.
-func (s *Server) Zones() *zone.Set { return s.current.Load().Zones }
+func (s *Server) Zones() *zones.Set { return s.current.Load().Zones }
 
 // Update replaces the configuration, and tells the secondaries what has changed.
 func (s *Server) Update(ctx context.Context, c Config) {
@@ -121,7 +108,7 @@ func (s *Server) Update(ctx context.Context, c Config) {
 
 func (s *Server) set(c Config) {
 	st := &state{Config: c, log: s.log, cookies: s.cookies, limiter: newLimiter(c.RateLimit),
-		keys: make(map[string]Key), answers: make(map[string]*answer)}
+		keys: make(map[string]config.Key), answers: make(map[string]*answer)}
 	for _, k := range c.Keys {
 		st.keys[k.Name] = k
 	}

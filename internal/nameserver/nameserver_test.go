@@ -15,7 +15,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/miekg/dns"
 
+	"milepost/internal/config"
 	"milepost/internal/providerfile"
+	"milepost/internal/zones"
 	"milepost/zone"
 )
 
@@ -63,18 +65,21 @@ func others() []dns.RR {
 	return rrs
 }
 
-// zones has example.com wholly, with the text of a provider.
-func zones(t testing.TB, provider string, before *zone.Set) *zone.Set {
+// zoneSet has example.com wholly, with the text of a provider.
+func zoneSet(t testing.TB, provider string, before *zones.Set) *zones.Set {
 	t.Helper()
 	c, _, err := providerfile.Load(providerfile.Directory{FS: fstest.MapFS{"example.com.toml": {Data: []byte(provider)}}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	set, err := zone.NewSet(zone.Plan{
-		Catalogue:   c,
-		Zones:       []zone.Wanted{{Name: "example.com.", Records: others()}},
-		NameServers: []zone.NameServer{{Name: "ns1.example.com.", Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.1")}}},
-	}, before, 1)
+	var records []config.Record
+	for _, rr := range others() {
+		records = append(records, config.Record{RR: rr})
+	}
+	set, err := zones.New(c, nil, &config.Config{DNS: config.DNS{
+		Zones:       []config.Zone{{Name: "example.com.", Records: records}},
+		NameServers: []config.NameServer{{Name: "ns1.example.com.", Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.1")}}},
+	}}, before, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,14 +167,17 @@ func lines(m *dns.Msg) string {
 // Whatever way a question takes, over UDP, over TCP or signed, from bytes or
 // through the library, the answer is the zone's.
 func TestEveryWay(t *testing.T) {
-	set := zones(t, family, nil)
-	s := listen(t, "127.0.0.1:0", Config{Zones: set, Keys: []Key{{"good.", dns.HmacSHA256, secret}}})
+	set := zoneSet(t, family, nil)
+	s := listen(t, "127.0.0.1:0", Config{Zones: set, Keys: []config.Key{goodKey}})
 	for _, name := range []string{
 		"_imaps._tcp.example.com.", "_IMAPS._tcp.Example.COM.", "_tcp.example.com.", "example.com.", "lab.example.com.", "x.lab.example.com.",
 		"x.pages.example.com.", "X.pages.example.com.", "nothing.example.com.", `odd\.label\000.example.com.`, "many.example.com.", "example.org.", ".",
 	} {
 		for _, qtype := range []uint16{dns.TypeSRV, dns.TypeA, dns.TypeNS, dns.TypeSOA, dns.TypeMX, dns.TypeTXT, dns.TypeANY, dns.TypeHTTPS, 65432} {
-			a := set.Answer(dns.Question{Name: name, Qtype: qtype, Qclass: dns.ClassINET})
+			a := zone.Answer{Rcode: dns.RcodeRefused}
+			if z := set.Find(name); z != nil {
+				a = z.Answer(dns.Question{Name: name, Qtype: qtype, Qclass: dns.ClassINET})
+			}
 			want := question(name, qtype)
 			want.Rcode, want.Authoritative = a.Rcode, a.Authoritative
 			want.Answer, want.Ns, want.Extra = a.Answer, a.Authority, a.Additional
@@ -206,7 +214,7 @@ func TestEveryWay(t *testing.T) {
 }
 
 func TestSizes(t *testing.T) {
-	s := listen(t, "127.0.0.1:0", Config{Zones: zones(t, family, nil)})
+	s := listen(t, "127.0.0.1:0", Config{Zones: zoneSet(t, family, nil)})
 	for _, tc := range []struct {
 		name, question, network string
 		qtype, size             uint16 // of EDNS; 0: none
@@ -261,7 +269,7 @@ func raw(t *testing.T, s *Server, packet []byte) []byte {
 }
 
 func TestOddMessages(t *testing.T) {
-	s := quiet(t, Config{Zones: zones(t, family, nil)})
+	s := quiet(t, Config{Zones: zoneSet(t, family, nil)})
 	pack := func(change func(*dns.Msg)) []byte {
 		m := question("example.com.", dns.TypeMX)
 		m.Id = 4711

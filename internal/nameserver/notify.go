@@ -14,7 +14,8 @@ import (
 
 	"github.com/miekg/dns"
 
-	"milepost/zone"
+	"milepost/internal/config"
+	"milepost/internal/zones"
 )
 
 // How a NOTIFY is repeated until the secondary answers (RFC 1996 §3.6).
@@ -31,7 +32,7 @@ type notifier struct {
 	mu      sync.Mutex
 	cancel  context.CancelFunc
 	closed  bool
-	since   map[Secondary]*zone.Set // of those still to be told: what they know; nil: nothing
+	since   map[config.Secondary]*zones.Set // of those still to be told: what they know; nil: nothing
 	running sync.WaitGroup
 }
 
@@ -48,7 +49,7 @@ func (s *Server) notify(ctx context.Context, before *state) {
 	if n.cancel != nil {
 		n.cancel()
 	}
-	since := make(map[Secondary]*zone.Set)
+	since := make(map[config.Secondary]*zones.Set)
 	for _, secondary := range st.Secondaries {
 		left, unfinished := n.since[secondary]
 		switch {
@@ -86,7 +87,7 @@ func (n *notifier) wait() {
 
 // tell tells one secondary of zones. One that does not answer is given up; it
 // looks by itself when the SOA's refresh time is over.
-func (s *Server) tell(ctx context.Context, st *state, to Secondary, names iter.Seq[string]) {
+func (s *Server) tell(ctx context.Context, st *state, to config.Secondary, names iter.Seq[string]) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	next := make(chan string)
@@ -122,7 +123,7 @@ feed:
 
 // tellOne sends a NOTIFY until there is an answer. The error is that of the last
 // try.
-func (s *Server) tellOne(ctx context.Context, st *state, to Secondary, name string) error {
+func (s *Server) tellOne(ctx context.Context, st *state, to config.Secondary, name string) error {
 	z := st.Zones.Find(name)
 	if z == nil {
 		return nil
@@ -170,7 +171,7 @@ func tryAgain(try context.Context, err error) <-chan struct{} {
 }
 
 // refused logs that a secondary does not want a zone: mostly it does not know it.
-func (s *Server) refused(to Secondary, name string, rcode int) {
+func (s *Server) refused(to config.Secondary, name string, rcode int) {
 	if s.rejected.pass(s.now()) {
 		s.log.LogAttrs(context.Background(), slog.LevelWarn, "a secondary refused NOTIFY; is the zone configured there?",
 			slog.String("secondary", to.Address.String()), slog.String("zone", strings.TrimSuffix(name, ".")), slog.String("rcode", dns.RcodeToString[rcode]))

@@ -13,9 +13,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/miekg/dns"
+
+	"milepost/internal/config"
 )
 
-var goodKey = Key{"good.", dns.HmacSHA256, secret}
+var goodKey = config.Key{Name: "good.", Algorithm: dns.HmacSHA256, Secret: secret}
 
 // transferred asks for a zone, and returns what came as zone lines.
 func transferred(s *Server, m *dns.Msg) (string, error) {
@@ -40,7 +42,7 @@ func transferred(s *Server, m *dns.Msg) (string, error) {
 }
 
 func TestTransfer(t *testing.T) {
-	set := zones(t, family, nil)
+	set := zoneSet(t, family, nil)
 	z := set.Find("example.com.")
 	var whole strings.Builder
 	for _, rr := range append(z.Records()[:len(z.Records()):len(z.Records())], z.SOA()) {
@@ -52,29 +54,29 @@ func TestTransfer(t *testing.T) {
 	sign := func(m *dns.Msg, key, algorithm string) *dns.Msg {
 		return m.SetTsig(key, algorithm, 300, time.Now().Unix())
 	}
-	byAddress := []Secondary{{Address: netip.MustParseAddrPort("127.0.0.1:1")}}
-	byKey := []Secondary{{Address: netip.MustParseAddrPort("127.0.0.1:1"), Key: "good."}}
+	byAddress := []config.Secondary{{Address: netip.MustParseAddrPort("127.0.0.1:1")}}
+	byKey := []config.Secondary{{Address: netip.MustParseAddrPort("127.0.0.1:1"), Key: "good."}}
 	for _, tc := range []struct {
 		name        string
-		secondaries []Secondary
-		keys        []Key
+		secondaries []config.Secondary
+		keys        []config.Key
 		ask         *dns.Msg
 		want        string
 		err         string
 	}{
 		{"by address", byAddress, nil, axfr("example.com."), whole.String(), ""},
 		{"in other letters", byAddress, nil, axfr("EXAMPLE.com."), whole.String(), ""},
-		{"by key", byKey, []Key{goodKey}, sign(axfr("example.com."), "good.", dns.HmacSHA256), whole.String(), ""},
-		{"by key alone", nil, []Key{goodKey}, sign(axfr("example.com."), "good.", dns.HmacSHA256), whole.String(), ""},
+		{"by key", byKey, []config.Key{goodKey}, sign(axfr("example.com."), "good.", dns.HmacSHA256), whole.String(), ""},
+		{"by key alone", nil, []config.Key{goodKey}, sign(axfr("example.com."), "good.", dns.HmacSHA256), whole.String(), ""},
 		{"IXFR from an old serial", byAddress, nil, ixfr(0), whole.String(), ""},
 		{"IXFR, up to date", byAddress, nil, ixfr(1), soa, ""},
 		{"IXFR, ahead", byAddress, nil, ixfr(7), soa, ""},
 		{"nobody", nil, nil, axfr("example.com."), "", "bad xfr rcode: 5"},
-		{"without the key that is asked for", byKey, []Key{goodKey}, axfr("example.com."), "", "bad xfr rcode: 5"},
+		{"without the key that is asked for", byKey, []config.Key{goodKey}, axfr("example.com."), "", "bad xfr rcode: 5"},
 		{"an unknown key", byAddress, nil, sign(axfr("example.com."), "good.", dns.HmacSHA256), "", "bad authentication"},
-		{"a key with another secret", byAddress, []Key{{"bad.", dns.HmacSHA256, "AAAAAAAAAAAAAAAAAAAAAA=="}}, sign(axfr("example.com."), "bad.", dns.HmacSHA256), "", "bad authentication"},
-		{"a key with another algorithm", byAddress, []Key{goodKey}, sign(axfr("example.com."), "good.", dns.HmacSHA512), "", "bad authentication"},
-		{"a signature of yesterday", byAddress, []Key{goodKey}, axfr("example.com.").SetTsig("good.", dns.HmacSHA256, 300, time.Now().Unix()-86400), "", "bad authentication"},
+		{"a key with another secret", byAddress, []config.Key{{Name: "bad.", Algorithm: dns.HmacSHA256, Secret: "AAAAAAAAAAAAAAAAAAAAAA=="}}, sign(axfr("example.com."), "bad.", dns.HmacSHA256), "", "bad authentication"},
+		{"a key with another algorithm", byAddress, []config.Key{goodKey}, sign(axfr("example.com."), "good.", dns.HmacSHA512), "", "bad authentication"},
+		{"a signature of yesterday", byAddress, []config.Key{goodKey}, axfr("example.com.").SetTsig("good.", dns.HmacSHA256, 300, time.Now().Unix()-86400), "", "bad authentication"},
 		{"a name in the zone", byAddress, nil, axfr("mail.example.com."), "", "bad xfr rcode: 9"},
 		{"outside", byAddress, nil, axfr("example.org."), "", "bad xfr rcode: 5"},
 	} {
@@ -102,7 +104,7 @@ func TestTransfer(t *testing.T) {
 
 // What is wrong with a signature is said as RFC 8945 §5.2 asks.
 func TestBadSignatures(t *testing.T) {
-	s := listen(t, "127.0.0.1:0", Config{Zones: zones(t, family, nil), Keys: []Key{goodKey}})
+	s := listen(t, "127.0.0.1:0", Config{Zones: zoneSet(t, family, nil), Keys: []config.Key{goodKey}})
 	for _, tc := range []struct {
 		name, key, secret string
 		signed            int64
@@ -187,18 +189,18 @@ func TestNotifyNewcomers(t *testing.T) {
 			t.Fatal("not told")
 		}
 	}
-	set := zones(t, family, nil)
+	set := zoneSet(t, family, nil)
 	log := make(records, 10)
 	s := listenLog(t, "127.0.0.1:0", Config{Zones: set}, slog.New(log))
-	s.Update(context.Background(), Config{Zones: zones(t, family, set), Secondaries: []Secondary{{Address: addr}}})
+	s.Update(context.Background(), Config{Zones: zoneSet(t, family, set), Secondaries: []config.Secondary{{Address: addr}}})
 	expect()
 
-	early, err := Listen("127.0.0.1:0", Config{Zones: set, Secondaries: []Secondary{{Address: addr}}}, time.Now, slog.New(log))
+	early, err := Listen("127.0.0.1:0", Config{Zones: set, Secondaries: []config.Secondary{{Address: addr}}}, time.Now, slog.New(log))
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	early.Update(ctx, Config{Zones: set, Secondaries: []Secondary{{Address: addr}}})
+	early.Update(ctx, Config{Zones: set, Secondaries: []config.Secondary{{Address: addr}}})
 	ended := make(chan error)
 	go func() { ended <- early.Serve(ctx) }()
 	expect()
@@ -228,13 +230,13 @@ func TestNotify(t *testing.T) {
 		}
 		w.WriteMsg(reply)
 	})
-	first := zones(t, family, nil)
-	config := func(c Config) Config {
-		c.Keys, c.Secondaries = []Key{goodKey}, []Secondary{{Address: addr, Key: "good."}}
+	first := zoneSet(t, family, nil)
+	withKey := func(c Config) Config {
+		c.Keys, c.Secondaries = []config.Key{goodKey}, []config.Secondary{{Address: addr, Key: "good."}}
 		return c
 	}
 	log := make(records, 10)
-	s := listenLog(t, "127.0.0.1:0", config(Config{Zones: first}), slog.New(log))
+	s := listenLog(t, "127.0.0.1:0", withKey(Config{Zones: first}), slog.New(log))
 	expect := func(want string) {
 		t.Helper()
 		select {
@@ -248,10 +250,10 @@ func TestNotify(t *testing.T) {
 	}
 	expect("example.com. SOA 1, signed true, opcode 4, aa true")
 	log.expect(t, "notified") // else what is not acknowledged yet would be said again
-	same := zones(t, family, first)
-	s.Update(context.Background(), config(Config{Zones: same}))
-	changed := zones(t, strings.ReplaceAll(family, "imap", "pop3"), same)
-	s.Update(context.Background(), config(Config{Zones: changed}))
+	same := zoneSet(t, family, first)
+	s.Update(context.Background(), withKey(Config{Zones: same}))
+	changed := zoneSet(t, strings.ReplaceAll(family, "imap", "pop3"), same)
+	s.Update(context.Background(), withKey(Config{Zones: changed}))
 	expect("example.com. SOA 3, signed true, opcode 4, aa true")
 	log.expect(t, "notified")
 	if len(told) > 0 {

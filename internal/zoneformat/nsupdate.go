@@ -7,9 +7,9 @@ import (
 	"github.com/miekg/dns"
 )
 
-// renderNSUpdate writes one update (RFC 2136) a domain, which a server carries out
-// wholly or not at all (§3.4). What stood at the same name and type goes, so that
-// it may be sent again.
+// renderNSUpdate writes an update (RFC 2136) for each domain. A server carries it out
+// wholly or not at all (§3.4). It may be sent again, because it deletes what stands at
+// the same names and types; what stands at other names belongs to others.
 func renderNSUpdate(domains []Domain) []byte {
 	var b bytes.Buffer
 	for _, d := range domains {
@@ -28,8 +28,8 @@ func renderNSUpdate(domains []Domain) []byte {
 	return b.Bytes()
 }
 
-// displaced lists the types that make room for a set: its own, and those beside
-// which a server would leave it out without a word (RFC 2136 §3.4.2.2).
+// displaced lists the types that must make room for a set: its own, and those beside
+// which a server would silently leave it out (RFC 2136 §3.4.2.2).
 func displaced(rrtype uint16) []uint16 {
 	switch rrtype {
 	case dns.TypeA, dns.TypeAAAA:

@@ -10,8 +10,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// octoRecord is the records of one type at a name. YamlProvider refuses keys that
-// are out of order (enforce_order), so fields stand in that of their names.
+// octoRecord is the records of one type at a name. Its fields stand in the order of
+// their keys, because YamlProvider refuses any other (enforce_order).
 type octoRecord struct {
 	TTL    uint32 `yaml:"ttl"`
 	Type   string `yaml:"type"`

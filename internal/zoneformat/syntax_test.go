@@ -185,6 +185,29 @@ func TestHostileText(t *testing.T) {
 	})
 }
 
+// An update deletes nothing at a name that it does not set: other servers' records
+// stand there.
+func TestUpdatesTouchTheirOwnNamesAlone(t *testing.T) {
+	deleted := 0
+	for page, archive := range pages(t) {
+		text := render(t, zoneformat.NSUpdate, readPage(t, archive).domains...)
+		for line := range strings.Lines(text) {
+			if rest, ok := strings.CutPrefix(line, "update delete "); ok {
+				deleted++
+				if name, _, _ := strings.Cut(rest, " "); !strings.Contains(text, "update add "+name+" ") {
+					t.Errorf("%s: %s is deleted and not set", page, name)
+				}
+			}
+		}
+		if page == "testdata/family.txtar" && strings.Contains(text, "_carddav") { // which the family has not
+			t.Errorf("%s: the update speaks of CardDAV", page)
+		}
+	}
+	if deleted == 0 {
+		t.Error("nothing is deleted")
+	}
+}
+
 // A YAML document a domain.
 func TestOctoDNSDocuments(t *testing.T) {
 	archive := pages(t)["testdata/hoster.txtar"]

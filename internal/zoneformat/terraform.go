@@ -85,8 +85,8 @@ func renderTerraform(domains []Domain) ([]byte, error) {
 }
 
 // resourceName makes an identifier of a name: letters, digits, hyphens and
-// underscores, no digit first. It is unique, because labels have underscores at
-// their start alone: each other one was a dot.
+// underscores, no digit first. No two names have the same one, because labels have
+// underscores only at their start, so that any other stands for a dot.
 func resourceName(name string) string {
 	return "milepost_" + strings.ReplaceAll(strings.TrimSuffix(name, "."), ".", "_")
 }

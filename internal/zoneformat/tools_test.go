@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -95,7 +96,8 @@ func bounded(t *testing.T) context.Context {
 }
 
 // A server that gets the update has the records afterwards, each of them and no
-// other, whatever stood at their names before; and once more.
+// other, whatever stood at their names before; what stands at other names stays.
+// The same update may come once more.
 func TestServerTakesUpdates(t *testing.T) {
 	knotd := tool(t, "knotd", "knot")
 	for name, debian := range map[string]string{"nsupdate": "bind9-dnsutils", "knsupdate": "knot-dnsutils"} {
@@ -113,7 +115,7 @@ func TestServerTakesUpdates(t *testing.T) {
 					t.Fatalf("%v\n%s", err, out)
 				}
 				for _, d := range domains {
-					same(t, transfer(t, addr, d), d.Records)
+					same(t, transfer(t, addr, d), append(slices.Clone(d.Records), others(t, d)...))
 				}
 			}
 		})
@@ -149,7 +151,7 @@ func startKnot(t *testing.T, knotd string, domains []zoneformat.Domain) (addr st
 		"template:\n  - id: default\n    storage: " + dir + "\n    acl: here\nzone:\n"
 	for _, d := range domains {
 		conf += "  - domain: " + d.ASCII + "\n    file: " + d.ASCII + "\n"
-		write(t, filepath.Join(dir, d.ASCII), "$TTL 60\n@ SOA ns.invalid. hostmaster.invalid. 1 3600 600 86400 300\n@ NS ns.invalid.\n"+old(d))
+		write(t, filepath.Join(dir, d.ASCII), "$TTL 60\n@ SOA ns.invalid. hostmaster.invalid. 1 3600 600 86400 300\n@ NS ns.invalid.\n"+old(d)+text(others(t, d)))
 	}
 	write(t, filepath.Join(dir, "knot.conf"), conf)
 	var log strings.Builder
@@ -187,6 +189,27 @@ func old(d zoneformat.Domain) string {
 		case dns.TypeTXT:
 			fmt.Fprintf(&b, "%s TXT old\n", name)
 		}
+	}
+	return b.String()
+}
+
+// others are records of services that somebody else offers, if the provider does not.
+func others(t *testing.T, d zoneformat.Domain) []dns.RR {
+	t.Helper()
+	var rrs []dns.RR
+	for _, label := range []string{"_carddavs._tcp.", "_caldavs._tcp.", "_jmap._tcp.", "_sieve._tcp.", "_xmpp-client._tcp."} {
+		name := label + dns.Fqdn(d.ASCII)
+		if !slices.ContainsFunc(d.Records, func(rr dns.RR) bool { return rr.Header().Name == name }) {
+			rrs = append(rrs, parseRR(t, name+" 60 SRV 0 0 443 elsewhere.example."), parseRR(t, name+` 60 TXT "path=/"`))
+		}
+	}
+	return rrs
+}
+
+func text(rrs []dns.RR) string {
+	var b strings.Builder
+	for _, rr := range rrs {
+		fmt.Fprintln(&b, rr)
 	}
 	return b.String()
 }

@@ -32,7 +32,7 @@ const (
 // Formats lists the formats.
 var Formats = []Format{Zone, JSON, NSUpdate, Terraform, OctoDNS}
 
-// ParseFormat reads a format's name. The error stands behind what was read.
+// ParseFormat reads a format's name. The error goes on from the name that was read.
 func ParseFormat(s string) (Format, error) {
 	if f := Format(s); slices.Contains(Formats, f) {
 		return f, nil
@@ -61,8 +61,7 @@ func (d Domain) relative(name string) string {
 }
 
 // Render writes the records of the domains, in the order in which they are given.
-// What a zone says of itself is in master files alone; there, Authority may leave
-// the name servers out.
+// Only master files have what a zone says of itself; its name servers may be missing.
 func Render(f Format, domains []Domain, a zone.Authority) ([]byte, error) {
 	switch f {
 	case JSON:
@@ -105,12 +104,12 @@ func (d Domain) sets() []set {
 
 func typeName(rr dns.RR) string { return dns.Type(rr.Header().Rrtype).String() }
 
-// rdata is a record's data in presentation form, on one line.
+// rdata returns a record's data in presentation form, on one line.
 func rdata(rr dns.RR) string { return strings.TrimPrefix(rr.String(), rr.Header().String()) }
 
-// text is what stands between the quotes of a TXT record's presentation form, its
-// strings joined as clients join them. Quotes, backslashes and what is not
-// printable ASCII are escaped in it (RFC 1035 §5.1).
+// text returns what stands between the quotes of a TXT record's presentation form,
+// where quotes, backslashes and all but printable ASCII are escaped (RFC 1035 §5.1).
+// Its strings are joined, as clients join them.
 func text(rr *dns.TXT) string {
 	var b strings.Builder
 	for _, s := range rr.Txt {
@@ -120,7 +119,7 @@ func text(rr *dns.TXT) string {
 	return b.String()
 }
 
-// unsupported is the error of a format that has no such record.
+// unsupported makes the error of a format that has no such record.
 func unsupported(f Format, rr dns.RR) error {
 	return fmt.Errorf("%s %s: has no place in the format %s; A, AAAA, CNAME, SRV and TXT are allowed", rr.Header().Name, typeName(rr), f)
 }

@@ -1,4 +1,4 @@
-package zone_test
+package zones_test
 
 import (
 	"fmt"
@@ -10,8 +10,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/miekg/dns"
 
+	"milepost/internal/config"
 	"milepost/internal/providerfile"
-	"milepost/zone"
+	"milepost/internal/zones"
 )
 
 const one = `display_name = "One"
@@ -39,25 +40,26 @@ func TestSerials(t *testing.T) {
 	type step struct {
 		name     string
 		one, two string
-		change   func(*zone.Plan)
+		change   func(*config.DNS)
 		now      uint32
 		want     string   // the serials of one, uno and two (and team)
 		changed  []string // the first label of their domains
 	}
-	var before *zone.Set
+	var before *zones.Set
 	for _, s := range []step{
 		{"first", one, two, nil, 100, "100 100 100 100", []string{"team", "one", "uno", "two"}},
 		{"nothing", one, two, nil, 200, "100 100 100 100", nil},
 		{"a display name is nothing to DNS", strings.Replace(one, `"One"`, `"Uno"`, 1), two, nil, 210, "100 100 100 100", nil},
+		{"a line more at the top of milepost.toml", one, two, func(d *config.DNS) { d.Line, d.NameServers[0].Line, d.Zones[0].Line = 2, 4, 6 }, 215, "100 100 100 100", nil},
 		{"a hostname", strings.Replace(one, "mail.one", "imap.one", 1), two, nil, 220, "220 220 100 100", []string{"one", "uno"}},
 		{"a domain moves", strings.Replace(one, `, "uno.example"`, "", 1), strings.Replace(two, `"two.example"`, `"two.example", "uno.example"`, 1), nil, 300, "300 300 100 100", []string{"one", "uno"}},
 		{"two changes in one second", one, two, nil, 300, "300 301 100 100", []string{"uno"}},
 		{"a clock that was set back", strings.Replace(one, "mail.one", "imap.one", 1), two, nil, 50, "302 302 100 100", []string{"one", "uno"}},
-		{"a name server", strings.Replace(one, "mail.one", "imap.one", 1), two, func(p *zone.Plan) { p.NameServers[0].Name = "ns9.example.net." }, 400, "400 400 400 400", []string{"team", "one", "uno", "two"}},
-		{"back, with a record more", strings.Replace(one, "mail.one", "imap.one", 1), two, func(p *zone.Plan) {
-			p.Zones[0].Records = []dns.RR{record(t, "www._tcp.a.team.example. 60 IN A 192.0.2.1")}
+		{"a name server", strings.Replace(one, "mail.one", "imap.one", 1), two, func(d *config.DNS) { d.NameServers[0].Name = "ns9.example.net." }, 400, "400 400 400 400", []string{"team", "one", "uno", "two"}},
+		{"back, with a record more", strings.Replace(one, "mail.one", "imap.one", 1), two, func(d *config.DNS) {
+			d.Zones[0].Records = []config.Record{{RR: record(t, "www._tcp.a.team.example. 60 IN A 192.0.2.1"), Line: 1}}
 		}, 500, "500 500 500 500", []string{"team", "one", "uno", "two"}},
-		{"a wanted zone becomes every domain's", strings.Replace(one, "mail.one", "imap.one", 1), two, func(p *zone.Plan) { p.Zones = nil }, 600, "500 500 500 0", nil},
+		{"a configured zone becomes every domain's", strings.Replace(one, "mail.one", "imap.one", 1), two, func(d *config.DNS) { d.Zones = nil }, 600, "500 500 500 0", nil},
 		{"and comes back", strings.Replace(one, "mail.one", "imap.one", 1), two, nil, 600, "500 500 500 601", []string{"team"}},
 		{"a domain goes", strings.Replace(strings.Replace(one, "mail.one", "imap.one", 1), `, "uno.example"`, "", 1), two, nil, 700, "500 0 500 601", nil},
 		{"and comes back after the clock was set back", strings.Replace(one, "mail.one", "imap.one", 1), two, nil, 400, "500 701 500 601", []string{"uno"}},
@@ -68,12 +70,14 @@ func TestSerials(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			plan := zone.Plan{Catalogue: c, Given: c.Own(), Each: []string{"_tcp"}, NameServers: []zone.NameServer{{Name: "ns1.example.net."}},
-				Zones: []zone.Wanted{{Name: "_tcp.a.team.example."}}}
+			conf := config.Config{DNS: config.DNS{
+				DomainZones: []string{"_tcp"}, NameServers: []config.NameServer{{Line: 3, Name: "ns1.example.net."}},
+				Zones: []config.Zone{{Line: 5, Name: "_tcp.a.team.example."}},
+			}}
 			if s.change != nil {
-				s.change(&plan)
+				s.change(&conf.DNS)
 			}
-			set, err := zone.NewSet(plan, before, s.now)
+			set, err := zones.New(c, c.Own(), &conf, before, s.now)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -98,7 +102,7 @@ func TestSerials(t *testing.T) {
 	}
 }
 
-func serials(set *zone.Set, domains ...string) string {
+func serials(set *zones.Set, domains ...string) string {
 	var words []string
 	for _, d := range domains {
 		serial := uint32(0)

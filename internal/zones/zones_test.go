@@ -1,23 +1,22 @@
-package zone_test
+package zones_test
 
 import (
-	"bufio"
 	"flag"
 	"fmt"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-	"testing/fstest"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/miekg/dns"
 	"golang.org/x/tools/txtar"
 
+	"milepost/catalogue"
+	"milepost/internal/config"
 	"milepost/internal/providerfile"
-	"milepost/settings"
+	"milepost/internal/zones"
 	"milepost/zone"
 )
 
@@ -25,13 +24,14 @@ var update = flag.Bool("update", false, "rewrite the answers in testdata")
 
 // TestPages plays the pages in testdata. One page is
 //
-//	*.toml      the providers' files
-//	plan        a line a fact, as in (page).plan
-//	NAME.zone   the other records of the zone NAME
-//	questions   NAME TYPE, a line each
-//	answers     what is answered
-//	zones       every zone, whole
-//	mistakes    what is wrong with the plan, instead of the three before
+//	own/*.toml      the admin's own providers' files
+//	shipped/*.toml  other providers' files
+//	milepost.toml   the configuration
+//	*.zone          the files of its zones
+//	questions       NAME TYPE, a line each
+//	answers         what is answered
+//	zones           every zone, whole
+//	mistakes        what is wrong, instead of the three before
 func TestPages(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(files) == 0 {
@@ -39,6 +39,10 @@ func TestPages(t *testing.T) {
 	}
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+			file, err := filepath.Abs(file) // the page changes the directory
+			if err != nil {
+				t.Fatal(err)
+			}
 			archive, err := txtar.ParseFile(file)
 			if err != nil {
 				t.Fatal(err)
@@ -83,13 +87,9 @@ func (p page) file(name string) string {
 
 func (p page) play(t *testing.T) map[string]string {
 	got := make(map[string]string)
-	set, err := zone.NewSet(p.plan(t), nil, 1)
+	set, err := p.zones(t)
 	if err != nil {
-		var b strings.Builder
-		for _, e := range zone.PlanErrors(err) {
-			fmt.Fprintln(&b, strings.TrimSpace(string(e.Part)+" "+e.Name)+":", e)
-		}
-		got["mistakes"] = b.String()
+		got["mistakes"] = err.Error() + "\n"
 		return got
 	}
 	if questions := p.file("questions"); questions != "" {
@@ -97,7 +97,11 @@ func (p page) play(t *testing.T) map[string]string {
 		for line := range strings.Lines(questions) {
 			name, rrtype, _ := strings.Cut(strings.TrimSpace(line), " ")
 			q := dns.Question{Name: name, Qtype: typeOf(t, rrtype), Qclass: dns.ClassINET}
-			write(&b, strings.TrimSpace(line), set.Answer(q))
+			a := zone.Answer{Rcode: dns.RcodeRefused}
+			if z := set.Find(name); z != nil {
+				a = z.Answer(q)
+			}
+			writeAnswer(&b, strings.TrimSpace(line), a)
 		}
 		got["answers"] = b.String()
 	}
@@ -134,7 +138,7 @@ func typeOf(t *testing.T, s string) uint16 {
 	return n
 }
 
-func write(b *strings.Builder, question string, a zone.Answer) {
+func writeAnswer(b *strings.Builder, question string, a zone.Answer) {
 	fmt.Fprintf(b, ";; %s\n%s", question, dns.RcodeToString[a.Rcode])
 	if a.Authoritative {
 		b.WriteString(" aa")
@@ -155,59 +159,34 @@ func write(b *strings.Builder, question string, a zone.Answer) {
 
 func line(rr dns.RR) string { return strings.ReplaceAll(rr.String(), "\t", " ") }
 
-func (p page) plan(t *testing.T) zone.Plan {
+// zones makes the zones of a page in a directory of their own, so that messages
+// name no path of this machine.
+func (p page) zones(t *testing.T) (*zones.Set, error) {
 	t.Helper()
-	given := fstest.MapFS{}
+	dir := t.TempDir()
 	for _, f := range p.Files {
-		if strings.HasSuffix(f.Name, ".toml") {
-			given[f.Name] = &fstest.MapFile{Data: f.Data}
+		path := filepath.Join(dir, f.Name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
 		}
+		write(t, path, string(f.Data))
 	}
-	c, _, err := providerfile.Load(providerfile.Directory{FS: given})
+	t.Chdir(dir)
+	conf, err := config.Load("milepost.toml")
+	if err != nil {
+		return nil, err
+	}
+	var shipped catalogue.Source
+	if _, err := os.Stat("shipped"); err == nil {
+		shipped = providerfile.Directory{Name: "shipped", FS: os.DirFS("shipped")}
+	}
+	var own []catalogue.Source
+	if _, err := os.Stat("own"); err == nil {
+		own = append(own, providerfile.Directory{Name: "own", FS: os.DirFS("own")})
+	}
+	c, _, err := catalogue.New(t.Context(), shipped, own...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	plan := zone.Plan{Catalogue: c, Given: c.Own()}
-	for s := bufio.NewScanner(strings.NewReader(p.file("plan"))); s.Scan(); {
-		words := strings.Fields(s.Text())
-		switch words[0] {
-		case "each":
-			plan.Each = words[1:]
-		case "zone":
-			w := zone.Wanted{Name: words[1] + "."}
-			parser := dns.NewZoneParser(strings.NewReader(p.file(words[1]+".zone")), w.Name, "")
-			parser.SetDefaultTTL(3600)
-			for rr, ok := parser.Next(); ok; rr, ok = parser.Next() {
-				w.Records = append(w.Records, rr)
-			}
-			if err := parser.Err(); err != nil {
-				t.Fatal(err)
-			}
-			plan.Zones = append(plan.Zones, w)
-		case "host":
-			plan.Host = settings.Hostname(words[1])
-		case "addresses":
-			plan.Addresses = addrs(t, words[1:])
-		case "name_server":
-			plan.NameServers = append(plan.NameServers, zone.NameServer{Name: words[1] + ".", Addresses: addrs(t, words[2:])})
-		case "none-given":
-			plan.Given = nil
-		default:
-			t.Fatalf("plan: %q", s.Text())
-		}
-	}
-	return plan
-}
-
-func addrs(t *testing.T, words []string) []netip.Addr {
-	t.Helper()
-	var out []netip.Addr
-	for _, w := range words {
-		a, err := netip.ParseAddr(w)
-		if err != nil {
-			t.Fatal(err)
-		}
-		out = append(out, a)
-	}
-	return out
+	return zones.New(c, c.Own(), conf, nil, 1)
 }
