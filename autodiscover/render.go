@@ -99,7 +99,8 @@ func asks(s *settings.Server) bool {
 
 // sameLogin tells whether an outgoing server takes what the incoming ones take.
 func (w *document) sameLogin(s *settings.Server) bool {
-	return !slices.ContainsFunc(w.account.Provider.Incoming, func(in settings.Server) bool { return in.Username != s.Username })
+	differs := func(in settings.Server) bool { return in.Username != s.Username }
+	return w.account.Login != "" || !slices.ContainsFunc(w.account.Provider.Incoming, differs)
 }
 
 func (w *document) service(protocol settings.Protocol) {
@@ -118,7 +119,7 @@ func (w *document) service(protocol settings.Protocol) {
 
 func (w *document) login(u settings.Username) {
 	if w.account.Address.Local != "" {
-		w.Leaf("LoginName", u.For(w.account.Address))
+		w.Leaf("LoginName", w.account.Username(u))
 	}
 }
 

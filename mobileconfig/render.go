@@ -212,7 +212,7 @@ func (p profile) server(direction string, a *settings.Account, s settings.Server
 	p.integer(direction+"MailServerPortNumber", int(s.Port))
 	p.boolean(direction+"MailServerUseSSL", s.SocketType.Encrypted()) // absent it would mean no
 	if auth != "EmailAuthNone" {
-		p.string(direction+"MailServerUsername", s.Username.For(a.Address))
+		p.string(direction+"MailServerUsername", a.Username(s.Username))
 	}
 }
 
@@ -242,7 +242,7 @@ func (p profile) dav(a *settings.Account, parent string, protocol settings.Proto
 		p.string(prefix+"HostName", u.Hostname())
 		p.integer(prefix+"Port", port(u))
 		p.boolean(prefix+"UseSSL", true)
-		p.string(prefix+"Username", s.Username.For(a.Address))
+		p.string(prefix+"Username", a.Username(s.Username))
 		if strings.Trim(u.Path, "/") != "" {
 			p.string(prefix+"PrincipalURL", u.EscapedPath())
 		}
@@ -269,7 +269,7 @@ func (p profile) activeSync(a *settings.Account, parent string, calendars, conta
 		p.string("EmailAddress", a.Address.String())
 		p.string("Host", u.Host)
 		p.boolean("SSL", true)
-		p.string("UserName", s.Username.For(a.Address))
+		p.string("UserName", a.Username(s.Username))
 		p.boolean("EnableMail", false)
 		p.boolean("EnableContacts", !contacts)
 		p.boolean("EnableCalendars", !calendars)

@@ -8,7 +8,6 @@ package settings
 import (
 	"slices"
 	"strings"
-	"unicode"
 
 	"milepost/address"
 )
@@ -156,12 +155,25 @@ type Text struct {
 	Value string
 }
 
-// OneLine folds the white space in a text, but for the spaces at which French does
-// not break a line.
-func OneLine(s string) string {
-	return strings.Join(strings.FieldsFunc(s, func(r rune) bool {
-		return unicode.IsSpace(r) && r != '\u00a0' && r != '\u202f'
-	}), " ")
+// InLanguage returns the text for readers of a language: that of the tag itself,
+// else of its base language (pt for pt-BR, and the other way round), else the
+// English one, else the first. Without texts it is the zero Text.
+func InLanguage(texts []Text, lang string) Text {
+	base := func(tag string) string { b, _, _ := strings.Cut(tag, "-"); return b }
+	for _, wanted := range [...]string{lang, "en"} {
+		for _, same := range [...]func(t Text) bool{
+			func(t Text) bool { return t.Lang == wanted },
+			func(t Text) bool { return base(t.Lang) == base(wanted) },
+		} {
+			if i := slices.IndexFunc(texts, same); i >= 0 {
+				return texts[i]
+			}
+		}
+	}
+	if len(texts) == 0 {
+		return Text{}
+	}
+	return texts[0]
 }
 
 // Documentation is a help page of the provider.

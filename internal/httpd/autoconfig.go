@@ -1,17 +1,15 @@
 package httpd
 
 import (
+	"errors"
+
 	"github.com/labstack/echo/v4"
 
 	"milepost/autoconfig"
 )
 
 func (s *server) autoconfigRoutes(e *echo.Echo) {
-	for _, path := range []string{
-		"/mail/config-v1.1.xml",                        // at autoconfig.DOMAIN
-		"/.well-known/autoconfig/mail/config-v1.1.xml", // at DOMAIN
-		"/v1.1/mail/config-v1.1.xml",                   // Nine asks here
-	} {
+	for _, path := range autoconfig.Paths {
 		get(e, path, s.autoconfig)
 	}
 	for _, folder := range autoconfig.ISPDBPaths {
@@ -27,13 +25,14 @@ func (s *server) autoconfig(c echo.Context) error {
 	snapshot := s.current()
 	provider, ok := snapshot.LookupFirst(request.Domains()...)
 	if !ok {
-		return notFound(request.Unknown())
+		return noSettings(request)
 	}
-	render := func() ([]byte, error) { return autoconfig.Render(provider.For(asked)) }
+	account := provider.For(asked)
+	render := func() ([]byte, error) { return autoconfig.Render(account) }
 	cache := cachePublic
 	if asked.Local != "" {
 		cache = cachePrivate
-		if autoconfig.NamesAddress(provider) {
+		if !account.Shared() {
 			body, err := render()
 			if err != nil {
 				return notFound(err)
@@ -46,4 +45,16 @@ func (s *server) autoconfig(c echo.Context) error {
 		return notFound(err)
 	}
 	return document(c, autoconfig.ContentType, cache, doc)
+}
+
+// noSettings says why there is no answer, for the person who reads it.
+func noSettings(r autoconfig.Request) error {
+	switch asked := r.For(); {
+	case r.Err != nil:
+		return notFound(r.Err)
+	case asked.Domain.IsZero():
+		return notFound(errors.New("no domain to look up: ask by the host name autoconfig.DOMAIN, or add ?emailaddress=ADDRESS"))
+	default:
+		return unknownDomain(asked.Domain)
+	}
 }

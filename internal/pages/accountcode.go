@@ -48,7 +48,7 @@ func codeServer(s settings.Server, a Asked, oauth2 bool) ([]any, settings.Authen
 	if !known || !safe || !ok {
 		return nil, "", false
 	}
-	return []any{protocol, string(s.Hostname), s.Port, security, codeMethods[method], s.Username.For(a.Address)}, method, true
+	return []any{protocol, string(s.Hostname), s.Port, security, codeMethods[method], a.Username(s.Username)}, method, true
 }
 
 // codeMethod chooses the one method that a code has room for. A password goes

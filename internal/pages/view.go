@@ -99,21 +99,8 @@ func (v *view) Current(path string) bool { return v.path == path }
 func (v *view) Asset(name string) string { return v.Site.assets.paths[name] }
 
 // Texts finds the text for the reader among several.
-func (v *view) Texts(texts []settings.Text) settings.Text { return inLanguage(texts, v.Reader.Lang) }
-
-// inLanguage returns the text in a language, or the English one, or the first.
-func inLanguage(texts []settings.Text, lang string) settings.Text {
-	for _, wanted := range []string{lang, "en"} {
-		for _, t := range texts {
-			if base, _, _ := strings.Cut(t.Lang, "-"); base == wanted {
-				return t
-			}
-		}
-	}
-	if len(texts) > 0 {
-		return texts[0]
-	}
-	return settings.Text{}
+func (v *view) Texts(texts []settings.Text) settings.Text {
+	return settings.InLanguage(texts, v.Reader.Lang)
 }
 
 // Security names a socket type as mail programs do.
@@ -245,7 +232,7 @@ func (v *view) UsernameRow(u settings.Username, a Asked, server string) Field {
 
 func (v *view) usernameText(u settings.Username, a Asked) (text string, filled bool) {
 	if a.Local() != "" {
-		return u.For(a.Address), true
+		return a.Username(u), true
 	}
 	switch u {
 	case settings.EmailAddress:
