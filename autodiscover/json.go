@@ -4,10 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"net/url"
 	"strings"
 
 	"milepost/address"
+	"milepost/internal/query"
 	"milepost/settings"
 )
 
@@ -39,17 +39,12 @@ type JSONRequest struct {
 func ParseJSONRequest(path, rawQuery string) (JSONRequest, error) {
 	email, given := strings.CutPrefix(path, JSONAddressPath)
 	protocol := ""
-	for pair := range strings.SplitSeq(rawQuery, "&") {
-		key, value, _ := strings.Cut(pair, "=")
-		text, err := url.PathUnescape(value) // keeps a + that was not escaped
-		if err != nil {
-			text = value
-		}
+	for p := range query.Parameters(rawQuery) {
 		switch {
-		case strings.EqualFold(key, "Email") && !given:
-			email, given = text, true
-		case strings.EqualFold(key, "Protocol") && protocol == "":
-			protocol = text
+		case p.Name == "email" && !given:
+			email, given = p.Value(), true
+		case p.Name == "protocol" && protocol == "":
+			protocol = p.Value()
 		}
 	}
 	if !given || email == "" {
