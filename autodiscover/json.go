@@ -11,14 +11,6 @@ import (
 	"milepost/settings"
 )
 
-// JSONPath is where the JSON form is asked for, with the address in the query;
-// JSONAddressPath has the address behind it.
-const (
-	JSONPath        = "/autodiscover/autodiscover.json"
-	JSONAddressPath = JSONPath + "/v1.0/"
-	POXPath         = "/autodiscover/autodiscover.xml"
-)
-
 // JSONError is an error of the JSON form: its HTTP status and its two fields.
 type JSONError struct {
 	Status       int    `json:"-"` // 400 or 404

@@ -9,7 +9,6 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"milepost/address"
 	"milepost/autodiscover"
 )
 
@@ -20,19 +19,12 @@ func (s *server) autodiscoverRoutes(e *echo.Echo) {
 	get(e, autodiscover.JSONAddressPath+"*", s.autodiscoverJSON)
 }
 
-// anyCase lets the Autodiscover paths be written in any letter case, as Outlook
-// and exchangelib do. An address behind such a path stays as it is.
+// anyCase lets the Autodiscover paths be written in any letter case.
 func anyCase(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		u := c.Request().URL
-		for _, path := range [...]string{autodiscover.POXPath, autodiscover.JSONPath} {
-			if strings.EqualFold(u.Path, path) {
-				u.Path, u.RawPath = path, ""
-				return next(c)
-			}
-		}
-		if n := len(autodiscover.JSONAddressPath); len(u.Path) > n && strings.EqualFold(u.Path[:n], autodiscover.JSONAddressPath) {
-			u.Path, u.RawPath = autodiscover.JSONAddressPath+u.Path[n:], ""
+		if path, ok := autodiscover.CanonicalPath(u.Path); ok {
+			u.Path, u.RawPath = path, ""
 		}
 		return next(c)
 	}
@@ -89,7 +81,8 @@ func autodiscoverError(c echo.Context, err error) error {
 // step).
 func (s *server) autodiscoverGET(c echo.Context) error {
 	r := c.Request()
-	domain := address.ParseHost(r.Host, "autodiscover")
+	request := autodiscover.ParseGETRequest(r.Host)
+	domain := request.Address.Domain
 	setDomain(c, domain.ASCII)
 	if s.publicURL != "" && !isHTTPS(r) && strings.HasPrefix(strings.ToLower(r.Host), "autodiscover.") {
 		return c.Redirect(http.StatusFound, s.publicURL+autodiscover.POXPath)
@@ -98,7 +91,7 @@ func (s *server) autodiscoverGET(c echo.Context) error {
 	if domain.IsZero() || !ok {
 		return unknownDomain(domain)
 	}
-	body, err := autodiscover.Render(provider.For(address.Address{Domain: domain}))
+	body, err := autodiscover.Render(provider.For(request.Address))
 	if err != nil {
 		return notFound(err)
 	}
