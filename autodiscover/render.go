@@ -16,8 +16,8 @@ import (
 // it is what holds for the whole domain, without User and LoginName.
 func Render(a settings.Account) ([]byte, error) {
 	p := &a.Provider
-	p.Incoming = settings.Recommended(p.Incoming, settings.IncomingProtocols)
-	p.Outgoing = settings.Recommended(p.Outgoing, settings.OutgoingProtocols)
+	p.Incoming = recommended(p.Incoming, settings.IncomingProtocols)
+	p.Outgoing = recommended(p.Outgoing, settings.OutgoingProtocols)
 	if len(p.Incoming)+len(p.Outgoing) == 0 {
 		return nil, fmt.Errorf("provider %s has no server for %s", p.ID, a.Address.Domain)
 	}
@@ -54,6 +54,36 @@ func Render(a settings.Account) ([]byte, error) {
 		}, xmlns(string(Outlook)))
 	}, xmlns(envelope))
 	return w.Bytes(), nil
+}
+
+// recommended returns the best server of each protocol, first those that
+// Thunderbird's Exchange look-up reads rightly: it takes the first. What it
+// misreads stands behind them, or alone. Left out, it would be missing in Outlook,
+// which reads it rightly and asks nowhere else, and Thunderbird would send through
+// another account's server; misread, it fails before a password is sent.
+func recommended(servers []settings.Server, protocols []settings.Protocol) []settings.Server {
+	best := settings.Recommended(servers, protocols)
+	if !slices.ContainsFunc(best, misread) {
+		return best
+	}
+	for i, s := range best {
+		others := slices.DeleteFunc(slices.Clone(servers), func(o settings.Server) bool {
+			return misread(o) || s.SocketType.Encrypted() && !o.SocketType.Encrypted() || s.TakesPassword() && !o.TakesPassword()
+		})
+		if other, ok := settings.Best(others, s.Protocol); ok && misread(s) {
+			best[i] = other
+		}
+	}
+	right := slices.DeleteFunc(slices.Clone(best), misread)
+	return append(right, slices.DeleteFunc(best, func(s settings.Server) bool { return !misread(s) })...)
+}
+
+// misread tells whether Thunderbird's Exchange look-up takes STARTTLS for TLS or
+// TLS for STARTTLS. It goes by the port, whatever Encryption says
+// (ExchangeAutoDiscover.sys.mjs, readAutoDiscoverXML).
+func misread(s settings.Server) bool {
+	startTLS := s.Port == 143 || s.Port == 110 || s.Port == 25 || s.Port == 587
+	return s.SocketType.Encrypted() && startTLS != (s.SocketType == settings.STARTTLS)
 }
 
 // redirectAddress returns the address that the client must ask about instead.
