@@ -20,8 +20,8 @@ const ContentType = "text/xml; charset=utf-8"
 
 // Request is what a client's request says about the account.
 type Request struct {
-	// Address is whose settings are asked for. Its Local is empty if only the
-	// domain could be read, or if the client hid it.
+	// Address is the one whose settings are asked for. Its Local is empty if only
+	// the domain could be read, or if the client hid it.
 	Address address.Address
 	// Host is the domain that the host name stands for, or zero: the mail domain
 	// itself, or that of its MX host.

@@ -24,36 +24,50 @@ func Render(a settings.Account) ([]byte, error) {
 	w := &document{xmlwriter.New(), &a}
 	w.Element("Autodiscover", func() {
 		w.Element("Response", func() {
-			if a.Address.Local != "" {
-				w.Element("User", func() {
-					w.Leaf("DisplayName", a.Address.String())
-					w.Leaf("AutoDiscoverSMTPAddress", a.Address.String())
-				})
-			}
-			w.Element("Account", func() {
-				w.Leaf("AccountType", "email")
-				switch to, ok := redirectAddress(a); {
-				case ok:
-					w.Leaf("Action", "redirectAddr")
-					w.Leaf("RedirectAddr", to)
-				case p.AutodiscoverRedirectURL != "" && a.Address.Local != "": // Delta Chat's GET needs settings
-					w.Leaf("Action", "redirectUrl")
-					w.Leaf("RedirectUrl", string(p.AutodiscoverRedirectURL))
-				default:
-					w.Leaf("Action", "settings")
-					for i := range p.Incoming {
-						w.server(&p.Incoming[i])
-					}
-					for i := range p.Outgoing {
-						w.server(&p.Outgoing[i])
-					}
-					w.service(settings.CalDAV)
-					w.service(settings.CardDAV)
-				}
-			})
+			w.user("AutoDiscoverSMTPAddress")
+			w.Element("Account", w.action)
 		}, xmlns(string(Outlook)))
 	}, xmlns(envelope))
 	return w.Bytes(), nil
+}
+
+type document struct {
+	*xmlwriter.Writer
+	account *settings.Account
+}
+
+// user writes whose account it is, the address in an element of that name.
+func (w *document) user(element string) {
+	if a := w.account.Address; a.Local != "" {
+		w.Element("User", func() {
+			w.Leaf("DisplayName", a.String())
+			w.Leaf(element, a.String())
+		})
+	}
+}
+
+// action writes the settings, or where to ask instead.
+func (w *document) action() {
+	w.Leaf("AccountType", "email")
+	p := &w.account.Provider
+	switch to, ok := redirectAddress(w.account); {
+	case ok:
+		w.Leaf("Action", "redirectAddr")
+		w.Leaf("RedirectAddr", to)
+	case p.AutodiscoverRedirectURL != "" && w.account.Address.Local != "": // Delta Chat's GET needs settings
+		w.Leaf("Action", "redirectUrl")
+		w.Leaf("RedirectUrl", string(p.AutodiscoverRedirectURL))
+	default:
+		w.Leaf("Action", "settings")
+		for i := range p.Incoming {
+			w.server(&p.Incoming[i])
+		}
+		for i := range p.Outgoing {
+			w.server(&p.Outgoing[i])
+		}
+		w.service(settings.CalDAV)
+		w.service(settings.CardDAV)
+	}
 }
 
 // recommended returns the best server of each protocol, first those that
@@ -88,17 +102,12 @@ func misread(s settings.Server) bool {
 
 // redirectAddress returns the address that the client must ask about instead.
 // It must differ from the one it asked about, or clients go round in circles.
-func redirectAddress(a settings.Account) (string, bool) {
+func redirectAddress(a *settings.Account) (string, bool) {
 	if a.Provider.AutodiscoverRedirectAddress == "" || a.Address.Local == "" {
 		return "", false
 	}
 	to, err := address.Parse(a.Provider.AutodiscoverRedirectAddress.For(a.Address))
 	return to.String(), err == nil && to != a.Address
-}
-
-type document struct {
-	*xmlwriter.Writer
-	account *settings.Account
 }
 
 // server writes a Protocol; the order of its children is that of Microsoft's
@@ -114,16 +123,16 @@ func (w *document) server(s *settings.Server) {
 		w.Leaf("SPA", onOff(s.Authentication[0] == settings.NTLM)) // absent it would mean on
 		w.Leaf("SSL", onOff(s.SocketType.Encrypted()))
 		w.Leaf("Encryption", encryptionOf[s.SocketType])
-		w.Leaf("AuthRequired", onOff(asks(s)))
+		w.Leaf("AuthRequired", onOff(asksForLogin(s)))
 		if s.Protocol == settings.SMTP {
-			w.Leaf("UsePOPAuth", onOff(asks(s) && w.sameLogin(s)))
+			w.Leaf("UsePOPAuth", onOff(asksForLogin(s) && w.sameLogin(s)))
 			w.Leaf("SMTPLast", "off")
 		}
 	})
 }
 
-// asks tells whether a server asks for a login at all.
-func asks(s *settings.Server) bool {
+// asksForLogin tells whether a server asks for a login at all.
+func asksForLogin(s *settings.Server) bool {
 	return s.Authentication[0] != settings.None && s.Authentication[0] != settings.ClientIPAddress
 }
 
@@ -134,11 +143,10 @@ func (w *document) sameLogin(s *settings.Server) bool {
 }
 
 func (w *document) service(protocol settings.Protocol) {
-	i := slices.IndexFunc(w.account.Provider.Services, func(s settings.Service) bool { return s.Protocol == protocol && s.URL.Filled() })
-	if i < 0 {
+	s := service(w.account, protocol)
+	if s.URL == "" {
 		return
 	}
-	s := w.account.Provider.Services[i]
 	w.Element("Protocol", func() {
 		w.Leaf("Type", typeOf[s.Protocol])
 		w.Leaf("Server", string(s.URL))
@@ -157,21 +165,16 @@ func (w *document) login(u settings.Username) {
 // address to ask about instead. It fails with an [*Error] if the provider has no
 // ActiveSync.
 func RenderMobileSync(a settings.Account) ([]byte, error) {
-	to, redirected := redirectAddress(a)
-	url, ok := serviceURL(a, settings.ActiveSync)
-	if !ok && !redirected {
+	to, redirected := redirectAddress(&a)
+	url := string(service(&a, settings.ActiveSync).URL)
+	if url == "" && !redirected {
 		return nil, &Error{NotProvided, "the provider has no ActiveSync"}
 	}
-	w := xmlwriter.New()
+	w := &document{xmlwriter.New(), &a}
 	w.Element("Autodiscover", func() {
 		w.Element("Response", func() {
 			w.Leaf("Culture", "en:us")
-			if a.Address.Local != "" {
-				w.Element("User", func() {
-					w.Leaf("DisplayName", a.Address.String())
-					w.Leaf("EMailAddress", a.Address.String())
-				})
-			}
+			w.user("EMailAddress")
 			w.Element("Action", func() {
 				if redirected {
 					w.Leaf("Redirect", to)
@@ -190,13 +193,15 @@ func RenderMobileSync(a settings.Account) ([]byte, error) {
 	return w.Bytes(), nil
 }
 
-func serviceURL(a settings.Account, protocol settings.Protocol) (string, bool) {
+// service returns the service of a protocol; the zero Service: there is none, or
+// its URL needs an address that is not known.
+func service(a *settings.Account, protocol settings.Protocol) settings.Service {
 	for _, s := range a.Provider.Services {
 		if s.Protocol == protocol && s.URL.Filled() {
-			return string(s.URL), true
+			return s
 		}
 	}
-	return "", false
+	return settings.Service{}
 }
 
 // RenderError makes an error document (MS-OXDSCLI §2.2.4.1.1.3), in the

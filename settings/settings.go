@@ -155,25 +155,29 @@ type Text struct {
 	Value string
 }
 
-// InLanguage returns the text for readers of a language: that of the tag itself,
-// else of its base language (pt for pt-BR, and the other way round), else the
-// English one, else the first. Without texts it is the zero Text.
+// InLanguage returns the text for the readers of a language: the one with its
+// tag, else one with its base language (pt for pt-BR, and pt-BR for pt), else an
+// English one, else the first.
 func InLanguage(texts []Text, lang string) Text {
 	base := func(tag string) string { b, _, _ := strings.Cut(tag, "-"); return b }
-	for _, wanted := range [...]string{lang, "en"} {
-		for _, same := range [...]func(t Text) bool{
-			func(t Text) bool { return t.Lang == wanted },
-			func(t Text) bool { return base(t.Lang) == base(wanted) },
-		} {
-			if i := slices.IndexFunc(texts, same); i >= 0 {
-				return texts[i]
-			}
+	best, bestRank := Text{}, -1
+	for _, t := range texts {
+		rank := 0
+		switch {
+		case t.Lang == lang:
+			rank = 4
+		case base(t.Lang) == base(lang):
+			rank = 3
+		case t.Lang == "en":
+			rank = 2
+		case base(t.Lang) == "en":
+			rank = 1
+		}
+		if rank > bestRank {
+			best, bestRank = t, rank
 		}
 	}
-	if len(texts) == 0 {
-		return Text{}
-	}
-	return texts[0]
+	return best
 }
 
 // Documentation is a help page of the provider.
@@ -233,8 +237,8 @@ type Provider struct {
 	Services []Service
 	OAuth2   *OAuth2Settings // nil: none
 
-	// Where Outlook finds the Exchange that really has the mailboxes; at most one
-	// of the two. The address is a template.
+	// Where Outlook finds the Exchange server that has the mailboxes; at most one
+	// of the two is set. The address is a template.
 	AutodiscoverRedirectURL     URL
 	AutodiscoverRedirectAddress Username
 
