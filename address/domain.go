@@ -80,9 +80,9 @@ func ParseDomain(s string) (Domain, error) {
 	return Domain{ascii, unicode}, nil
 }
 
-// ParseHost reads a Host header (RFC 9110 §7.2: a name, perhaps with a port): the
-// domain that LABEL.DOMAIN, or DOMAIN itself, stands for. What is no domain, an IP
-// address for one, is the zero Domain.
+// ParseHost reads a Host header (RFC 9110 §7.2: a name, perhaps with a port). It
+// returns DOMAIN for LABEL.DOMAIN and for DOMAIN itself, and the zero Domain for
+// what is no domain, such as an IP address.
 func ParseHost(host, label string) Domain {
 	d, err := ParseDomain((&url.URL{Host: host}).Hostname())
 	if err != nil {

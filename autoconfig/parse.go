@@ -204,7 +204,7 @@ func parseUsername(s string) settings.Username {
 }
 
 func parseURL(s string, schemes ...string) (settings.URL, bool) {
-	u, err := settings.ParseURL(settings.OneLine(s), schemes...)
+	u, err := settings.ParseURL(oneLine(s), schemes...)
 	return u, err == nil
 }
 
@@ -235,8 +235,8 @@ func notice(enable []enable) *settings.Notice {
 func texts(elements []text) []settings.Text {
 	var out []settings.Text
 	for _, e := range elements {
-		if value := settings.OneLine(e.Value); value != "" {
-			lang := settings.OneLine(e.Lang)
+		if value := oneLine(e.Value); value != "" {
+			lang := oneLine(e.Lang)
 			if lang == "" {
 				lang = "en"
 			}
@@ -250,5 +250,11 @@ func first(leaves []string) string {
 	if len(leaves) == 0 {
 		return ""
 	}
-	return settings.OneLine(leaves[0])
+	return oneLine(leaves[0])
+}
+
+// oneLine folds the white space in a text (XML 1.0 §2.3): people indent it. A
+// no-break space is no such white space.
+func oneLine(s string) string {
+	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return strings.ContainsRune(" \t\r\n", r) }), " ")
 }

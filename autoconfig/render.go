@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 
-	"milepost/address"
 	"milepost/internal/xmlwriter"
 	"milepost/settings"
 )
@@ -29,22 +28,7 @@ func RenderAll(a settings.Account) ([]byte, error) {
 	if !slices.Contains(a.Provider.Domains, asked) {
 		a.Provider.Domains = append([]settings.DomainPattern{asked}, a.Provider.Domains...)
 	}
-	return write(a, func(u settings.Username, _ address.Address) string { return string(u) })
-}
-
-// NamesAddress tells whether a provider's documents differ from one address of
-// a domain to the other. Where they do not, one may serve for all.
-func NamesAddress(p *settings.Provider) bool {
-	inUsername := func(u settings.Username) bool {
-		return u != settings.EmailAddress && (strings.Contains(string(u), settings.EmailLocalPart) || strings.Contains(string(u), settings.EmailAddress))
-	}
-	inURL := func(u settings.URL) bool {
-		return strings.Contains(string(u), settings.EmailLocalPart) || strings.Contains(string(u), settings.EmailAddress)
-	}
-	inServer := func(s settings.Server) bool { return inUsername(s.Username) }
-	return slices.ContainsFunc(p.Incoming, inServer) || slices.ContainsFunc(p.Outgoing, inServer) || slices.ContainsFunc(p.Setup, inServer) ||
-		slices.ContainsFunc(p.Services, func(s settings.Service) bool { return inUsername(s.Username) || inURL(s.URL) }) ||
-		p.OAuth2 != nil && (inURL(p.OAuth2.AuthURL) || inURL(p.OAuth2.TokenURL)) || inURL(p.Webmail)
+	return write(a, func(_ settings.Account, u settings.Username) string { return string(u) })
 }
 
 // accepted narrows a provider down to what every client reads rightly.
@@ -94,9 +78,9 @@ func recommended(servers []settings.Server, protocols []settings.Protocol) []set
 	return best
 }
 
-// acceptedMethods leaves out what no client would use and some trip over: what
-// the provider likes less than a password, and beside a password none and
-// client-IP-address.
+// acceptedMethods leaves out what no client would use and some trip over. Beside
+// a password these are none, client-IP-address, and all methods that the provider
+// likes less.
 func acceptedMethods(methods []settings.Authentication) []settings.Authentication {
 	first := slices.IndexFunc(methods, settings.Authentication.Password)
 	if first < 0 || len(methods) == 1 {
@@ -116,15 +100,28 @@ func acceptedMethods(methods []settings.Authentication) []settings.Authenticatio
 // placeholder but %EMAILADDRESS%. It stays a template where the filled text
 // would not survive: Thunderbird reads text that looks like a number or a
 // boolean as one (0123 becomes 123), Delta Chat loses what precedes an entity.
-func username(u settings.Username, a address.Address) string {
-	if u == settings.EmailAddress {
-		return string(u)
+// A login name that no template makes is written all the same.
+func username(a settings.Account, u settings.Username) string {
+	template := templateOf(a, u)
+	if template == settings.EmailAddress {
+		return string(template)
 	}
-	filled := u.For(a)
+	filled := a.Username(template)
 	if looksTyped(filled) || xmlwriter.NeedsEntity(filled) || filled != strings.TrimSpace(filled) {
-		return string(u)
+		return string(template)
 	}
 	return filled
+}
+
+// templateOf returns a template that makes the account's login name: the
+// provider's own, or what else suits the directory's.
+func templateOf(a settings.Account, u settings.Username) settings.Username {
+	for _, template := range [...]settings.Username{u, settings.EmailAddress, settings.EmailLocalPart} {
+		if a.Login == "" || a.Login == template.For(a.Address) {
+			return template
+		}
+	}
+	return settings.Username(a.Login)
 }
 
 func looksTyped(s string) bool {
@@ -138,7 +135,7 @@ func looksTyped(s string) bool {
 
 // write writes a provider down. The order of the elements is that of the
 // grammar autoconfig-strict.
-func write(a settings.Account, username func(settings.Username, address.Address) string) ([]byte, error) {
+func write(a settings.Account, username func(settings.Account, settings.Username) string) ([]byte, error) {
 	p := &a.Provider
 	switch {
 	case len(p.Incoming) == 0:
@@ -146,7 +143,7 @@ func write(a settings.Account, username func(settings.Username, address.Address)
 	case len(p.Outgoing) == 0:
 		return nil, fmt.Errorf("provider %s has no outgoing server for %s", p.ID, a.Address.Domain)
 	}
-	d := documentWriter{xmlwriter.New(), a.Address, username}
+	d := documentWriter{xmlwriter.New(), func(u settings.Username) string { return username(a, u) }}
 	d.Element("clientConfig", func() {
 		d.Element("emailProvider", func() { d.provider(p) }, xmlwriter.Attr{Name: "id", Value: p.ID})
 		for _, element := range [...]string{"calendar", "addressbook", "fileShare"} {
@@ -163,8 +160,7 @@ func write(a settings.Account, username func(settings.Username, address.Address)
 
 type documentWriter struct {
 	*xmlwriter.Writer
-	address  address.Address
-	username func(settings.Username, address.Address) string
+	username func(settings.Username) string
 }
 
 func (d documentWriter) provider(p *settings.Provider) {
@@ -198,7 +194,7 @@ func (d documentWriter) servers(element string, servers []settings.Server) {
 			for _, m := range s.Authentication {
 				d.Leaf("authentication", string(m))
 			}
-			d.Leaf("username", d.username(s.Username, d.address))
+			d.Leaf("username", d.username(s.Username))
 		}, xmlwriter.Attr{Name: "type", Value: string(s.Protocol)})
 	}
 }
@@ -219,7 +215,7 @@ func (d documentWriter) services(p *settings.Provider, element string) {
 					d.Leaf("authentication", string(m))
 				}
 			}
-			d.Leaf("username", d.username(s.Username, d.address))
+			d.Leaf("username", d.username(s.Username))
 		}, xmlwriter.Attr{Name: "type", Value: in.kind})
 	}
 }

@@ -7,11 +7,11 @@
 package autoconfig
 
 import (
-	"errors"
-	"net/url"
+	"slices"
 	"strings"
 
 	"milepost/address"
+	"milepost/internal/query"
 )
 
 // ContentType of a document. Thunderbird reads nothing but XML types, and
@@ -20,8 +20,8 @@ const ContentType = "text/xml; charset=utf-8"
 
 // Request is what a client's request says about the account.
 type Request struct {
-	// Address is whose settings are asked for. Its Local is empty if only the
-	// domain could be read, or if the client hid it.
+	// Address is the one whose settings are asked for. Its Local is empty if only
+	// the domain could be read, or if the client hid it.
 	Address address.Address
 	// Host is the domain that the host name stands for, or zero: the mail domain
 	// itself, or that of its MX host.
@@ -34,6 +34,13 @@ type Request struct {
 // evolutionUser is what Evolution sends for the local part. It fills
 // placeholders in the answer itself.
 const evolutionUser = "EVOLUTIONUSER"
+
+// Paths are where a document is asked for.
+var Paths = []string{
+	"/mail/config-v1.1.xml",                        // at autoconfig.DOMAIN
+	"/.well-known/autoconfig/mail/config-v1.1.xml", // at DOMAIN
+	"/v1.1/mail/config-v1.1.xml",                   // Nine asks here
+}
 
 // ISPDBPaths are the folders under which an ISP database keeps one document a
 // domain.
@@ -50,7 +57,7 @@ func ParseRequest(host, path, rawQuery string) Request {
 		return Request{Address: address.Address{Domain: d}, Err: err}
 	}
 	r := Request{Host: address.ParseHost(host, "autoconfig")}
-	text, ok := parameter(rawQuery, "emailaddress")
+	text, ok := query.Get(rawQuery, "emailaddress")
 	if !ok {
 		return r
 	}
@@ -68,8 +75,11 @@ func ParseRequest(host, path, rawQuery string) Request {
 }
 
 func ispdbDomain(path string) (string, bool) {
+	if slices.Contains(Paths, path) {
+		return "", false
+	}
 	for _, folder := range ISPDBPaths {
-		if domain, ok := strings.CutPrefix(path, folder); ok && domain != "mail/config-v1.1.xml" {
+		if domain, ok := strings.CutPrefix(path, folder); ok {
 			return domain, true
 		}
 	}
@@ -96,32 +106,4 @@ func (r Request) For() address.Address {
 		return address.Address{Domain: r.Host}
 	}
 	return r.Address
-}
-
-// Unknown says why there is no answer, for the person who reads it.
-func (r Request) Unknown() error {
-	switch domains := r.Domains(); {
-	case r.Err != nil:
-		return r.Err
-	case len(domains) > 0:
-		return errors.New("no provider is known for the domain " + domains[0].ASCII)
-	}
-	return errors.New("no domain to look up: ask by the host name autoconfig.DOMAIN, or add ?emailaddress=ADDRESS")
-}
-
-// parameter finds a query parameter. It reads the raw query, because FairEmail
-// and Nextcloud do not escape: their + is a plus and no space, and a ; or a
-// stray % belongs to the value.
-func parameter(rawQuery, name string) (string, bool) {
-	for pair := range strings.SplitSeq(rawQuery, "&") {
-		key, value, _ := strings.Cut(pair, "=")
-		if !strings.EqualFold(key, name) {
-			continue
-		}
-		if text, err := url.PathUnescape(value); err == nil {
-			return text, true
-		}
-		return value, true
-	}
-	return "", false
 }

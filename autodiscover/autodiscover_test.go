@@ -268,3 +268,14 @@ func BenchmarkRender(b *testing.B) {
 		}
 	}
 }
+
+func BenchmarkParseRequest(b *testing.B) {
+	const body = `<?xml version="1.0" encoding="utf-8"?>` + open + `<EMailAddress>fred@orange.fr</EMailAddress>` +
+		`<AcceptableResponseSchema>http://schemas.microsoft.com/exchange/autodiscover/outlook/responseschema/2006a</AcceptableResponseSchema></Request></Autodiscover>`
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := autodiscover.ParseRequest([]byte(body)); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

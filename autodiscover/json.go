@@ -4,19 +4,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"net/url"
 	"strings"
 
 	"milepost/address"
+	"milepost/internal/query"
 	"milepost/settings"
-)
-
-// JSONPath is where the JSON form is asked for, with the address in the query;
-// JSONAddressPath has the address behind it.
-const (
-	JSONPath        = "/autodiscover/autodiscover.json"
-	JSONAddressPath = JSONPath + "/v1.0/"
-	POXPath         = "/autodiscover/autodiscover.xml"
 )
 
 // JSONError is an error of the JSON form: its HTTP status and its two fields.
@@ -39,17 +31,12 @@ type JSONRequest struct {
 func ParseJSONRequest(path, rawQuery string) (JSONRequest, error) {
 	email, given := strings.CutPrefix(path, JSONAddressPath)
 	protocol := ""
-	for pair := range strings.SplitSeq(rawQuery, "&") {
-		key, value, _ := strings.Cut(pair, "=")
-		text, err := url.PathUnescape(value) // keeps a + that was not escaped
-		if err != nil {
-			text = value
-		}
+	for p := range query.Parameters(rawQuery) {
 		switch {
-		case strings.EqualFold(key, "Email") && !given:
-			email, given = text, true
-		case strings.EqualFold(key, "Protocol") && protocol == "":
-			protocol = text
+		case p.Name == "email" && !given:
+			email, given = p.Value(), true
+		case p.Name == "protocol" && protocol == "":
+			protocol = p.Value()
 		}
 	}
 	if !given || email == "" {
@@ -59,7 +46,7 @@ func ParseJSONRequest(path, rawQuery string) (JSONRequest, error) {
 		return JSONRequest{}, &JSONError{400, "MandatoryParameterMissing", "The parameter 'Protocol' is missing."}
 	}
 	a, err := address.Parse(email)
-	if err != nil { // said in no stranger's words
+	if err != nil { // said without the stranger's words
 		return JSONRequest{}, &JSONError{400, "InvalidEmail", "The given email is not a valid address."}
 	}
 	return JSONRequest{a, protocol}, nil
@@ -85,22 +72,18 @@ func POXURL(publicURL string, served address.Domain) string {
 // [*JSONError].
 func RenderJSON(a settings.Account, protocol, poxURL string) ([]byte, error) {
 	var supported []string
-	for _, offer := range []struct {
-		name string
-		url  func() (string, bool)
-	}{
-		{"AutodiscoverV1", func() (string, bool) { return poxURL, true }},
-		{"ActiveSync", func() (string, bool) { return serviceURL(a, settings.ActiveSync) }},
-		{"Ews", func() (string, bool) { return serviceURL(a, settings.EWS) }},
+	for _, offer := range []struct{ name, url string }{
+		{"AutodiscoverV1", poxURL},
+		{"ActiveSync", string(service(&a, settings.ActiveSync).URL)},
+		{"Ews", string(service(&a, settings.EWS).URL)},
 	} {
-		url, ok := offer.url()
-		if !ok {
-			continue
+		switch {
+		case offer.url == "":
+		case strings.EqualFold(protocol, offer.name):
+			return marshal(struct{ Protocol, Url string }{offer.name, offer.url})
+		default:
+			supported = append(supported, offer.name)
 		}
-		if strings.EqualFold(protocol, offer.name) {
-			return marshal(struct{ Protocol, Url string }{offer.name, url})
-		}
-		supported = append(supported, offer.name)
 	}
 	return nil, &JSONError{400, "InvalidProtocol", fmt.Sprintf("The given protocol value '%s' is invalid. Supported values are '%s'",
 		alphanumeric(protocol), strings.Join(supported, ","))}
@@ -117,7 +100,8 @@ func marshal(v any) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// alphanumeric keeps of a stranger's word what can do no harm anywhere.
+// alphanumeric keeps the letters and digits of a stranger's word: they do no harm
+// in any client or log.
 func alphanumeric(s string) string {
 	s = strings.Map(func(r rune) rune {
 		if r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' {

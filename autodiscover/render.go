@@ -16,59 +16,98 @@ import (
 // it is what holds for the whole domain, without User and LoginName.
 func Render(a settings.Account) ([]byte, error) {
 	p := &a.Provider
-	p.Incoming = settings.Recommended(p.Incoming, settings.IncomingProtocols)
-	p.Outgoing = settings.Recommended(p.Outgoing, settings.OutgoingProtocols)
+	p.Incoming = recommended(p.Incoming, settings.IncomingProtocols)
+	p.Outgoing = recommended(p.Outgoing, settings.OutgoingProtocols)
 	if len(p.Incoming)+len(p.Outgoing) == 0 {
 		return nil, fmt.Errorf("provider %s has no server for %s", p.ID, a.Address.Domain)
 	}
 	w := &document{xmlwriter.New(), &a}
 	w.Element("Autodiscover", func() {
 		w.Element("Response", func() {
-			if a.Address.Local != "" {
-				w.Element("User", func() {
-					w.Leaf("DisplayName", a.Address.String())
-					w.Leaf("AutoDiscoverSMTPAddress", a.Address.String())
-				})
-			}
-			w.Element("Account", func() {
-				w.Leaf("AccountType", "email")
-				switch to, ok := redirectAddress(a); {
-				case ok:
-					w.Leaf("Action", "redirectAddr")
-					w.Leaf("RedirectAddr", to)
-				case p.AutodiscoverRedirectURL != "" && a.Address.Local != "": // Delta Chat's GET needs settings
-					w.Leaf("Action", "redirectUrl")
-					w.Leaf("RedirectUrl", string(p.AutodiscoverRedirectURL))
-				default:
-					w.Leaf("Action", "settings")
-					for i := range p.Incoming {
-						w.server(&p.Incoming[i])
-					}
-					for i := range p.Outgoing {
-						w.server(&p.Outgoing[i])
-					}
-					w.service(settings.CalDAV)
-					w.service(settings.CardDAV)
-				}
-			})
+			w.user("AutoDiscoverSMTPAddress")
+			w.Element("Account", w.action)
 		}, xmlns(string(Outlook)))
 	}, xmlns(envelope))
 	return w.Bytes(), nil
 }
 
+type document struct {
+	*xmlwriter.Writer
+	account *settings.Account
+}
+
+// user writes whose account it is, the address in an element of that name.
+func (w *document) user(element string) {
+	if a := w.account.Address; a.Local != "" {
+		w.Element("User", func() {
+			w.Leaf("DisplayName", a.String())
+			w.Leaf(element, a.String())
+		})
+	}
+}
+
+// action writes the settings, or where to ask instead.
+func (w *document) action() {
+	w.Leaf("AccountType", "email")
+	p := &w.account.Provider
+	switch to, ok := redirectAddress(w.account); {
+	case ok:
+		w.Leaf("Action", "redirectAddr")
+		w.Leaf("RedirectAddr", to)
+	case p.AutodiscoverRedirectURL != "" && w.account.Address.Local != "": // Delta Chat's GET needs settings
+		w.Leaf("Action", "redirectUrl")
+		w.Leaf("RedirectUrl", string(p.AutodiscoverRedirectURL))
+	default:
+		w.Leaf("Action", "settings")
+		for i := range p.Incoming {
+			w.server(&p.Incoming[i])
+		}
+		for i := range p.Outgoing {
+			w.server(&p.Outgoing[i])
+		}
+		w.service(settings.CalDAV)
+		w.service(settings.CardDAV)
+	}
+}
+
+// recommended returns the best server of each protocol, first those that
+// Thunderbird's Exchange look-up reads rightly: it takes the first. What it
+// misreads stands behind them, or alone. Left out, it would be missing in Outlook,
+// which reads it rightly and asks nowhere else, and Thunderbird would send through
+// another account's server; misread, it fails before a password is sent.
+func recommended(servers []settings.Server, protocols []settings.Protocol) []settings.Server {
+	best := settings.Recommended(servers, protocols)
+	if !slices.ContainsFunc(best, misread) {
+		return best
+	}
+	for i, s := range best {
+		others := slices.DeleteFunc(slices.Clone(servers), func(o settings.Server) bool {
+			return misread(o) || s.SocketType.Encrypted() && !o.SocketType.Encrypted() || s.TakesPassword() && !o.TakesPassword()
+		})
+		if other, ok := settings.Best(others, s.Protocol); ok && misread(s) {
+			best[i] = other
+		}
+	}
+	right := slices.DeleteFunc(slices.Clone(best), misread)
+	return append(right, slices.DeleteFunc(best, func(s settings.Server) bool { return !misread(s) })...)
+}
+
+// misread tells whether Thunderbird's Exchange look-up takes STARTTLS for TLS or
+// TLS for STARTTLS. It goes by the port, whatever Encryption says
+// (ExchangeAutoDiscover.sys.mjs, readAutoDiscoverXML).
+func misread(s settings.Server) bool {
+	startTLS := s.Port == 143 || s.Port == 110 || s.Port == 25 || s.Port == 587
+	return s.SocketType.Encrypted() && startTLS != (s.SocketType == settings.STARTTLS)
+}
+
 // redirectAddress returns the address that the client must ask about instead.
 // It must differ from the one it asked about, or clients go round in circles.
-func redirectAddress(a settings.Account) (string, bool) {
+func redirectAddress(a *settings.Account) (string, bool) {
 	if a.Provider.AutodiscoverRedirectAddress == "" || a.Address.Local == "" {
 		return "", false
 	}
 	to, err := address.Parse(a.Provider.AutodiscoverRedirectAddress.For(a.Address))
 	return to.String(), err == nil && to != a.Address
-}
-
-type document struct {
-	*xmlwriter.Writer
-	account *settings.Account
 }
 
 // server writes a Protocol; the order of its children is that of Microsoft's
@@ -84,30 +123,30 @@ func (w *document) server(s *settings.Server) {
 		w.Leaf("SPA", onOff(s.Authentication[0] == settings.NTLM)) // absent it would mean on
 		w.Leaf("SSL", onOff(s.SocketType.Encrypted()))
 		w.Leaf("Encryption", encryptionOf[s.SocketType])
-		w.Leaf("AuthRequired", onOff(asks(s)))
+		w.Leaf("AuthRequired", onOff(asksForLogin(s)))
 		if s.Protocol == settings.SMTP {
-			w.Leaf("UsePOPAuth", onOff(asks(s) && w.sameLogin(s)))
+			w.Leaf("UsePOPAuth", onOff(asksForLogin(s) && w.sameLogin(s)))
 			w.Leaf("SMTPLast", "off")
 		}
 	})
 }
 
-// asks tells whether a server asks for a login at all.
-func asks(s *settings.Server) bool {
+// asksForLogin tells whether a server asks for a login at all.
+func asksForLogin(s *settings.Server) bool {
 	return s.Authentication[0] != settings.None && s.Authentication[0] != settings.ClientIPAddress
 }
 
 // sameLogin tells whether an outgoing server takes what the incoming ones take.
 func (w *document) sameLogin(s *settings.Server) bool {
-	return !slices.ContainsFunc(w.account.Provider.Incoming, func(in settings.Server) bool { return in.Username != s.Username })
+	differs := func(in settings.Server) bool { return in.Username != s.Username }
+	return w.account.Login != "" || !slices.ContainsFunc(w.account.Provider.Incoming, differs)
 }
 
 func (w *document) service(protocol settings.Protocol) {
-	i := slices.IndexFunc(w.account.Provider.Services, func(s settings.Service) bool { return s.Protocol == protocol && s.URL.Filled() })
-	if i < 0 {
+	s := service(w.account, protocol)
+	if s.URL == "" {
 		return
 	}
-	s := w.account.Provider.Services[i]
 	w.Element("Protocol", func() {
 		w.Leaf("Type", typeOf[s.Protocol])
 		w.Leaf("Server", string(s.URL))
@@ -118,7 +157,7 @@ func (w *document) service(protocol settings.Protocol) {
 
 func (w *document) login(u settings.Username) {
 	if w.account.Address.Local != "" {
-		w.Leaf("LoginName", u.For(w.account.Address))
+		w.Leaf("LoginName", w.account.Username(u))
 	}
 }
 
@@ -126,21 +165,16 @@ func (w *document) login(u settings.Username) {
 // address to ask about instead. It fails with an [*Error] if the provider has no
 // ActiveSync.
 func RenderMobileSync(a settings.Account) ([]byte, error) {
-	to, redirected := redirectAddress(a)
-	url, ok := serviceURL(a, settings.ActiveSync)
-	if !ok && !redirected {
+	to, redirected := redirectAddress(&a)
+	url := string(service(&a, settings.ActiveSync).URL)
+	if url == "" && !redirected {
 		return nil, &Error{NotProvided, "the provider has no ActiveSync"}
 	}
-	w := xmlwriter.New()
+	w := &document{xmlwriter.New(), &a}
 	w.Element("Autodiscover", func() {
 		w.Element("Response", func() {
 			w.Leaf("Culture", "en:us")
-			if a.Address.Local != "" {
-				w.Element("User", func() {
-					w.Leaf("DisplayName", a.Address.String())
-					w.Leaf("EMailAddress", a.Address.String())
-				})
-			}
+			w.user("EMailAddress")
 			w.Element("Action", func() {
 				if redirected {
 					w.Leaf("Redirect", to)
@@ -159,13 +193,15 @@ func RenderMobileSync(a settings.Account) ([]byte, error) {
 	return w.Bytes(), nil
 }
 
-func serviceURL(a settings.Account, protocol settings.Protocol) (string, bool) {
+// service returns the service of a protocol; the zero Service: there is none, or
+// its URL needs an address that is not known.
+func service(a *settings.Account, protocol settings.Protocol) settings.Service {
 	for _, s := range a.Provider.Services {
 		if s.Protocol == protocol && s.URL.Filled() {
-			return string(s.URL), true
+			return s
 		}
 	}
-	return "", false
+	return settings.Service{}
 }
 
 // RenderError makes an error document (MS-OXDSCLI §2.2.4.1.1.3), in the

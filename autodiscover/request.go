@@ -7,22 +7,34 @@
 package autodiscover
 
 import (
-	"bytes"
-	"encoding/xml"
-	"errors"
 	"fmt"
-	"io"
 	"strings"
 
 	"milepost/address"
 )
 
-// MaxRequest is the longest request in octets that is worth reading; real ones
-// have some 400.
-const MaxRequest = 64 << 10
+// The paths of the XML form, and of the JSON form with the address in the query
+// or behind the path.
+const (
+	POXPath         = "/autodiscover/autodiscover.xml"
+	JSONPath        = "/autodiscover/autodiscover.json"
+	JSONAddressPath = JSONPath + "/v1.0/"
+)
 
-// maxDepth is how deep a request's elements may nest; real ones nest 3 deep.
-const maxDepth = 32
+// CanonicalPath returns the path that is meant by one in another letter case, as
+// Outlook and exchangelib write it, and whether it is one of ours. An address
+// behind it stays as it is.
+func CanonicalPath(path string) (string, bool) {
+	for _, ours := range [...]string{POXPath, JSONPath} {
+		if strings.EqualFold(path, ours) {
+			return ours, true
+		}
+	}
+	if n := len(JSONAddressPath); len(path) > n && strings.EqualFold(path[:n], JSONAddressPath) {
+		return JSONAddressPath + path[n:], true
+	}
+	return path, false
+}
 
 // Schema is the form of answer that a client wants.
 type Schema string
@@ -68,174 +80,8 @@ type Request struct {
 	Schema  Schema
 }
 
-// ParseRequest reads the body of a POST. Every error is an [*Error].
-func ParseRequest(body []byte) (Request, error) {
-	if len(body) > MaxRequest {
-		return Request{}, invalid("the request is longer than %d octets", MaxRequest)
-	}
-	fields, err := readFields(body)
-	if syntax := (*xml.SyntaxError)(nil); errors.As(err, &syntax) {
-		// Thunderbird does not escape the address.
-		if repaired := escapeBareAmpersands(body); len(repaired) != len(body) {
-			fields, err = readFields(repaired)
-		}
-	}
-	if err != nil {
-		if e, ok := errors.AsType[*Error](err); ok {
-			return Request{}, e
-		}
-		return Request{}, invalid("the request is not well-formed XML")
-	}
-	return fields.request()
-}
-
-// fields are the parts of a request that matter.
-type fields struct {
-	namespace string
-	requests  int
-	addresses []string
-	schemas   []string
-	legacyDN  bool
-}
-
-// readFields walks a request: Autodiscover/Request/… by local names in any
-// letter case, with any prefix and in any order.
-func readFields(body []byte) (fields, error) {
-	var (
-		f    fields
-		path []string
-		text strings.Builder
-		d    = xml.NewDecoder(bytes.NewReader(bytes.TrimPrefix(bytes.TrimSpace(body), []byte("\ufeff"))))
-		root = false
-	)
-	d.CharsetReader = func(charset string, input io.Reader) (io.Reader, error) {
-		if strings.EqualFold(charset, "us-ascii") {
-			return input, nil
-		}
-		return nil, invalid("the request is in an encoding other than UTF-8")
-	}
-	for {
-		token, err := d.Token()
-		if err == io.EOF {
-			if !root {
-				return f, invalid("the request is empty")
-			}
-			return f, nil
-		}
-		if err != nil {
-			return f, err
-		}
-		switch t := token.(type) {
-		case xml.Directive:
-			return f, invalid("a document type declaration is not allowed")
-		case xml.StartElement:
-			name := strings.ToLower(t.Name.Local)
-			switch {
-			case len(path) == 0 && root:
-				return f, invalid("the request goes on behind its root")
-			case len(path) == 0 && name == "envelope":
-				return f, invalid("SOAP is not offered; plain XML in the outlook or mobilesync request schema is")
-			case len(path) == 0 && name != "autodiscover":
-				return f, invalid("the root element must be Autodiscover")
-			case len(path) == maxDepth:
-				return f, invalid("elements nest too deep")
-			case len(path) == 3 && path[2] == "emailaddress":
-				return f, invalid("EMailAddress must hold text alone")
-			}
-			if len(path) == 0 {
-				root, f.namespace = true, t.Name.Space
-			}
-			path = append(path, name)
-			text.Reset()
-			if len(path) == 2 && name == "request" {
-				f.requests++
-				// The innermost says most; elements inherit what they do not say.
-				if t.Name.Space != "" {
-					f.namespace = t.Name.Space
-				}
-			}
-		case xml.CharData:
-			if len(path) == 0 && len(bytes.TrimSpace(t)) > 0 {
-				return f, invalid("the request is not XML, or has text outside of its root")
-			}
-			text.Write(t)
-		case xml.EndElement:
-			if len(path) == 3 && path[1] == "request" {
-				value := strings.TrimSpace(text.String())
-				switch path[2] {
-				case "emailaddress":
-					f.addresses = append(f.addresses, value)
-				case "acceptableresponseschema":
-					f.schemas = append(f.schemas, value)
-				case "legacydn":
-					f.legacyDN = f.legacyDN || value != ""
-				}
-			}
-			path = path[:len(path)-1]
-			text.Reset()
-		}
-	}
-}
-
-func (f fields) request() (Request, error) {
-	schema, known := requestNamespaces[withHTTP(f.namespace)]
-	switch {
-	case !known:
-		return Request{}, invalid("the request's namespace is unknown")
-	case f.requests != 1:
-		return Request{}, invalid("one Request element is allowed; there are %d", f.requests)
-	case f.legacyDN: // where both stand, it goes before the address (MS-OXDSCLI)
-		return Request{}, &Error{UnknownAddress, "LegacyDN is unknown here; ask with EMailAddress"}
-	case len(f.addresses) != 1:
-		return Request{}, invalid("one EMailAddress element is allowed; there are %d", len(f.addresses))
-	}
-	a, err := address.Parse(f.addresses[0])
-	if err != nil {
-		return Request{}, invalid("EMailAddress: %s", err)
-	}
-	if len(f.schemas) > 0 {
-		schema = ""
-		for _, s := range f.schemas {
-			if s := Schema(withHTTP(s)); s == Outlook || s == MobileSync {
-				schema = s
-				break
-			}
-		}
-		if schema == "" {
-			return Request{}, &Error{NotProvided, "AcceptableResponseSchema is not provided; the outlook 2006a and mobilesync 2006 response schemas are"}
-		}
-	}
-	return Request{a, schema}, nil
-}
-
-func withHTTP(namespace string) string {
-	if rest, ok := strings.CutPrefix(strings.TrimSpace(namespace), "https://"); ok {
-		return "http://" + rest
-	}
-	return strings.TrimSpace(namespace)
-}
-
-// escapeBareAmpersands escapes every & that starts none of XML's five entities
-// and no character reference.
-func escapeBareAmpersands(body []byte) []byte {
-	out := make([]byte, 0, len(body)+64)
-	for i, c := range body {
-		out = append(out, c)
-		if c == '&' && !startsEntity(body[i+1:]) {
-			out = append(out, "amp;"...)
-		}
-	}
-	return out
-}
-
-func startsEntity(b []byte) bool {
-	if len(b) > 0 && b[0] == '#' {
-		return true // right or wrong, it was meant as one
-	}
-	for _, name := range [...]string{"amp;", "lt;", "gt;", "quot;", "apos;"} {
-		if len(b) >= len(name) && string(b[:len(name)]) == name {
-			return true
-		}
-	}
-	return false
+// ParseGETRequest reads a GET of the XML form, as Delta Chat and MyMail send it:
+// it says nothing but its Host.
+func ParseGETRequest(host string) Request {
+	return Request{address.Address{Domain: address.ParseHost(host, "autodiscover")}, Outlook}
 }

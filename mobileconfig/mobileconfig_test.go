@@ -369,8 +369,9 @@ func TestIdentity(t *testing.T) {
 // No name and no address adds a key.
 func TestNothingIsInjected(t *testing.T) {
 	c := shipped(t)
+	const bidi = "\u200f\u202eabc"
 	crafted := []string{
-		`</string><key>IncomingPassword</key><string>`, `]]>`, `&`, `<`, `"`, `<!--`, "😀", "\u200f\u202eabc", strings.Repeat("ü", 100), "&#0;", "%EMAILADDRESS%",
+		`</string><key>IncomingPassword</key><string>`, `]]>`, `&`, `<`, `"`, `<!--`, "😀", bidi, strings.Repeat("ü", 100), "&#0;", "%EMAILADDRESS%",
 	}
 	keys := func(v value) string {
 		var all []string
@@ -386,7 +387,12 @@ func TestNothingIsInjected(t *testing.T) {
 	want := keys(parsePlist(t, plain))
 	for _, s := range crafted {
 		a := account(t, c, "fred@gmx.com")
-		a.Address.Local = s
+		if a.Address.Local = s; s == bidi {
+			if err := mobileconfig.Check(a, mobileconfig.Options{}); err == nil {
+				t.Errorf("%q is an address", s)
+			}
+			a.Address.Local = "fred"
+		}
 		doc, err := mobileconfig.Render([]settings.Account{a}, mobileconfig.Options{Name: s, Lang: s})
 		if err != nil {
 			t.Fatal(err)
@@ -419,6 +425,23 @@ func TestNoLanguageLacksAMessage(t *testing.T) {
 			t.Errorf("%s: %s", lang, text)
 		}
 		seen[text] = lang
+	}
+}
+
+// A notice shows in the reader's language, whatever its region.
+func TestNotice(t *testing.T) {
+	p := everything
+	p.Notice = &settings.Notice{Text: []settings.Text{{Lang: "en", Value: "Switch IMAP on."}, {Lang: "pt-BR", Value: "Ative o IMAP."}}}
+	a := p.For(address.Address{Local: "fred", Domain: address.Domain{ASCII: "example.com", Unicode: "example.com"}})
+	for lang, want := range map[string]string{"pt": "Ative o IMAP.", "en": "Switch IMAP on.", "fr": "Switch IMAP on."} {
+		doc, err := mobileconfig.Render([]settings.Account{a, a}, mobileconfig.Options{Lang: lang})
+		if err != nil {
+			t.Fatal(err)
+		}
+		consent := parsePlist(t, doc).dict["ConsentText"].dict["default"].text
+		if !strings.HasSuffix(consent, "\n\n"+want) || strings.Count(consent, want) != 1 {
+			t.Errorf("%s: %s", lang, consent)
+		}
 	}
 }
 

@@ -10,13 +10,13 @@ package mobileconfig
 import (
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
 	"milepost/address"
+	"milepost/internal/query"
 )
 
 // ContentType of a profile, signed or not.
@@ -29,8 +29,10 @@ const (
 
 // Request is what a link to a profile asks for.
 type Request struct {
-	Addresses []address.Address // at least one
+	Addresses []address.Address // at least one, none of them twice
 	Options   Options
+
+	listed int // addresses, those that stand twice too
 }
 
 // Paths are where profiles are asked for: ours first, then those that stand in
@@ -44,76 +46,96 @@ var Paths = []string{
 }
 
 // ParseRequest reads a query: the address as emailaddress, email or addresses,
-// several repeated or with commas; name, protocol and lang. Languages are those
-// that the client prefers (an Accept-Language header), for want of lang. The
-// errors are sentences for the person who opened the link.
+// of which any may be repeated or a list with commas; name, protocol and lang.
+// Languages are those that the client prefers (an Accept-Language header), for
+// want of lang. The errors are sentences for the person who opened the link.
 func ParseRequest(rawQuery, languages string) (Request, error) {
 	r := Request{Options: Options{Lang: chooseLanguage(languages)}}
-	for pair := range strings.SplitSeq(rawQuery, "&") {
-		key, raw, _ := strings.Cut(pair, "=")
-		value, err := url.PathUnescape(raw) // keeps a + that was not escaped
-		if err != nil {
-			value = raw
-		}
-		switch strings.ToLower(key) {
-		case "emailaddress", "email", "addresses":
-			list := []string{value}
-			if _, err := address.Parse(value); err != nil { // a comma may be part of one
-				list = strings.Split(value, ",")
-			}
-			for _, one := range list {
-				a, err := parseAddress(strings.TrimSpace(one))
-				if err != nil {
-					return Request{}, err
-				}
-				if !slices.Contains(r.Addresses, a) {
-					r.Addresses = append(r.Addresses, a)
-				}
-			}
-		case "name":
-			// In a name a + is a space, as forms write it.
-			if value, err = url.QueryUnescape(raw); err != nil {
-				value = raw
-			}
-			if r.Options.Name, err = parseName(value); err != nil {
-				return Request{}, err
-			}
-		case "protocol":
-			switch strings.ToLower(value) {
-			case "pop3", "pop":
-				r.Options.POP3 = true
-			case "imap", "":
-			default:
-				return Request{}, errors.New("the protocol is unknown; imap and pop3 are allowed")
-			}
-		case "lang":
-			if value != "" {
-				r.Options.Lang = chooseLanguage(value)
-			}
+	for p := range query.Parameters(rawQuery) {
+		if err := r.read(p); err != nil {
+			return Request{}, err
 		}
 	}
-	switch {
-	case len(r.Addresses) == 0:
+	if len(r.Addresses) == 0 {
 		return Request{}, errors.New("the address is missing; add ?emailaddress=ADDRESS")
-	case len(r.Addresses) > maxAddresses:
-		return Request{}, fmt.Errorf("a profile holds at most %d addresses", maxAddresses)
 	}
 	return r, nil
 }
 
-// parseAddress reads an address that will stand on a device's screen, under our
-// signature: it must not be a sentence, nor turn the text around.
-func parseAddress(s string) (address.Address, error) {
-	a, err := address.Parse(s)
-	switch {
-	case err != nil:
-		return a, fmt.Errorf("the %w", err)
-	case strings.ContainsFunc(a.Local, unicode.IsSpace):
-		return a, errors.New("the address has a space; no profile is made for those")
-	case strings.ContainsFunc(a.Local, isBidi):
-		return a, errors.New("the address has characters that turn the direction of text")
+func (r *Request) read(p query.Parameter) (err error) {
+	switch p.Name {
+	case "emailaddress", "email", "addresses":
+		return r.readAddresses(p.Value())
+	case "name":
+		r.Options.Name, err = parseName(p.Text())
+	case "protocol":
+		switch strings.ToLower(p.Value()) {
+		case "pop3", "pop":
+			r.Options.POP3 = true
+		case "imap", "":
+		default:
+			return errors.New("the protocol is unknown; imap and pop3 are allowed")
+		}
+	case "lang":
+		if lang := p.Value(); lang != "" {
+			r.Options.Lang = chooseLanguage(lang)
+		}
 	}
-	return a, nil
+	return err
+}
+
+// readAddresses reads a list, and counts before it works: a query has room for
+// thousands.
+func (r *Request) readAddresses(list string) error {
+	for more := true; more; {
+		var one string
+		one, list, more = cutAddress(list)
+		if r.listed++; r.listed > maxAddresses {
+			return fmt.Errorf("a profile holds at most %d addresses", maxAddresses)
+		}
+		a, err := address.Parse(strings.TrimSpace(one))
+		if err != nil {
+			return fmt.Errorf("the %w", err)
+		}
+		if err := checkAddress(a); err != nil {
+			return err
+		}
+		if !slices.Contains(r.Addresses, a) {
+			r.Addresses = append(r.Addresses, a)
+		}
+	}
+	return nil
+}
+
+// cutAddress cuts a list at its first comma outside of quotes (RFC 5321 §4.1.2,
+// Quoted-string).
+func cutAddress(list string) (first, rest string, more bool) {
+	quoted := false
+	for i := 0; i < len(list); i++ {
+		switch c := list[i]; {
+		case c == '\\' && quoted:
+			i++
+		case c == '"':
+			quoted = !quoted
+		case c == ',' && !quoted:
+			return list[:i], list[i+1:], true
+		}
+	}
+	return list, "", false
+}
+
+// checkAddress refuses an address that would mislead on a device's screen, under
+// our signature: it must not be a sentence, nor turn the text around.
+func checkAddress(a address.Address) error {
+	switch {
+	case a.Local == "":
+		return errors.New("a profile needs a whole address")
+	case strings.ContainsFunc(a.Local, unicode.IsSpace):
+		return errors.New("the address has a space; no profile is made for those")
+	case strings.ContainsFunc(a.Local, isBidi):
+		return errors.New("the address has characters that turn the direction of text")
+	}
+	return nil
 }
 
 // isBidi tells whether a character turns the direction of the text around it

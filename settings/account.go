@@ -12,14 +12,20 @@ type Account struct {
 	// Address is whose account this is. Its Domain is always set; its Local is
 	// empty when the request named only the domain.
 	Address address.Address
+	// Login is the login name that a directory has for the address; empty: what
+	// the provider's usernames make of the address.
+	Login string
 	// Provider has its hostnames and URLs filled in for Address. Usernames stay
-	// templates: whether to fill them is each format's own matter.
+	// templates: a format may want to keep them so.
 	Provider Provider
+
+	inURL bool // the address, or its local part, is in one of the URLs
 }
 
-// For fills the placeholders of hostnames and URLs in for an address. A server
-// whose hostname would become longer than a name can be is left out. Lists
-// without placeholders are shared with p, so they must not be changed.
+// For makes the account of an address: it fills the placeholders of hostnames
+// and URLs in. A server whose hostname would become longer than a name can be is
+// left out. Lists without placeholders are shared with p, so they must not be
+// changed.
 func (p *Provider) For(a address.Address) Account {
 	q := *p
 	q.Incoming = serversFor(p.Incoming, a.Domain)
@@ -37,7 +43,39 @@ func (p *Provider) For(a address.Address) Account {
 		q.OAuth2 = &o
 	}
 	q.Webmail = p.Webmail.For(a)
-	return Account{Address: a, Provider: q}
+	return Account{Address: a, Provider: q, inURL: p.urlNamesAddress()}
+}
+
+// Username returns the login name for a server or service whose username is u:
+// the directory's, or else the template filled in for the address.
+func (a Account) Username(u Username) string {
+	if a.Login != "" {
+		return a.Login
+	}
+	return u.For(a.Address)
+}
+
+// Shared tells whether a document of the account is the same for everybody in
+// its domain, if it keeps the username %EMAILADDRESS% as it is.
+func (a Account) Shared() bool {
+	varies := func(u Username) bool { return u != EmailAddress && namesAddress(u) }
+	inServer := func(s Server) bool { return varies(s.Username) }
+	inService := func(s Service) bool { return varies(s.Username) }
+	p := &a.Provider
+	return a.Login == "" && !a.inURL && !p.urlNamesAddress() &&
+		!slices.ContainsFunc(p.Incoming, inServer) && !slices.ContainsFunc(p.Outgoing, inServer) &&
+		!slices.ContainsFunc(p.Setup, inServer) && !slices.ContainsFunc(p.Services, inService)
+}
+
+// urlNamesAddress tells whether a URL is a template that differs from one
+// address of a domain to the other.
+func (p *Provider) urlNamesAddress() bool {
+	return slices.ContainsFunc(p.Services, func(s Service) bool { return namesAddress(s.URL) }) ||
+		p.OAuth2 != nil && (namesAddress(p.OAuth2.AuthURL) || namesAddress(p.OAuth2.TokenURL)) || namesAddress(p.Webmail)
+}
+
+func namesAddress[S ~string](s S) bool {
+	return strings.Contains(string(s), EmailAddress) || strings.Contains(string(s), EmailLocalPart)
 }
 
 func hasPlaceholder[S ~string](s S) bool { return strings.Contains(string(s), "%EMAIL") }

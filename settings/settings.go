@@ -8,7 +8,6 @@ package settings
 import (
 	"slices"
 	"strings"
-	"unicode"
 
 	"milepost/address"
 )
@@ -156,12 +155,29 @@ type Text struct {
 	Value string
 }
 
-// OneLine folds the white space in a text, but for the spaces at which French does
-// not break a line.
-func OneLine(s string) string {
-	return strings.Join(strings.FieldsFunc(s, func(r rune) bool {
-		return unicode.IsSpace(r) && r != '\u00a0' && r != '\u202f'
-	}), " ")
+// InLanguage returns the text for the readers of a language: the one with its
+// tag, else one with its base language (pt for pt-BR, and pt-BR for pt), else an
+// English one, else the first.
+func InLanguage(texts []Text, lang string) Text {
+	base := func(tag string) string { b, _, _ := strings.Cut(tag, "-"); return b }
+	best, bestRank := Text{}, -1
+	for _, t := range texts {
+		rank := 0
+		switch {
+		case t.Lang == lang:
+			rank = 4
+		case base(t.Lang) == base(lang):
+			rank = 3
+		case t.Lang == "en":
+			rank = 2
+		case base(t.Lang) == "en":
+			rank = 1
+		}
+		if rank > bestRank {
+			best, bestRank = t, rank
+		}
+	}
+	return best
 }
 
 // Documentation is a help page of the provider.
@@ -221,8 +237,8 @@ type Provider struct {
 	Services []Service
 	OAuth2   *OAuth2Settings // nil: none
 
-	// Where Outlook finds the Exchange that really has the mailboxes; at most one
-	// of the two. The address is a template.
+	// Where Outlook finds the Exchange server that has the mailboxes; at most one
+	// of the two is set. The address is a template.
 	AutodiscoverRedirectURL     URL
 	AutodiscoverRedirectAddress Username
 

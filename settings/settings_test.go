@@ -44,6 +44,111 @@ func TestFor(t *testing.T) {
 	}
 }
 
+func TestUsername(t *testing.T) {
+	fred := account(t, "fred@example.com")
+	nobody := address.Address{Domain: fred.Domain}
+	for _, tc := range []struct {
+		name     string
+		address  address.Address
+		login    string
+		username settings.Username
+		want     string
+	}{
+		{"the template", fred, "", "%EMAILLOCALPART%.%EMAILDOMAIN%", "fred.example.com"},
+		{"no template", fred, "", "everybody", "everybody"},
+		{"nobody's", nobody, "", "%EMAILLOCALPART%.%EMAILDOMAIN%", "%EMAILLOCALPART%.example.com"},
+		{"the directory's", fred, "u1234", settings.EmailAddress, "u1234"},
+		{"the directory's over no template", fred, "u1234", "everybody", "u1234"},
+		{"a login name is no template", fred, settings.EmailLocalPart, settings.EmailAddress, settings.EmailLocalPart},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			a := settings.Account{Address: tc.address, Login: tc.login}
+			if got := a.Username(tc.username); got != tc.want {
+				t.Errorf("%s, want %s", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestShared(t *testing.T) {
+	server := func(u settings.Username) []settings.Server {
+		return []settings.Server{{Hostname: "imap.%EMAILDOMAIN%", Username: settings.EmailAddress}, {Hostname: "mail.example.com", Username: u}}
+	}
+	service := func(url settings.URL, u settings.Username) []settings.Service {
+		return []settings.Service{{URL: "https://a.example.com/", Username: settings.EmailAddress}, {URL: url, Username: u}}
+	}
+	for _, tc := range []struct {
+		name     string
+		provider settings.Provider
+		login    string
+		want     bool
+	}{
+		{"nothing", settings.Provider{}, "", true},
+		{"the whole address as username", settings.Provider{Incoming: server(settings.EmailAddress)}, "", true},
+		{"the domain alone", settings.Provider{Incoming: server("u-%EMAILDOMAIN%"), Webmail: "https://webmail.%EMAILDOMAIN%/%EMAILDOMAIN%"}, "", true},
+		{"a directory's login name", settings.Provider{Incoming: server(settings.EmailAddress)}, "fred", false},
+		{"incoming username", settings.Provider{Incoming: server(settings.EmailLocalPart)}, "", false},
+		{"outgoing username", settings.Provider{Outgoing: server("x-%EMAILADDRESS%")}, "", false},
+		{"set-up username", settings.Provider{Setup: server(settings.EmailLocalPart)}, "", false},
+		{"service username", settings.Provider{Services: service("https://b.example.com/", settings.EmailLocalPart)}, "", false},
+		{"service URL", settings.Provider{Services: service("https://b.example.com/%EMAILADDRESS%", settings.EmailAddress)}, "", false},
+		{"service URL with the domain", settings.Provider{Services: service("https://b.example.com/%EMAILDOMAIN%", settings.EmailAddress)}, "", true},
+		{"OAuth2 authorisation", settings.Provider{OAuth2: &settings.OAuth2Settings{AuthURL: "https://a.example.com/%EMAILLOCALPART%"}}, "", false},
+		{"OAuth2 token", settings.Provider{OAuth2: &settings.OAuth2Settings{TokenURL: "https://a.example.com/?u=%EMAILADDRESS%"}}, "", false},
+		{"webmail", settings.Provider{Webmail: "https://webmail.example.com/%EMAILLOCALPART%"}, "", false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			fred := account(t, "fred@example.com")
+			for name, a := range map[string]settings.Account{
+				"somebody's": tc.provider.For(fred),
+				"nobody's":   tc.provider.For(address.Address{Domain: fred.Domain}),
+				"not filled": {Address: fred, Provider: tc.provider},
+			} {
+				a.Login = tc.login
+				if got := a.Shared(); got != tc.want {
+					t.Errorf("%s: %t", name, got)
+				}
+				if n := testing.AllocsPerRun(10, func() { a.Shared() }); n > 0 {
+					t.Errorf("%s: %v allocations", name, n)
+				}
+			}
+		})
+	}
+}
+
+func TestInLanguage(t *testing.T) {
+	texts := func(langs ...string) []settings.Text {
+		var out []settings.Text
+		for _, l := range langs {
+			out = append(out, settings.Text{Lang: l, Value: "in " + l})
+		}
+		return out
+	}
+	for _, tc := range []struct {
+		name  string
+		texts []settings.Text
+		lang  string
+		want  string
+	}{
+		{"the tag itself", texts("en", "pt-BR", "pt"), "pt", "pt"},
+		{"a region's tag", texts("en", "pt", "pt-BR"), "pt-BR", "pt-BR"},
+		{"a text with a region", texts("en", "pt-BR"), "pt", "pt-BR"},
+		{"a reader with a region", texts("en", "pt"), "pt-BR", "pt"},
+		{"another region", texts("en", "pt-PT"), "pt-BR", "pt-PT"},
+		{"English", texts("de", "en-GB", "en"), "fr", "en"},
+		{"English with a region", texts("de", "en-GB"), "fr", "en-GB"},
+		{"the first", texts("de", "nl"), "fr", "de"},
+		{"letters alone are no language", texts("est", "en"), "es", "en"},
+		{"none", nil, "en", ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			if got := settings.InLanguage(tc.texts, tc.lang); got.Lang != tc.want {
+				t.Errorf("%q, want %q", got.Lang, tc.want)
+			}
+		})
+	}
+}
+
 func TestForLeavesLongHostnamesOut(t *testing.T) {
 	long := ""
 	for range 25 {
@@ -102,6 +207,22 @@ func TestParseHostnameAccepts(t *testing.T) {
 	} {
 		if got, err := settings.ParseHostname(in); err != nil || got != want {
 			t.Errorf("%s: %s, %v", in, got, err)
+		}
+	}
+}
+
+func BenchmarkShared(b *testing.B) {
+	p := settings.Provider{
+		Incoming: []settings.Server{{Username: settings.EmailAddress}, {Username: settings.EmailAddress}},
+		Outgoing: []settings.Server{{Username: settings.EmailAddress}},
+		Services: []settings.Service{{URL: "https://dav.example.com/", Username: settings.EmailAddress}},
+		Webmail:  "https://webmail.example.com/",
+	}
+	a := p.For(address.Address{Local: "fred", Domain: address.Domain{ASCII: "example.com", Unicode: "example.com"}})
+	b.ReportAllocs()
+	for b.Loop() {
+		if !a.Shared() {
+			b.Fatal("not shared")
 		}
 	}
 }

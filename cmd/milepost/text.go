@@ -16,7 +16,7 @@ func text(a settings.Account) []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "%s: %s\n", a.Address.Unicode(), p.DisplayName)
 	if p.Notice != nil {
-		fmt.Fprintf(&b, "\n%s\n", inEnglish(p.Notice.Text))
+		fmt.Fprintf(&b, "\n%s\n", settings.InLanguage(p.Notice.Text, "en").Value)
 		if p.Notice.URL != "" {
 			fmt.Fprintln(&b, p.Notice.URL)
 		}
@@ -34,7 +34,7 @@ func text(a settings.Account) []byte {
 		for _, protocol := range list.protocols {
 			for _, s := range bestFirst(list.servers, protocol) {
 				fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%s\n", s.Protocol, s.Hostname, s.Port, s.SocketType,
-					methods(s.Authentication), s.Username.For(a.Address))
+					methods(s.Authentication), a.Username(s.Username))
 			}
 		}
 	}
@@ -42,13 +42,17 @@ func text(a settings.Account) []byte {
 	if len(p.Services) > 0 {
 		fmt.Fprintln(w, "\nSERVICE\tURL\tAUTHENTICATION\tUSERNAME")
 		for _, s := range p.Services {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", s.Protocol, s.URL, methods(s.Authentication), s.Username.For(a.Address))
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", s.Protocol, s.URL, methods(s.Authentication), a.Username(s.Username))
 		}
 		w.Flush()
 	}
 	links := [][2]string{{"webmail", string(p.Webmail)}, {"website", p.Website}}
 	for _, d := range p.Documentation {
-		links = append(links, [2]string{inEnglish(d.Descriptions), string(d.URL)})
+		name := settings.InLanguage(d.Descriptions, "en").Value
+		if name == "" {
+			name = "documentation"
+		}
+		links = append(links, [2]string{name, string(d.URL)})
 	}
 	links = append(links, [2]string{"source", p.Source})
 	fmt.Fprintln(w)
@@ -87,17 +91,4 @@ func methods(list []settings.Authentication) string {
 		words[i] = string(m)
 	}
 	return strings.Join(words, ", ")
-}
-
-// inEnglish returns the English text, or else the first.
-func inEnglish(texts []settings.Text) string {
-	for _, t := range texts {
-		if t.Lang == "en" {
-			return t.Value
-		}
-	}
-	if len(texts) == 0 {
-		return "documentation"
-	}
-	return texts[0].Value
 }

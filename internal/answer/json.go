@@ -43,7 +43,7 @@ func JSON(a Answer, lang string) ([]byte, error) {
 		out.Notice = &notice
 	}
 	for _, s := range p.Services {
-		out.Services = append(out.Services, jsonService{s.Protocol, s.URL, s.Authentication, s.Username.For(a.Asked.Address)})
+		out.Services = append(out.Services, jsonService{s.Protocol, s.URL, s.Authentication, a.Asked.Username(s.Username)})
 	}
 	for _, d := range p.Documentation {
 		out.Documentation = append(out.Documentation, textJSON(d.Descriptions, d.URL, lang))
@@ -135,7 +135,7 @@ func jsonServers(a Answer, servers []settings.Server, recommended settings.Serve
 		return rank(x, recommended) - rank(y, recommended)
 	})
 	for _, s := range servers {
-		out = append(out, jsonServer{s.Protocol, s.Hostname, s.Port, s.SocketType, s.Authentication, s.Username.For(a.Asked.Address), same(s, recommended)})
+		out = append(out, jsonServer{s.Protocol, s.Hostname, s.Port, s.SocketType, s.Authentication, a.Asked.Username(s.Username), same(s, recommended)})
 	}
 	return out
 }
@@ -148,6 +148,6 @@ func rank(s, recommended settings.Server) int {
 }
 
 func textJSON(texts []settings.Text, url settings.URL, lang string) jsonText {
-	t := inLanguage(texts, lang)
+	t := settings.InLanguage(texts, lang)
 	return jsonText{t.Value, t.Lang, url}
 }

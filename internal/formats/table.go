@@ -3,6 +3,7 @@ package formats
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -51,7 +52,7 @@ var table = []Format{
 		Paths: []string{autodiscover.POXPath}, Methods: get,
 		ContentType: autodiscover.ContentType, Cached: true, Vary: "X-Forwarded-Proto",
 		Parse: func(r Request) (lookup.Question, Options, error) {
-			q := lookup.Question{Addresses: []address.Address{{}}, Host: address.ParseHost(r.Host, "autodiscover")}
+			q := lookup.Question{Addresses: []address.Address{{}}, Host: autodiscover.ParseGETRequest(r.Host).Address.Domain}
 			if r.PublicURL != "" && !r.HTTPS && strings.HasPrefix(strings.ToLower(r.Host), "autodiscover.") {
 				return q, Options{}, &Redirect{r.PublicURL + autodiscover.POXPath}
 			}
@@ -94,11 +95,7 @@ func about(a address.Address) lookup.Question {
 }
 
 func autoconfigPaths() []string {
-	paths := []string{
-		"/mail/config-v1.1.xml",                        // at autoconfig.DOMAIN
-		"/.well-known/autoconfig/mail/config-v1.1.xml", // at DOMAIN
-		"/v1.1/mail/config-v1.1.xml",                   // Nine asks here
-	}
+	paths := slices.Clone(autoconfig.Paths)
 	for _, folder := range autoconfig.ISPDBPaths {
 		paths = append(paths, folder+":domain")
 	}

@@ -104,19 +104,12 @@ func oneLeadingSlash(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// anyCase lets the Autodiscover paths be written in any letter case, as Outlook
-// and exchangelib do. An address behind such a path stays as it is.
+// anyCase lets the paths of Autodiscover be written in any letter case.
 func anyCase(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		u := c.Request().URL
-		for _, path := range [...]string{autodiscover.POXPath, autodiscover.JSONPath} {
-			if strings.EqualFold(u.Path, path) {
-				u.Path, u.RawPath = path, ""
-				return next(c)
-			}
-		}
-		if n := len(autodiscover.JSONAddressPath); len(u.Path) > n && strings.EqualFold(u.Path[:n], autodiscover.JSONAddressPath) {
-			u.Path, u.RawPath = autodiscover.JSONAddressPath+u.Path[n:], ""
+		if path, ok := autodiscover.CanonicalPath(u.Path); ok {
+			u.Path, u.RawPath = path, ""
 		}
 		return next(c)
 	}

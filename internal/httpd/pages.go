@@ -134,20 +134,14 @@ func answerTo(x *exchange) (answer.Request, answer.Answer, error) {
 	return request, found, nil
 }
 
-// profilePath is where the profile of an answer is; empty: none can be made.
+// profilePath is where the profile of an answer is; empty: none can be made, and
+// no link leads to an error.
 func profilePath(a answer.Answer, lang string) string {
-	if a.Asked.Local() == "" || a.OnThisComputer() {
+	options := mobileconfig.Options{POP3: a.Protocol == settings.POP3}
+	if a.OnThisComputer() || mobileconfig.Check(a.Asked.Account, options) != nil {
 		return ""
 	}
-	query := a.ProfileQuery(lang)
-	request, err := mobileconfig.ParseRequest(query, "")
-	if err != nil {
-		return ""
-	}
-	if _, err := mobileconfig.Render([]settings.Account{a.Asked.Account}, request.Options); err != nil {
-		return ""
-	}
-	return mobileconfig.Paths[0] + "?" + query
+	return mobileconfig.Paths[0] + "?" + a.ProfileQuery(lang)
 }
 
 func providers(x *exchange) error {

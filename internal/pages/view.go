@@ -98,22 +98,9 @@ func (v *view) Current(path string) bool { return v.path == path }
 // Asset is the path of an embedded file, which changes with its content.
 func (v *view) Asset(name string) string { return v.Site.assets.paths[name] }
 
-// Texts chooses the reader's text among several.
-func (v *view) Texts(texts []settings.Text) settings.Text { return inLanguage(texts, v.Reader.Lang) }
-
-// inLanguage returns the text in a language, or the English one, or the first.
-func inLanguage(texts []settings.Text, lang string) settings.Text {
-	for _, wanted := range []string{lang, "en"} {
-		for _, t := range texts {
-			if base, _, _ := strings.Cut(t.Lang, "-"); base == wanted {
-				return t
-			}
-		}
-	}
-	if len(texts) > 0 {
-		return texts[0]
-	}
-	return settings.Text{}
+// Texts finds the text for the reader among several.
+func (v *view) Texts(texts []settings.Text) settings.Text {
+	return settings.InLanguage(texts, v.Reader.Lang)
 }
 
 // Security names a socket type as mail programs do.
@@ -245,7 +232,7 @@ func (v *view) UsernameField(u settings.Username, a answer.Asked, server string)
 
 func (v *view) usernameText(u settings.Username, a answer.Asked) (text string, filled bool) {
 	if a.Local() != "" {
-		return u.For(a.Address), true
+		return a.Username(u), true
 	}
 	switch u {
 	case settings.EmailAddress:

@@ -169,7 +169,7 @@ func texts(t *tomlfile.Table) []settings.Text {
 			t.Errorf(key, "is empty")
 			continue
 		}
-		value = settings.OneLine(value)
+		value = oneLine(value)
 		if strings.ContainsFunc(value, unicode.IsControl) {
 			t.Errorf(key, "has control characters")
 			continue
@@ -184,6 +184,14 @@ func texts(t *tomlfile.Table) []settings.Text {
 		t.Errorf("en", "is missing; a text in at least one language is needed")
 	}
 	return out
+}
+
+// oneLine folds the white space in a text, but for the spaces at which French does
+// not break a line.
+func oneLine(s string) string {
+	return strings.Join(strings.FieldsFunc(s, func(r rune) bool {
+		return unicode.IsSpace(r) && r != '\u00a0' && r != '\u202f'
+	}), " ")
 }
 
 func country(s string) (string, error) {

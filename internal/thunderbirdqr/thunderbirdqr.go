@@ -55,7 +55,7 @@ func server(s settings.Server, a answer.Asked, oauth2 bool) ([]any, settings.Aut
 	if !hasProtocol || !hasSecurity || !hasMethod {
 		return nil, "", false
 	}
-	return []any{protocol, string(s.Hostname), s.Port, security, methods[method], s.Username.For(a.Address)}, method, true
+	return []any{protocol, string(s.Hostname), s.Port, security, methods[method], a.Username(s.Username)}, method, true
 }
 
 // chooseMethod chooses the one method that a server's array has room for.

@@ -1,0 +1,103 @@
+package autodiscover_test
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+
+	"milepost/address"
+	"milepost/autodiscover"
+	"milepost/settings"
+)
+
+var protocolElement = regexp.MustCompile(`(?s)<Type>(\w+)</Type>.*?<Port>(\d+)</Port>.*?<Encryption>(\w+)</Encryption>`)
+
+// thunderbirdReads is how Thunderbird's Exchange look-up understands a Protocol
+// (ExchangeAutoDiscover.sys.mjs, readAutoDiscoverXML).
+func thunderbirdReads(port, encryption string) string {
+	switch {
+	case encryption == "None":
+		return "None"
+	case port == "143" || port == "110" || port == "25" || port == "587":
+		return "TLS"
+	}
+	return "SSL"
+}
+
+// A server that Thunderbird misreads stands behind one that it reads rightly, and
+// alone only where there is no other.
+func TestThunderbird(t *testing.T) {
+	for _, tc := range []struct {
+		name               string
+		incoming, outgoing string
+		want               string
+	}{
+		{"all as usual", "imap 993 SSL, pop3 995 SSL", "smtp 465 SSL", "IMAP 993 SSL, POP3 995 SSL, SMTP 465 SSL"},
+		{"STARTTLS on its ports", "imap 143 STARTTLS, pop3 110 STARTTLS", "smtp 587 STARTTLS", "IMAP 143 TLS, POP3 110 TLS, SMTP 587 TLS"},
+		{"TLS on 587 before 465", "imap 993 SSL", "smtp 587 SSL, smtp 465 SSL", "IMAP 993 SSL, SMTP 465 SSL"},
+		{"STARTTLS on a port of its own before 143", "imap 1143 STARTTLS, imap 143 STARTTLS", "smtp 465 SSL", "IMAP 143 TLS, SMTP 465 SSL"},
+		{"one protocol of two", "imap 993 SSL, pop3 1110 STARTTLS", "smtp 465 SSL", "IMAP 993 SSL, POP3 1110 TLS, SMTP 465 SSL"},
+		{"the other protocol of two", "imap 1143 STARTTLS, pop3 995 SSL", "smtp 465 SSL", "POP3 995 SSL, IMAP 1143 TLS, SMTP 465 SSL"},
+		{"no password is no way out", "imap 1143 STARTTLS, imap 993 SSL OAuth2", "smtp 465 SSL", "IMAP 1143 TLS, SMTP 465 SSL"},
+		{"clear text is no way out", "imap 1143 STARTTLS, imap 143 plain, pop3 110 plain", "smtp 465 SSL", "IMAP 1143 TLS, SMTP 465 SSL"},
+		{"clear text alone", "imap 1143 plain", "smtp 25 plain", "IMAP 1143 None, SMTP 25 None"},
+		{"nothing else to send with", "imap 993 SSL", "smtp 587 SSL", "IMAP 993 SSL, SMTP 587 SSL"},
+		{"Bridge", "imap 1143 STARTTLS", "smtp 1025 STARTTLS", "IMAP 1143 TLS, SMTP 1025 TLS"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			p := settings.Provider{Incoming: servers(t, tc.incoming), Outgoing: servers(t, tc.outgoing)}
+			if got := strings.Join(protocols(t, &p), ", "); got != tc.want {
+				t.Errorf("%s, want %s", got, tc.want)
+			}
+		})
+	}
+}
+
+// Of the shipped providers two have nothing that Thunderbird reads rightly.
+func TestThunderbirdReadsShippedProviders(t *testing.T) {
+	misread := make(map[string]bool)
+	for _, p := range shipped(t).Providers() {
+		for _, protocol := range protocols(t, p) {
+			f := strings.Fields(protocol)
+			if f[2] != thunderbirdReads(f[1], f[2]) {
+				misread[p.ID+" "+f[0]] = true
+			}
+		}
+	}
+	if got, want := fmt.Sprint(misread), "map[charter.net SMTP:true proton.me IMAP:true proton.me SMTP:true]"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
+// servers reads "PROTOCOL PORT SOCKET-TYPE [OAuth2], …".
+func servers(t *testing.T, list string) []settings.Server {
+	t.Helper()
+	var out []settings.Server
+	for one := range strings.SplitSeq(list, ", ") {
+		s := settings.Server{Hostname: "mail.example.com", Authentication: []settings.Authentication{settings.PasswordCleartext}, Username: settings.EmailAddress}
+		one, oauth2 := strings.CutSuffix(one, " OAuth2")
+		if _, err := fmt.Sscan(one, &s.Protocol, &s.Port, &s.SocketType); err != nil {
+			t.Fatal(err)
+		}
+		if oauth2 {
+			s.Authentication[0] = settings.OAuth2
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// protocols lists what a document names.
+func protocols(t *testing.T, p *settings.Provider) []string {
+	t.Helper()
+	doc, err := autodiscover.Render(p.For(address.Address{Local: "fred", Domain: address.Domain{ASCII: "example.com", Unicode: "example.com"}}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []string
+	for _, m := range protocolElement.FindAllStringSubmatch(string(doc), -1) {
+		out = append(out, strings.Join(m[1:], " "))
+	}
+	return out
+}
