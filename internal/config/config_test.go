@@ -74,8 +74,11 @@ func TestBad(t *testing.T) {
 
 // Few records may be too large, too, if one line makes them.
 func TestGeneratedSize(t *testing.T) {
-	line := "$GENERATE 1-2000 a$ TXT" + strings.Repeat(` "`+strings.Repeat("x", 250)+`"`, 250)
-	unpack(t, txtar.Parse([]byte("-- milepost.toml --\n[[dns.zone]]\nname = \"a.example\"\nrecords = \"large.zone\"\n-- large.zone --\n@ A 192.0.2.1\n"+line+"\n")))
+	long := strings.Repeat(strings.Repeat("x", 60)+".", 4) + "example" // three times in each record
+	unpack(t, &txtar.Archive{Files: []txtar.File{
+		{Name: "milepost.toml", Data: []byte("[[dns.zone]]\nname = \"" + long + "\"\nrecords = \"large.zone\"\n")},
+		{Name: "large.zone", Data: []byte("$GENERATE 1-48000 a$ RP m t\n$GENERATE 1-48000 b$ RP m t\n")},
+	}})
 	_, err := config.Load("milepost.toml")
 	const want = "large.zone:2: is where the file exceeds 100000 records or 64 MiB of them; so much is allowed ($GENERATE makes a record of each number)"
 	if err == nil || err.Error() != want {

@@ -106,8 +106,9 @@ func serials(set *zones.Set, domains ...string) string {
 	var words []string
 	for _, d := range domains {
 		serial := uint32(0)
-		if z := set.Find("_tcp." + d + "."); z != nil {
-			serial = z.Serial()
+		if z := set.Find("_tcp." + d + "."); z != nil { // as it is answered
+			a := z.Answer(dns.Question{Name: "_tcp." + d + ".", Qtype: dns.TypeSOA, Qclass: dns.ClassINET})
+			serial = a.Answer[0].(*dns.SOA).Serial
 		}
 		words = append(words, fmt.Sprint(serial))
 	}

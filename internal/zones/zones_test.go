@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/miekg/dns"
@@ -189,4 +190,17 @@ func (p page) zones(t *testing.T) (*zones.Set, error) {
 		t.Fatal(err)
 	}
 	return zones.New(c, c.Own(), conf, nil, 1)
+}
+
+// Without a configuration there are no lines: -dns was asked for.
+func TestMistakesWithoutFile(t *testing.T) {
+	c, err := catalogue.Load(catalogue.Source{FS: fstest.MapFS{"one.toml": {Data: []byte(one)}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = zones.New(c, c.From(0), config.Default(), nil, 1)
+	const want = "-dns: the service's addresses are missing: autoconfig and autodiscover are zones of their own, and no CNAME can stand at the top of one (RFC 1034 §3.6.2)"
+	if err == nil || err.Error() != want {
+		t.Error(err)
+	}
 }
