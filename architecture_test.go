@@ -95,7 +95,9 @@ func TestArchitecture(t *testing.T) {
 		}
 	}
 	allow("milepost/internal/config", "milepost/address", "milepost/settings", "milepost/internal/pages", "milepost/internal/query", "milepost/internal/textfile", "milepost/internal/tomlfile")
-	allow("milepost/internal/nameserver", "milepost/address", "milepost/settings", "milepost/zone")
+	allow("milepost/internal/nameserver", "milepost/address", "milepost/settings", "milepost/zone", "milepost/internal/connlimit")
+	allow("milepost/internal/connlimit")
+	allow("milepost/internal/logqueue")
 	for _, shell := range []string{"os", "net", "net/http", "time", "log/slog", echoPath} {
 		if slices.Contains(all["milepost/internal/pages"].Imports, shell) {
 			t.Errorf("milepost/internal/pages imports %s: a page is made of its model alone", shell)

@@ -20,6 +20,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"milepost/internal/connlimit"
 	"milepost/zone"
 )
 
@@ -138,9 +139,14 @@ func (s *Server) Serve(ctx context.Context) error {
 		}
 		s.servers = append(s.servers, s.server(&dns.Server{PacketConn: u}))
 	}
-	limit := &connLimit{total: maxConns, each: maxEach, open: make(map[*conn]bool)}
+	limit := connlimit.New(connlimit.Bounds{
+		Total:        connlimit.Affordable(maxConns, 4),
+		PerNetwork:   maxEach,
+		Network:      networkOf,
+		WriteTimeout: tcpWrite,
+	}, s.log)
 	for _, l := range s.tcp {
-		s.servers = append(s.servers, s.server(&dns.Server{Listener: &listener{l, limit}}))
+		s.servers = append(s.servers, s.server(&dns.Server{Listener: limit.Listener(l)}))
 	}
 	ended := make(chan error, len(s.servers))
 	var started, running sync.WaitGroup
@@ -163,7 +169,7 @@ func (s *Server) Serve(ctx context.Context) error {
 			err = errors.Join(err, e)
 		}
 	}
-	limit.closeAll() // whoever is still served after that time
+	limit.CloseAll() // whoever is still served after that time
 	running.Wait()
 	s.notifier.wait()
 	return err
