@@ -97,7 +97,7 @@ func serve(args []string, stdout, stderr io.Writer) int {
 		dnsEnded <- err
 	}()
 	handler := httpd.Handler(httpd.Options{Catalogue: current.catalogue.Load, Pages: current.site.Load, Log: log, PublicURL: string(public), Sign: sign})
-	httpErr := httpd.Serve(ctx, listener, handler, log)
+	httpErr := httpd.Serve(ctx, listener, handler, log, httpd.DefaultDrain)
 	cancel()
 	dnsErr := <-dnsEnded
 	if httpErr != nil {

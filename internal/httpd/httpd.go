@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"runtime/debug"
 	"strconv"
@@ -21,17 +20,6 @@ import (
 	"milepost/address"
 	"milepost/catalogue"
 	"milepost/internal/pages"
-)
-
-// Limits of one connection. A request whose address has 10 kB still gets an
-// answer of ours; a body may have 64 KiB.
-const (
-	readHeaderTimeout = 5 * time.Second
-	readTimeout       = 10 * time.Second
-	writeTimeout      = 10 * time.Second
-	idleTimeout       = 75 * time.Second
-	shutdownTimeout   = 10 * time.Second
-	maxHeader         = 16 << 10 // octets
 )
 
 // How long an answer may be kept, in seconds: settings change seldom, and a
@@ -94,31 +82,6 @@ type server struct {
 // get routes GET and HEAD, which Echo keeps apart.
 func get(e *echo.Echo, path string, h echo.HandlerFunc) {
 	e.Match([]string{http.MethodGet, http.MethodHead}, path, h)
-}
-
-// Serve answers on a listener until the context ends, then lets requests under
-// way finish.
-func Serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger) error {
-	srv := &http.Server{
-		Handler:           h,
-		ReadHeaderTimeout: readHeaderTimeout,
-		ReadTimeout:       readTimeout,
-		WriteTimeout:      writeTimeout,
-		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    maxHeader,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
-	}
-	stopped := make(chan error, 1)
-	stop := context.AfterFunc(ctx, func() {
-		ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
-		defer cancel()
-		stopped <- srv.Shutdown(ctx)
-	})
-	err := srv.Serve(l)
-	if stop() {
-		return err // it ended by itself
-	}
-	return <-stopped
 }
 
 // document sends a rendered document.

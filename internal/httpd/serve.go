@@ -1,0 +1,123 @@
+package httpd
+
+import (
+	"context"
+	"crypto/tls"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"milepost/internal/connlimit"
+)
+
+// Limits of one connection. A request whose address has 10 kB still gets an
+// answer of ours; a body may have 64 KiB.
+const (
+	readHeaderTimeout = 5 * time.Second
+	readTimeout       = 10 * time.Second
+	writeTimeout      = 10 * time.Second
+	idleTimeout       = 75 * time.Second
+	shutdownTimeout   = 10 * time.Second
+	maxHeader         = 16 << 10 // octets
+)
+
+// Limits of all connections. An office behind one address has hundreds of people,
+// whose mail programs ask once and go.
+const (
+	maxConns   = 8192
+	maxNetwork = 256
+)
+
+// DefaultDrain is long enough for a load balancer to notice that the server goes.
+const DefaultDrain = 5 * time.Second
+
+// drainGrace is how long a connection is idle before a server that stops ends it: a
+// client that goes on asking has asked again by then, and was told that the
+// connection closes.
+const drainGrace = time.Second
+
+// Serve answers on a listener until the context ends. Then every answer ends its
+// connection, for as long as drain says or until none is left; then requests under
+// way are let finish.
+func Serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger, drain time.Duration) error {
+	limit := connlimit.New(connlimit.Bounds{
+		Total:      connlimit.Affordable(maxConns, 2),
+		PerNetwork: maxNetwork,
+		Network:    clientNetwork,
+	}, log)
+	var draining atomic.Bool
+	srv := &http.Server{
+		Handler:           answering(h, &draining),
+		ReadHeaderTimeout: readHeaderTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			return context.WithValue(ctx, connKey{}, limited(c))
+		},
+		ConnState: func(c net.Conn, state http.ConnState) {
+			switch state {
+			case http.StateActive:
+				limited(c).SetState(connlimit.Receiving)
+			case http.StateIdle:
+				limited(c).SetState(connlimit.Idle)
+			}
+		},
+	}
+	stopped := make(chan error, 1)
+	stop := context.AfterFunc(ctx, func() {
+		draining.Store(true)
+		drainConns(limit, drain)
+		ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
+		defer cancel()
+		stopped <- srv.Shutdown(ctx)
+	})
+	err := srv.Serve(limit.Listener(l))
+	if stop() {
+		return err // it ended by itself
+	}
+	return <-stopped
+}
+
+// drainConns waits until the last connection has ended. Shutdown alone would end a
+// connection at the very moment at which a client sends its next request, and
+// SetKeepAlivesEnabled(false) does too.
+func drainConns(limit *connlimit.Limit, atMost time.Duration) {
+	const often = 10 * time.Millisecond
+	for end := time.Now().Add(atMost); limit.Open() > 0 && time.Now().Before(end); time.Sleep(often) {
+		limit.CloseIdle(time.Now().Add(-drainGrace))
+	}
+}
+
+// answering notes which connections are being answered, and lets every answer of a
+// server that stops end its connection.
+func answering(h http.Handler, draining *atomic.Bool) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if c, ok := r.Context().Value(connKey{}).(*connlimit.Conn); ok {
+			c.SetState(connlimit.Answering)
+		}
+		if draining.Load() {
+			w.Header().Set("Connection", "close")
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
+// connKey is where a request's context has its connection.
+type connKey struct{}
+
+// limited returns the connection that was accepted, from under TLS too.
+func limited(c net.Conn) *connlimit.Conn {
+	if t, ok := c.(*tls.Conn); ok {
+		c = t.NetConn()
+	}
+	return c.(*connlimit.Conn)
+}
+
+// clientNetwork is one address of IPv4, and what one household has of IPv6.
+func clientNetwork(a netip.Addr) netip.Prefix { return connlimit.NetworkOf(a, 32, 64) }
