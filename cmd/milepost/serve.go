@@ -14,14 +14,22 @@ import (
 	"strings"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"milepost/address"
 	"milepost/catalogue"
 	"milepost/internal/config"
 	"milepost/internal/httpd"
+	"milepost/internal/logqueue"
 	"milepost/internal/nameserver"
 	"milepost/internal/pages"
 	"milepost/settings"
+)
+
+// The log may lag by so many octets, and at the end for so long.
+const (
+	logQueue = 1 << 20
+	logFlush = time.Second
 )
 
 func serve(args []string, stdout, stderr io.Writer) int {
@@ -51,6 +59,10 @@ func serve(args []string, stdout, stderr io.Writer) int {
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP) // before a long start, in which it would end the process
 	defer signal.Stop(hangup)
+	signal.Ignore(syscall.SIGPIPE) // else a reader of the log who goes takes the server along
+	queue := logqueue.New(stderr, logQueue)
+	defer queue.Close(logFlush)
+	stderr = queue // complaints too, so that they stay in order
 	log := slog.New(slog.NewTextHandler(stderr, nil))
 
 	from.publicHost = publicHost(public)

@@ -37,7 +37,7 @@ const DefaultDrain = 5 * time.Second
 // drainGrace is how long a connection is idle before a server that stops ends it: a
 // client that goes on asking has asked again by then, and was told that the
 // connection closes.
-const drainGrace = time.Second
+const drainGrace = 500 * time.Millisecond
 
 // Serve answers on a listener until the context ends. Then every answer ends its
 // connection, for as long as drain says or until none is left; then requests under

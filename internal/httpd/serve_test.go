@@ -138,7 +138,7 @@ func TestStop(t *testing.T) {
 	}{
 		{"no connection", nil, 0, 0},
 		{"idle for long", []string{"/"}, time.Minute, 0},
-		{"idle for a moment", []string{"/"}, 0, time.Second},
+		{"idle for a moment", []string{"/"}, 0, time.Second / 2},
 		{"an answer under way, longer than the drain", []string{"/slow"}, 0, 8 * time.Second},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
