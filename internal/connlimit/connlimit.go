@@ -20,8 +20,9 @@ type Bounds struct {
 	PerNetwork int
 	// Network returns the network that counts as one client.
 	Network func(netip.Addr) netip.Prefix
-	// WriteTimeout ends a connection whose client does not read; 0: the server sees
-	// to that.
+	// WriteTimeout is for a server that does not set states, and does not itself end
+	// a connection whose client does not read: each write counts as an answer and may
+	// take so long.
 	WriteTimeout time.Duration
 }
 
@@ -175,8 +176,7 @@ type Conn struct {
 	since   atomic.Int64 // when it was accepted or last answered, in nanoseconds
 }
 
-// SetState is for a server that knows what its connections are doing. The others
-// leave them idle.
+// SetState is for a server that knows what its connections are doing.
 func (c *Conn) SetState(s State) {
 	c.state.Store(int32(s))
 	if s == Idle {
@@ -186,13 +186,13 @@ func (c *Conn) SetState(s State) {
 
 func (c *Conn) Write(b []byte) (int, error) {
 	if t := c.limit.bounds.WriteTimeout; t > 0 {
-		if err := c.SetWriteDeadline(time.Now().Add(t)); err != nil {
+		now := time.Now()
+		c.since.Store(now.UnixNano())
+		if err := c.SetWriteDeadline(now.Add(t)); err != nil {
 			return 0, err
 		}
 	}
-	n, err := c.Conn.Write(b)
-	c.since.Store(time.Now().UnixNano())
-	return n, err
+	return c.Conn.Write(b)
 }
 
 // CloseWrite lets net/http end its side first, so that a client that is still

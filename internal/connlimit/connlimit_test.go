@@ -73,7 +73,7 @@ func TestConnections(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				limit := connlimit.New(connlimit.Bounds{Total: 3, PerNetwork: 2, Network: network}, slog.New(slog.DiscardHandler))
+				limit := connlimit.New(connlimit.Bounds{Total: 3, PerNetwork: 2, Network: network, WriteTimeout: time.Hour}, slog.New(slog.DiscardHandler))
 				var all []*conn
 				var next *conn
 				l := limit.Listener(&stub{accept: func() (net.Conn, error) { return next, nil }})
