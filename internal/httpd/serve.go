@@ -24,6 +24,10 @@ const (
 	maxHeader         = 16 << 10 // octets
 )
 
+// sendBuffer is what the kernel takes for a client that does not read; left alone,
+// it takes megabytes of answers, each of which has to be made.
+const sendBuffer = 64 << 10 // octets
+
 // Limits of all connections. An office behind one address has hundreds of people,
 // whose mail programs ask once and go.
 const (
@@ -58,7 +62,11 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
-			return context.WithValue(ctx, connKey{}, limited(c))
+			conn := limited(c)
+			if tcp, ok := conn.Conn.(*net.TCPConn); ok {
+				tcp.SetWriteBuffer(sendBuffer) // an error leaves it as it was
+			}
+			return context.WithValue(ctx, connKey{}, conn)
 		},
 		ConnState: func(c net.Conn, state http.ConnState) {
 			switch state {
