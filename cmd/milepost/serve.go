@@ -33,10 +33,10 @@ const (
 	logFlush = time.Second
 )
 
-// garbage is how many octets may come before the collector runs, at least: as many as
-// are in use, says Go, and with a small catalogue that would be 40 times a second at
-// saturation. Memory that is held and never touched counts as in use and costs none.
-const garbage = 32 << 20
+// ballast is memory that is held but never touched, so that it costs none. Go collects
+// garbage whenever there is as much of it as memory in use; with a small catalogue
+// that would be 40 times a second at saturation.
+const ballast = 32 << 20 // octets
 
 func serve(args []string, stdout, stderr io.Writer) int {
 	var (
@@ -91,8 +91,8 @@ func serve(args []string, stdout, stderr io.Writer) int {
 		complain(stderr, "serve: %s", err)
 		return exitNo
 	}
-	ballast := make([]byte, garbage)
-	defer runtime.KeepAlive(ballast)
+	held := make([]byte, ballast)
+	defer runtime.KeepAlive(held)
 	var current snapshot
 	current.catalogue.Store(loaded.catalogue)
 	current.site.Store(site)

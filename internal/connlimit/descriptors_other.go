@@ -2,6 +2,5 @@
 
 package connlimit
 
-// Affordable returns the number of connections: there is no limit of descriptors
-// here.
+// Affordable returns conns: this system does not limit descriptors.
 func Affordable(conns, _ int) int { return conns }

@@ -4,8 +4,8 @@ package connlimit
 
 import "syscall"
 
-// Affordable returns a number of connections, or as many as one part in so many of
-// the process's descriptors, if that is fewer.
+// Affordable returns conns, or the number of the process's descriptors divided by
+// part, if that is fewer.
 func Affordable(conns, part int) int {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {

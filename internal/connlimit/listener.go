@@ -27,15 +27,15 @@ type listener struct {
 	closed  chan struct{}
 }
 
-// Accept waits while descriptors or memory run short, longer each time: whoever
-// tries again at once needs a whole core for it.
+// Accept pauses while descriptors or memory are short, longer each time: to try again
+// at once would take a whole core.
 func (l *listener) Accept() (net.Conn, error) {
 	for pause := firstPause; ; pause = min(2*pause, maxPause) {
 		conn, err := l.Listener.Accept()
 		switch {
 		case err == nil:
-			// It works again when two connections come without an error in between. Short of
-			// descriptors, each one that is freed lets one in.
+			// While descriptors are short, each one that is freed lets a connection in. The
+			// shortage is over when one comes without an error before it.
 			l.failing = l.failing && pause > firstPause
 			return l.limit.enter(conn), nil
 		case !passing(err):

@@ -38,14 +38,14 @@ const (
 // DefaultDrain is long enough for a load balancer to notice that the server goes.
 const DefaultDrain = 5 * time.Second
 
-// drainGrace is how long a connection is idle before a server that stops ends it: a
-// client that goes on asking has asked again by then, and was told that the
-// connection closes.
+// drainGrace is how long a connection must be idle before a server that drains ends
+// it. A busy client has asked again by then, and its answer said that the connection
+// closes.
 const drainGrace = 500 * time.Millisecond
 
-// Serve answers on a listener until the context ends. Then every answer ends its
-// connection, for as long as drain says or until none is left; then requests under
-// way are let finish.
+// Serve answers on a listener until the context ends. Then each answer ends its
+// connection, until none is left or the time to drain is over; at last Serve lets the
+// requests under way finish.
 func Serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger, drain time.Duration) error {
 	limit := connlimit.New(connlimit.Bounds{
 		Total:      connlimit.Affordable(maxConns, 2),
@@ -92,9 +92,9 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger
 	return <-stopped
 }
 
-// drainConns waits until the last connection has ended. Shutdown alone would end a
-// connection at the very moment at which a client sends its next request, and
-// SetKeepAlivesEnabled(false) does too.
+// drainConns waits until the last connection has ended. http.Server's Shutdown and
+// SetKeepAlivesEnabled(false) end idle connections at once, and lose the requests
+// that are on their way.
 func drainConns(limit *connlimit.Limit, atMost time.Duration) {
 	const often = 10 * time.Millisecond
 	for end := time.Now().Add(atMost); limit.Open() > 0 && time.Now().Before(end); time.Sleep(often) {

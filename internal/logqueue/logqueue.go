@@ -1,5 +1,5 @@
-// Package logqueue writes a log without making anybody wait for it: who reads the
-// log may be slow, may stop, or may be gone.
+// Package logqueue keeps a log's reader who is slow, asleep or gone from holding up
+// those who write to it.
 package logqueue
 
 import (
@@ -27,8 +27,8 @@ type Queue struct {
 
 	mu      sync.Mutex
 	waiting batch
-	dropped int // lines that no line has told of
-	writing int // lines that are being written or told of
+	dropped int // lines of which the log does not tell yet
+	writing int // lines that are being written, and dropped ones that are being told of
 }
 
 // batch is what is written at once.
@@ -109,7 +109,7 @@ func (q *Queue) run() {
 	}
 }
 
-// take returns what waits, and how many dropped lines its last line tells of.
+// take returns what waits, and how many dropped lines its last line reports.
 func (q *Queue) take(spare []byte, torn bool) (b batch, dropped int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -105,12 +105,15 @@ func TestPrompt(t *testing.T) {
 
 // disk is a destination that may be full.
 type disk struct {
+	mu sync.Mutex
 	bytes.Buffer
 	free   int // octets; less than 0: any number
 	writes int
 }
 
 func (d *disk) Write(p []byte) (int, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.writes++
 	if d.free < 0 {
 		return d.Buffer.Write(p)
@@ -137,10 +140,12 @@ func TestFullDisk(t *testing.T) {
 			fmt.Fprintln(q, "lost")
 			time.Sleep(time.Second)
 		}
+		d.mu.Lock()
 		if d.writes > 15 {
 			t.Errorf("%d writes in 10 seconds", d.writes)
 		}
 		d.free = -1
+		d.mu.Unlock()
 		time.Sleep(2 * time.Second)
 		fmt.Fprintln(q, "last")
 		if err := q.Close(never); err != nil {
