@@ -10,19 +10,33 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"runtime"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"milepost/address"
 	"milepost/catalogue"
 	"milepost/internal/config"
 	"milepost/internal/httpd"
+	"milepost/internal/logqueue"
 	"milepost/internal/nameserver"
 	"milepost/internal/pages"
 	"milepost/internal/snapshot"
 	"milepost/internal/textfile"
 	"milepost/settings"
 )
+
+// The log may lag by so many octets, and at the end for so long.
+const (
+	logQueue = 1 << 20
+	logFlush = time.Second
+)
+
+// ballast is memory that is held but never touched, so that it costs none. Go collects
+// garbage whenever there is as much of it as memory in use; with a small catalogue
+// that would be 40 times a second at saturation.
+const ballast = 32 << 20 // octets
 
 func serve(args []string, stdout, stderr io.Writer) int {
 	var (
@@ -52,6 +66,10 @@ func serve(args []string, stdout, stderr io.Writer) int {
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP) // before a long start, in which it would end the process
 	defer signal.Stop(hangup)
+	signal.Ignore(syscall.SIGPIPE) // else a reader of the log who goes takes the server along
+	queue := logqueue.New(stderr, logQueue)
+	defer queue.Close(logFlush)
+	stderr = queue // complaints too, so that they stay in order
 	log := slog.New(slog.NewTextHandler(stderr, nil))
 
 	from.publicHost = publicHost(public)
@@ -75,6 +93,8 @@ func serve(args []string, stdout, stderr io.Writer) int {
 		complain(stderr, "serve: %s", err)
 		return exitNo
 	}
+	held := make([]byte, ballast)
+	defer runtime.KeepAlive(held)
 	var current atomic.Pointer[snapshot.Snapshot]
 	current.Store(served)
 	reloadOnHangup(ctx, hangup, from, &current, &dns, string(public), log, stderr)
@@ -98,7 +118,7 @@ func serve(args []string, stdout, stderr io.Writer) int {
 		dnsEnded <- err
 	}()
 	handler := httpd.Handler(httpd.Options{Current: current.Load, Log: log, Sign: sign})
-	httpErr := httpd.Serve(ctx, listener, handler, log)
+	httpErr := httpd.Serve(ctx, listener, handler, log, httpd.DefaultDrain)
 	cancel()
 	dnsErr := <-dnsEnded
 	if httpErr != nil {

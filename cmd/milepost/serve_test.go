@@ -28,6 +28,7 @@ type process struct {
 	addr   string // of HTTP
 	dns    string // empty: it was not asked for
 	stderr *bufio.Reader
+	log    io.Closer // the reading end of stderr
 }
 
 func startProcess(t *testing.T, args ...string) *process {
@@ -42,7 +43,7 @@ func startProcess(t *testing.T, args ...string) *process {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.stderr = bufio.NewReader(stderr)
+	p.stderr, p.log = bufio.NewReader(stderr), stderr
 	if err := p.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -121,6 +122,31 @@ func TestSignals(t *testing.T) {
 			}
 			if err := p.Wait(); err != nil {
 				t.Errorf("it did not stop gracefully: %v", err)
+			}
+		})
+	}
+}
+
+// Whether the log's reader sleeps or is gone, the server answers, and stops when it
+// is told to.
+func TestLogReader(t *testing.T) {
+	for name, leave := range map[string]func(*process){
+		"sleeps":  func(*process) {},
+		"is gone": func(p *process) { p.log.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := startProcess(t)
+			leave(p)
+			for i := range 1000 { // a pipe holds half as many lines
+				if status, body := get(t, "http://"+p.addr+"/v1.1/gmail.com"); status != http.StatusOK {
+					t.Fatal(i, status, body)
+				}
+			}
+			if err := p.Process.Signal(syscall.SIGTERM); err != nil {
+				t.Fatal(err)
+			}
+			if state, err := p.Process.Wait(); err != nil || !state.Success() {
+				t.Error(state, err)
 			}
 		})
 	}

@@ -6,9 +6,7 @@
 package httpd
 
 import (
-	"context"
 	"log/slog"
-	"net"
 	"net/http"
 	"strings"
 	"time"
@@ -18,17 +16,6 @@ import (
 	"milepost/autodiscover"
 	"milepost/internal/formats"
 	"milepost/internal/snapshot"
-)
-
-// Limits of one connection. A request whose address has 10 kB still gets an
-// answer of ours; a body may have 64 KiB.
-const (
-	readHeaderTimeout = 5 * time.Second
-	readTimeout       = 10 * time.Second
-	writeTimeout      = 10 * time.Second
-	idleTimeout       = 75 * time.Second
-	shutdownTimeout   = 10 * time.Second
-	maxHeader         = 16 << 10 // octets
 )
 
 // Options are what a handler is made of.
@@ -67,31 +54,6 @@ func Handler(o Options) http.Handler {
 type server struct {
 	Options
 	documents documents
-}
-
-// Serve answers on a listener until the context ends, then lets requests under
-// way finish.
-func Serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger) error {
-	srv := &http.Server{
-		Handler:           h,
-		ReadHeaderTimeout: readHeaderTimeout,
-		ReadTimeout:       readTimeout,
-		WriteTimeout:      writeTimeout,
-		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    maxHeader,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
-	}
-	stopped := make(chan error, 1)
-	stop := context.AfterFunc(ctx, func() {
-		ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
-		defer cancel()
-		stopped <- srv.Shutdown(ctx)
-	})
-	err := srv.Serve(l)
-	if stop() {
-		return err // it ended by itself
-	}
-	return <-stopped
 }
 
 // oneLeadingSlash lets //mail/… mean /mail/…, as some clients join URLs.

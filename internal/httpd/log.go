@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -34,15 +35,25 @@ func (s *server) logged(next echo.HandlerFunc) echo.HandlerFunc {
 			s.logMistake(x, err)
 			s.answerError(err, x)
 		}
-		s.Log.LogAttrs(context.Background(), slog.LevelInfo, "http",
-			slog.String("method", method(c.Request())),
-			slog.String("route", route(c)),
-			slog.String("domain", x.domain),
-			slog.Int("status", c.Response().Status),
-			slog.Duration("took", s.Now().Sub(start)),
-			slog.String("from", c.RealIP()))
+		s.logLine(x, start)
 		return nil
 	}
+}
+
+func (s *server) logLine(x *exchange, start time.Time) {
+	if !s.Log.Enabled(context.Background(), slog.LevelInfo) {
+		return
+	}
+	end := s.Now()
+	line := slog.NewRecord(end, slog.LevelInfo, "http", 0) // Info would walk the stack for each
+	line.AddAttrs(
+		slog.String("method", method(x.Request())),
+		slog.String("route", route(x)),
+		slog.String("domain", x.domain),
+		slog.Int("status", x.Response().Status),
+		slog.Duration("took", end.Sub(start)),
+		slog.String("from", x.RealIP()))
+	s.Log.Handler().Handle(context.Background(), line)
 }
 
 // logMistake logs what is a mistake of ours. A refusal is none, a panic is logged

@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/netip"
 	"runtime"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -175,45 +174,6 @@ func TestRateLimitOfResponses(t *testing.T) {
 			t.Fatal(err, reply)
 		}
 		cookie.Cookie = reply.IsEdns0().Option[0].(*dns.EDNS0_COOKIE).Cookie
-	}
-}
-
-// One connection too many ends the one that has been idle for the longest, of its
-// own network if that has too many.
-func TestConnections(t *testing.T) {
-	l := &connLimit{total: 3, each: 2, open: make(map[*conn]bool)}
-	a, b := networkOf(netip.MustParseAddr("192.0.2.1")), networkOf(netip.MustParseAddr("192.0.3.1"))
-	var conns []*conn
-	for _, step := range []struct {
-		network netip.Prefix
-		open    []bool // of those so far, afterwards
-	}{
-		{a, []bool{true}},
-		{a, []bool{true, true}},
-		{a, []bool{false, true, true}},
-		{b, []bool{false, true, true, true}},
-		{b, []bool{false, false, true, true, true}},
-		{b, []bool{false, false, true, false, true, true}},
-	} {
-		ours, theirs := net.Pipe()
-		defer theirs.Close()
-		c := &conn{Conn: ours, limit: l, network: step.network}
-		l.enter(c)
-		conns = append(conns, c)
-		c.used.Store(int64(len(conns))) // in the order in which they came
-		var got []bool
-		for _, c := range conns {
-			got = append(got, l.open[c])
-		}
-		if !slices.Equal(got, step.open) {
-			t.Errorf("open are %v, want %v", got, step.open)
-		}
-	}
-	for _, c := range conns {
-		c.Close()
-	}
-	if len(l.open) > 0 {
-		t.Errorf("%d are left", len(l.open))
 	}
 }
 

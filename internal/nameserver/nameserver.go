@@ -20,6 +20,7 @@ import (
 	"github.com/miekg/dns"
 
 	"milepost/internal/config"
+	"milepost/internal/connlimit"
 	"milepost/internal/zones"
 )
 
@@ -125,9 +126,14 @@ func (s *Server) Serve(ctx context.Context) error {
 		}
 		s.servers = append(s.servers, s.server(&dns.Server{PacketConn: u}))
 	}
-	limit := &connLimit{total: maxConns, each: maxEach, open: make(map[*conn]bool)}
+	limit := connlimit.New(connlimit.Bounds{
+		Total:        connlimit.Affordable(maxConns, 4),
+		PerNetwork:   maxEach,
+		Network:      networkOf,
+		WriteTimeout: tcpWrite,
+	}, s.log)
 	for _, l := range s.tcp {
-		s.servers = append(s.servers, s.server(&dns.Server{Listener: &listener{l, limit}}))
+		s.servers = append(s.servers, s.server(&dns.Server{Listener: limit.Listener(l)}))
 	}
 	ended := make(chan error, len(s.servers))
 	var started, running sync.WaitGroup
@@ -150,7 +156,7 @@ func (s *Server) Serve(ctx context.Context) error {
 			err = errors.Join(err, e)
 		}
 	}
-	limit.closeAll() // whoever is still served after that time
+	limit.CloseAll() // whoever is still served after that time
 	running.Wait()
 	s.notifier.wait()
 	return err

@@ -194,11 +194,11 @@ func (p page) zones(t *testing.T) (*zones.Set, error) {
 
 // Without a configuration there are no lines: -dns was asked for.
 func TestMistakesWithoutFile(t *testing.T) {
-	c, err := catalogue.Load(catalogue.Source{FS: fstest.MapFS{"one.toml": {Data: []byte(one)}}})
+	c, _, err := providerfile.Load(providerfile.Directory{FS: fstest.MapFS{"one.toml": {Data: []byte(one)}}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = zones.New(c, c.From(0), config.Default(), nil, 1)
+	_, err = zones.New(c, c.Own(), config.Default(), nil, 1)
 	const want = "-dns: the service's addresses are missing: autoconfig and autodiscover are zones of their own, and no CNAME can stand at the top of one (RFC 1034 §3.6.2)"
 	if err == nil || err.Error() != want {
 		t.Error(err)

@@ -1,0 +1,210 @@
+// Package connlimit bounds the open TCP connections of a server: all of them, and
+// those of each client network. One too many ends the one that has gone longest
+// without an answer, so that nobody can hold all the places (RFC 7766 §6.2.3).
+package connlimit
+
+import (
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Bounds say how many connections may be open at a time.
+type Bounds struct {
+	Total int
+	// PerNetwork does not hold for loopback and Unix sockets: a proxy on the same
+	// machine speaks for many clients.
+	PerNetwork int
+	// Network returns the network that counts as one client.
+	Network func(netip.Addr) netip.Prefix
+	// WriteTimeout is for a server that does not set states, and does not itself end
+	// a connection whose client does not read: each write counts as an answer and may
+	// take so long.
+	WriteTimeout time.Duration
+}
+
+// Limit holds the connections of a server, which may have several listeners.
+type Limit struct {
+	bounds Bounds
+	log    *slog.Logger
+
+	mu       sync.Mutex
+	open     int
+	networks map[netip.Prefix]map[*Conn]bool // under the zero prefix: those that PerNetwork does not bound
+}
+
+// New makes a limit. The log hears when no connection can be accepted.
+func New(b Bounds, log *slog.Logger) *Limit {
+	return &Limit{bounds: b, log: log, networks: make(map[netip.Prefix]map[*Conn]bool)}
+}
+
+// Open returns the number of open connections.
+func (l *Limit) Open() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.open
+}
+
+// CloseIdle ends the connections that have been idle since before a time.
+func (l *Limit) CloseIdle(before time.Time) {
+	l.closeAll(func(c *Conn) bool {
+		return State(c.state.Load()) == Idle && c.since.Load() < before.UnixNano()
+	})
+}
+
+// CloseAll ends every connection.
+func (l *Limit) CloseAll() { l.closeAll(func(*Conn) bool { return true }) }
+
+func (l *Limit) closeAll(ends func(*Conn) bool) {
+	var ending []*Conn
+	l.mu.Lock()
+	for _, conns := range l.networks {
+		for c := range conns {
+			if ends(c) {
+				ending = append(ending, c)
+			}
+		}
+	}
+	l.mu.Unlock()
+	for _, c := range ending {
+		c.Close()
+	}
+}
+
+// enter takes a connection in, and ends another one if there are too many: of the
+// same network, if that has too many. If all others are being answered, the new one
+// ends.
+func (l *Limit) enter(conn net.Conn) *Conn {
+	c := &Conn{Conn: conn, limit: l, network: l.network(conn.RemoteAddr())}
+	c.SetState(Idle)
+	l.mu.Lock()
+	same := l.networks[c.network]
+	if same == nil {
+		same = make(map[*Conn]bool)
+		l.networks[c.network] = same
+	}
+	same[c] = true
+	l.open++
+	var last *Conn
+	switch {
+	case c.network.IsValid() && len(same) > l.bounds.PerNetwork:
+		last = idlest(nil, same)
+	case l.open > l.bounds.Total:
+		for _, conns := range l.networks {
+			last = idlest(last, conns)
+		}
+	}
+	l.mu.Unlock()
+	if last != nil {
+		last.Close()
+	}
+	return c
+}
+
+// network returns the network that an address counts for, or none if it is not
+// bound.
+func (l *Limit) network(a net.Addr) netip.Prefix {
+	tcp, ok := a.(*net.TCPAddr)
+	if !ok {
+		return netip.Prefix{}
+	}
+	addr := tcp.AddrPort().Addr().Unmap()
+	if addr.IsLoopback() {
+		return netip.Prefix{}
+	}
+	return l.bounds.Network(addr)
+}
+
+// idlest returns the connection that has gone longest without an answer, among one
+// that was found before and others.
+func idlest(found *Conn, others map[*Conn]bool) *Conn {
+	for c := range others {
+		if State(c.state.Load()) != Answering && (found == nil || c.since.Load() < found.since.Load()) {
+			found = c
+		}
+	}
+	return found
+}
+
+func (l *Limit) leave(c *Conn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	conns := l.networks[c.network]
+	if !conns[c] {
+		return // closed before
+	}
+	delete(conns, c)
+	l.open--
+	if len(conns) == 0 {
+		delete(l.networks, c.network)
+	}
+}
+
+// NetworkOf returns the network around an address, by the length of its prefix in
+// IPv4 and in IPv6.
+func NetworkOf(a netip.Addr, bits4, bits6 int) netip.Prefix {
+	a = a.Unmap().WithZone("")
+	bits := bits6
+	if a.Is4() {
+		bits = bits4
+	}
+	p, err := a.Prefix(bits)
+	if err != nil {
+		return netip.Prefix{}
+	}
+	return p
+}
+
+// State says what a connection is doing.
+type State int32
+
+const (
+	Idle      State = iota // waits for a request
+	Receiving              // a request is arriving
+	Answering              // not ended to make room for another
+)
+
+// Conn is an accepted connection.
+type Conn struct {
+	net.Conn
+	limit   *Limit
+	network netip.Prefix
+	state   atomic.Int32
+	since   atomic.Int64 // when it was accepted or last answered, in nanoseconds
+}
+
+// SetState is for a server that knows what its connections are doing.
+func (c *Conn) SetState(s State) {
+	c.state.Store(int32(s))
+	if s == Idle {
+		c.since.Store(time.Now().UnixNano())
+	}
+}
+
+func (c *Conn) Write(b []byte) (int, error) {
+	if t := c.limit.bounds.WriteTimeout; t > 0 {
+		now := time.Now()
+		c.since.Store(now.UnixNano())
+		if err := c.SetWriteDeadline(now.Add(t)); err != nil {
+			return 0, err
+		}
+	}
+	return c.Conn.Write(b)
+}
+
+// CloseWrite lets net/http end its side first, so that a client that is still
+// sending reads the answer before the connection is reset.
+func (c *Conn) CloseWrite() error {
+	if tcp, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return tcp.CloseWrite()
+	}
+	return nil
+}
+
+func (c *Conn) Close() error {
+	c.limit.leave(c)
+	return c.Conn.Close()
+}
