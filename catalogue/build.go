@@ -121,24 +121,24 @@ func (b *builder) claimID(e *Entry) bool {
 func (b *builder) claimDomains(e *Entry, from, to int, so string) textfile.Series {
 	var twice textfile.Series
 	for i := from; i < to; i++ {
-		d := e.Provider.Domains[i]
+		d := &e.Provider.Domains[i] // no copy: there may be a million
 		other := b.give(d, e.Provider)
 		if other == nil {
 			continue
 		}
 		if owner := b.owners[other]; owner != nil {
 			twice.Add(e.claimed(i), func() error {
-				at := owner.claimed(slices.Index(other.Domains, d))
-				return fmt.Errorf("%s is claimed at %s:%d already; %s", d, at.File, at.Line, so)
+				at := owner.claimed(slices.Index(other.Domains, *d))
+				return fmt.Errorf("%s is claimed at %s:%d already; %s", *d, at.File, at.Line, so)
 			})
 		}
-		e.Provider.Domains[i] = settings.DomainPattern{}
+		*d = settings.DomainPattern{}
 	}
 	return twice
 }
 
 // give enters a domain for a provider, or returns the one that has it already.
-func (b *builder) give(d settings.DomainPattern, p *settings.Provider) *settings.Provider {
+func (b *builder) give(d *settings.DomainPattern, p *settings.Provider) *settings.Provider {
 	index := b.domains
 	switch {
 	case d.Wildcard && d.Domain.IsZero():

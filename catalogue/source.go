@@ -17,24 +17,22 @@ type Source interface {
 	Load(ctx context.Context) (entries []Entry, warnings, mistakes textfile.Errors)
 }
 
-// Entry is a provider and where it came from. The place of what stands in no file
-// is named by its source: "sql:providers", say, and the number of a row.
-//
-// A list of domains is data, not configuration: a domain in it that somebody else
-// has already is left out, with a warning, where one in the file is a mistake.
+// Entry is a provider and where it came from. What stands in no file has a place
+// too: File is then the source's name for its table, Line the number of a row.
 type Entry struct {
-	Provider *settings.Provider // its Domains: those of File, then those of List
+	Provider *settings.Provider // Domains: those of File, then those of List
 	File     string
 	Line     int     // of the provider's ID, and of whatever has no line below
 	Lines    []int32 // of the Domains in File
 	MXLines  []int32 // of the MX domains
-	List     List    // the zero List: there is none
+	List     List    // zero: there is none
 }
 
-// List is a list of domains beside a provider.
+// List is a provider's list of domains. It is data, not configuration: a domain
+// that was claimed before is left out, with a warning; in File it is a mistake.
 type List struct {
 	File    string
-	Lines   []int32 // of the domains; there are as many
+	Lines   []int32 // one for each domain
 	Dropped int     // lines that were left out
 }
 
@@ -56,7 +54,7 @@ func (e *Entry) claimed(i int) textfile.Error {
 }
 
 func (e *Entry) line(lines []int32, i int) int {
-	if i < len(lines) {
+	if 0 <= i && i < len(lines) {
 		return int(lines[i])
 	}
 	return e.Line
