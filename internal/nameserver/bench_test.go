@@ -2,6 +2,7 @@ package nameserver
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"log/slog"
 	"net"
@@ -165,5 +166,25 @@ func BenchmarkRespond(b *testing.B) {
 		if !r.parse(packet) || s.current.Load().reply(buf, &r, client, now) == nil {
 			b.Fatal("no reply")
 		}
+	}
+}
+
+// BenchmarkRateLimit asks for one name from one network, and for many from many.
+func BenchmarkRateLimit(b *testing.B) {
+	for _, bc := range []struct {
+		name            string
+		networks, kinds uint32
+	}{{"one", 1, 1}, {"many", 1 << 20, 1 << 16}} {
+		b.Run(bc.name, func(b *testing.B) {
+			l := newLimiter(50, time.Unix(1_800_000_000, 0))
+			now := time.Unix(1_800_000_000, 0)
+			var i uint32
+			for b.Loop() {
+				i++
+				var addr [4]byte
+				binary.BigEndian.PutUint32(addr[:], 0x01000000+i%bc.networks<<8)
+				l.allow(netip.AddrFrom4(addr), uint64(i%bc.kinds)*0x9e3779b97f4a7c15, now.Add(time.Duration(i)*1000))
+			}
+		})
 	}
 }

@@ -120,8 +120,12 @@ func (s *Server) Update(ctx context.Context, c Config) {
 }
 
 func (s *Server) set(c Config) {
-	st := &state{Config: c, log: s.log, cookies: s.cookies, limiter: newLimiter(c.RateLimit),
-		keys: make(map[string]Key), answers: make(map[string]*answer)}
+	st := &state{Config: c, log: s.log, cookies: s.cookies, keys: make(map[string]Key), answers: make(map[string]*answer)}
+	if before := s.current.Load(); before != nil && before.RateLimit == c.RateLimit {
+		st.limiter = before.limiter // else each reload would fill the buckets
+	} else {
+		st.limiter = newLimiter(c.RateLimit, s.now())
+	}
 	for _, k := range c.Keys {
 		st.keys[k.Name] = k
 	}
