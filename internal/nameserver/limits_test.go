@@ -343,6 +343,9 @@ func TestListenRefuses(t *testing.T) {
 // A server without a host of its own answers, over IPv4 and IPv6, from the address
 // that was asked: a connected socket takes no other.
 func TestAnyAddress(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("the system picks the address of a reply")
+	}
 	s := listen(t, ":0", Config{Zones: zones(t, family, nil)})
 	port := netip.MustParseAddrPort(s.Addr().String()).Port()
 	for _, host := range []string{"127.0.0.1", "127.0.0.2", "::1"} {

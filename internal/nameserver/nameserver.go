@@ -13,7 +13,6 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -90,7 +89,7 @@ func Listen(addr string, c Config, now func() time.Time, log *slog.Logger) (*Ser
 	s.set(c)
 	var err error
 	for range 10 { // a free port of TCP may be taken in UDP
-		if s.tcp, s.udp, err = open(addr, runtime.GOMAXPROCS(0)); err == nil || !anyPort(addr) {
+		if s.tcp, s.udp, err = open(addr); err == nil || !anyPort(addr) {
 			break
 		}
 	}
@@ -136,11 +135,11 @@ func (s *Server) set(c Config) {
 // start: they may have missed a change.
 func (s *Server) Serve(ctx context.Context) error {
 	for _, conn := range s.udp {
-		u, err := newUDPConn(conn, s)
+		packets, from, err := batches(conn)
 		if err != nil {
 			return err
 		}
-		s.servers = append(s.servers, s.server(&dns.Server{PacketConn: u}))
+		s.servers = append(s.servers, s.server(&dns.Server{PacketConn: newUDPConn(conn, packets, s, from)}))
 	}
 	limit := &connLimit{total: maxConns, each: maxEach, open: make(map[*conn]bool)}
 	for _, l := range s.tcp {

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"golang.org/x/net/ipv4"
-	"golang.org/x/net/ipv6"
 )
 
 // maxPacket is how many octets of a packet are read: no query has as many, and what
@@ -16,7 +15,8 @@ const maxPacket = 4096
 // batch is how many packets are taken from, or given to, the kernel at once.
 const batch = 64
 
-// packetConn is what ipv4.PacketConn and ipv6.PacketConn have in common.
+// packetConn is what ipv4.PacketConn, ipv6.PacketConn and a plain socket have in
+// common.
 type packetConn interface {
 	ReadBatch(ms []ipv4.Message, flags int) (int, error)
 	WriteBatch(ms []ipv4.Message, flags int) (int, error)
@@ -28,9 +28,7 @@ type udpConn struct {
 	net.PacketConn
 	server  *Server
 	packets packetConn
-	// from makes the control message that sends a reply from the address that was
-	// asked; nil: the socket has one address.
-	from func(oob []byte) []byte
+	from    func(oob []byte) []byte // as batches returns it
 
 	in, out   []ipv4.Message
 	next, got int // of in
@@ -39,23 +37,7 @@ type udpConn struct {
 	request   request
 }
 
-func newUDPConn(c *net.UDPConn, s *Server) (*udpConn, error) {
-	addr := c.LocalAddr().(*net.UDPAddr).AddrPort().Addr().Unmap()
-	if addr.Is4() {
-		p := ipv4.NewPacketConn(c)
-		if !addr.IsUnspecified() {
-			return wrap(c, p, s, nil), nil
-		}
-		return wrap(c, p, s, from4), p.SetControlMessage(ipv4.FlagDst, true)
-	}
-	p := ipv6.NewPacketConn(c)
-	if !addr.IsUnspecified() {
-		return wrap(c, p, s, nil), nil
-	}
-	return wrap(c, p, s, from6), p.SetControlMessage(ipv6.FlagDst, true)
-}
-
-func wrap(c net.PacketConn, packets packetConn, s *Server, from func([]byte) []byte) *udpConn {
+func newUDPConn(c net.PacketConn, packets packetConn, s *Server, from func([]byte) []byte) *udpConn {
 	u := &udpConn{PacketConn: c, server: s, packets: packets, from: from,
 		in: make([]ipv4.Message, batch), out: make([]ipv4.Message, batch), buffers: make([][]byte, batch)}
 	for i := range batch {
@@ -67,22 +49,6 @@ func wrap(c net.PacketConn, packets packetConn, s *Server, from func([]byte) []b
 		u.out[i].Buffers = make([][]byte, 1)
 	}
 	return u
-}
-
-func from4(oob []byte) []byte {
-	var m ipv4.ControlMessage
-	if m.Parse(oob) != nil || m.Dst == nil {
-		return nil
-	}
-	return (&ipv4.ControlMessage{Src: m.Dst}).Marshal()
-}
-
-func from6(oob []byte) []byte {
-	var m ipv6.ControlMessage
-	if m.Parse(oob) != nil || m.Dst == nil {
-		return nil
-	}
-	return (&ipv6.ControlMessage{Src: m.Dst}).Marshal()
 }
 
 // peer is where a packet that the library handles came from.
