@@ -175,24 +175,12 @@ func (s *Server) Serve(ctx context.Context) error {
 func (s *Server) server(d *dns.Server) *dns.Server {
 	d.Handler = s
 	d.TsigProvider = tsig{s}
-	d.MsgAcceptFunc = accept
+	if d.Listener != nil {
+		d.DecorateReader = func(r dns.Reader) dns.Reader { return tcpReader{r, s} }
+	}
 	d.UDPSize = maxPacket
 	d.ReadTimeout = tcpFirst
 	d.IdleTimeout = func() time.Duration { return tcpIdle }
 	d.MaxTCPQueries = -1
 	return d
-}
-
-// accept refuses by the header alone: responses get no answer, lest two servers
-// talk for ever; other opcodes are not implemented; all queries have one question.
-func accept(h dns.Header) dns.MsgAcceptAction {
-	switch {
-	case h.Bits&bitQR != 0:
-		return dns.MsgIgnore
-	case h.Bits&maskOpcode != 0: // NOTIFY and UPDATE are for secondaries and for other primaries
-		return dns.MsgRejectNotImplemented
-	case h.Qdcount != 1, h.Ancount > 0, h.Nscount > 1: // IXFR has an SOA there (RFC 1995 §3)
-		return dns.MsgReject
-	}
-	return dns.MsgAccept
 }

@@ -22,8 +22,8 @@ type packetConn interface {
 	WriteBatch(ms []ipv4.Message, flags int) (int, error)
 }
 
-// udpConn is a socket that answers plain queries as it reads them. What it cannot
-// answer it hands to the library's server, as a net.PacketConn.
+// udpConn is a socket that answers queries as it reads them. What is signed or asks
+// for a transfer it hands to the library's server, as a net.PacketConn.
 type udpConn struct {
 	net.PacketConn
 	server  *Server
@@ -58,7 +58,7 @@ type peer struct {
 	signed bool   // by a key of ours: no rate limit holds
 }
 
-// ReadFrom answers plain queries until there is a packet that is none.
+// ReadFrom answers until there is a packet for the library.
 func (u *udpConn) ReadFrom(b []byte) (int, net.Addr, error) {
 	for {
 		if u.next < u.got {
@@ -85,11 +85,11 @@ func (u *udpConn) ReadFrom(b []byte) (int, net.Addr, error) {
 	}
 }
 
-// answer queues the reply to a plain query. False: it is none.
-func (u *udpConn) answer(s *state, m *ipv4.Message, packet []byte, client netip.Addr, now time.Time) (plain bool) {
-	defer u.server.recovered(&plain)
-	if !u.request.parse(packet) {
-		return false
+// answer queues the reply to a packet. False: it is for the library.
+func (u *udpConn) answer(s *state, m *ipv4.Message, packet []byte, client netip.Addr, now time.Time) (done bool) {
+	defer u.server.recovered(&done)
+	if to := u.request.parse(packet); to != responder {
+		return to == nobody
 	}
 	reply := s.reply(u.buffers[u.queued][:0], &u.request, client, now)
 	if reply == nil {
@@ -112,12 +112,14 @@ func (s *state) reply(dst []byte, r *request, client netip.Addr, now time.Time) 
 		return response
 	}
 	switch s.limiter.allow(client, kind, now) {
+	case pass:
+		return response
 	case truncate:
-		return s.truncated(dst, r, client, now)
-	case drop:
-		return nil
+		if r.name != nil { // nobody honest waits for an answer to the others
+			return s.truncated(dst, r, client, now)
+		}
 	}
-	return response
+	return nil
 }
 
 // trusted tells whether a client is a secondary by its address.
