@@ -97,6 +97,7 @@ func Listen(addr string, c Config, now func() time.Time, log *slog.Logger) (*Ser
 		return nil, err
 	}
 	s.notifier.from = source(s.Addr())
+	s.notifier.ticks = func() <-chan time.Time { return time.Tick(time.Second / notifyRate) }
 	return s, nil
 }
 
