@@ -2,6 +2,7 @@ package nameserver
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"log/slog"
 	"net"
@@ -11,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -25,8 +27,8 @@ func BenchmarkQueries(b *testing.B) {
 	if err != nil {
 		b.Skip("dnsperf is not here; Debian has it in dnsperf")
 	}
-	nsd, err := exec.LookPath("nsd")
-	if err != nil {
+	nsd := nsdPath()
+	if nsd == "" {
 		b.Skip("nsd is not here; Debian has it in nsd")
 	}
 	work := b.TempDir()
@@ -37,7 +39,7 @@ func BenchmarkQueries(b *testing.B) {
 	servers := []struct{ name, addr string }{
 		{"milepost", startOurs(b)},
 		{"bare-miekg", startBare(b)},
-		{"NSD", startNSD(b, nsd, work)},
+		{"NSD", startNSD(b, nsd, work, nsdZone)},
 	}
 	total := make(map[string]float64)
 	for b.Loop() {
@@ -99,7 +101,24 @@ func startBare(b *testing.B) string {
 	return c.LocalAddr().String()
 }
 
-func startNSD(b *testing.B, nsd, work string) string {
+func nsdPath() string {
+	for _, name := range []string{"nsd", "/usr/sbin/nsd"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	return ""
+}
+
+const nsdZone = `example.com. 3600 IN SOA ns.example.com. hostmaster.example.com. 1 3600 600 1209600 300
+example.com. 3600 IN NS ns.example.com.
+ns.example.com. 3600 IN A 192.0.2.1
+_imaps._tcp.example.com. 3600 IN SRV 0 1 993 mail.example.com.
+mail.example.com. 3600 IN A 192.0.2.25
+`
+
+// startNSD has NSD serve example.com until the test ends.
+func startNSD(b testing.TB, nsd, work, zone string, options ...string) string {
 	c, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
 		b.Fatal(err)
@@ -119,13 +138,13 @@ func startNSD(b *testing.B, nsd, work string) string {
     xfrdfile: "%[2]s/xfrd.state"
     zonelistfile: "%[2]s/zone.list"
     logfile: "%[2]s/nsd.log"
+%[3]s
 remote-control:
     control-enable: no
 zone:
     name: example.com
     zonefile: example.com.zone
-`, addr.Port, work)
-	zone := "$ORIGIN example.com.\n@ 3600 SOA ns hostmaster 1 3600 600 1209600 300\n@ 3600 NS ns\nns 3600 A 192.0.2.1\n_imaps._tcp 3600 SRV 0 1 993 mail\nmail 3600 A 192.0.2.25\n"
+`, addr.Port, work, strings.Join(options, "\n"))
 	for name, text := range map[string]string{"nsd.conf": conf, "example.com.zone": zone} {
 		if err := os.WriteFile(filepath.Join(work, name), []byte(text), 0o600); err != nil {
 			b.Fatal(err)
@@ -139,7 +158,7 @@ zone:
 	}
 	b.Cleanup(func() { cancel(); cmd.Wait() })
 	for range 100 {
-		if reply, err := dns.Exchange(question("_imaps._tcp.example.com.", dns.TypeSRV), addr.String()); err == nil && len(reply.Answer) == 1 {
+		if reply, err := dns.Exchange(question("example.com.", dns.TypeSOA), addr.String()); err == nil && len(reply.Answer) == 1 {
 			return addr.String()
 		}
 		time.Sleep(50 * time.Millisecond)
@@ -162,8 +181,28 @@ func BenchmarkRespond(b *testing.B) {
 	buf, client, now := make([]byte, 0, udpSize), netip.MustParseAddr("127.0.0.1"), s.now()
 	b.ReportAllocs()
 	for b.Loop() {
-		if !r.parse(packet) || s.current.Load().reply(buf, &r, client, now) == nil {
+		if r.parse(packet) != responder || s.current.Load().reply(buf, &r, client, now) == nil {
 			b.Fatal("no reply")
 		}
+	}
+}
+
+// BenchmarkRateLimit asks for one name from one network, and for many from many.
+func BenchmarkRateLimit(b *testing.B) {
+	for _, bc := range []struct {
+		name            string
+		networks, kinds uint32
+	}{{"one", 1, 1}, {"many", 1 << 20, 1 << 16}} {
+		b.Run(bc.name, func(b *testing.B) {
+			l := newLimiter(50, time.Unix(1_800_000_000, 0))
+			now := time.Unix(1_800_000_000, 0)
+			var i uint32
+			for b.Loop() {
+				i++
+				var addr [4]byte
+				binary.BigEndian.PutUint32(addr[:], 0x01000000+i%bc.networks<<8)
+				l.allow(netip.AddrFrom4(addr), uint64(i%bc.kinds)*0x9e3779b97f4a7c15, now.Add(time.Duration(i)*1000))
+			}
+		})
 	}
 }

@@ -50,7 +50,7 @@ func (closed) Close() error                    { return nil }
 // what it sends until it is done.
 func exchange(s *Server, packet []byte) [][]byte {
 	w := &wire{packet: append([]byte{}, packet...)}
-	s.server(&dns.Server{PacketConn: wrap(closed{}, w, s, nil)}).ActivateAndServe()
+	s.server(&dns.Server{PacketConn: newUDPConn(closed{}, w, s, nil)}).ActivateAndServe()
 	return w.sent
 }
 

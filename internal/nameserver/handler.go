@@ -4,53 +4,47 @@ import (
 	"net"
 	"net/netip"
 	"runtime/debug"
-	"time"
 
 	"github.com/miekg/dns"
 )
 
-// ServeDNS answers what the library has read and parsed.
+// ServeDNS answers what is signed or asks for a transfer: what parse leaves to the
+// library.
 func (s *Server) ServeDNS(w dns.ResponseWriter, m *dns.Msg) {
 	defer s.recovered(new(bool))
 	st := s.current.Load()
 	client, udp := clientOf(w)
 	signature := m.IsTsig()
-	switch {
-	case signature == nil || w.TsigStatus() == nil:
-	case signature.Algorithm == "": // the library reads an empty record so
-		w.WriteMsg(new(dns.Msg).SetRcode(m, dns.RcodeFormatError))
-		return
-	default:
-		refuseSignature(w, m, signature)
-		return
-	}
 	if signature != nil {
+		if w.TsigStatus() != nil {
+			s.refuseSignature(w, m, signature)
+			return
+		}
 		if p, ok := w.RemoteAddr().(*peer); ok {
 			p.signed = true
 		}
 	}
 	var r request
-	if !r.fromMsg(m) || stray(m) {
-		reply := new(dns.Msg).SetRcode(m, dns.RcodeFormatError)
-		w.WriteMsg(signed(reply, signature))
+	packet, err := m.Pack()
+	if err != nil || r.parse(packet) != library {
+		w.WriteMsg(s.reply(m, dns.RcodeFormatError))
 		return
 	}
 	if (r.qtype == dns.TypeAXFR || r.qtype == dns.TypeIXFR) && r.class == dns.ClassINET && r.version == 0 {
 		s.transfer(w, m, st, client, udp)
 		return
 	}
-	response, _, _ := st.respond(nil, &r, udp, client, s.now())
-	if signature == nil {
-		w.Write(response)
-		return
+	if signature != nil {
+		r.signature = dns.Len(signature)
 	}
+	response, _, _ := st.respond(nil, &r, udp, client, s.now())
 	reply := new(dns.Msg)
 	if err := reply.Unpack(response); err != nil {
 		s.log.Error("a response of ours cannot be read", "err", err)
 		return
 	}
 	reply.Compress = true
-	w.WriteMsg(signed(reply, signature))
+	w.WriteMsg(s.sign(reply, signature))
 }
 
 // recovered ends a panic, so that one packet cannot end the server; it is done
@@ -62,28 +56,24 @@ func (s *Server) recovered(done *bool) {
 	}
 }
 
-// stray tells whether a signature stands before another record (RFC 8945 §5.1).
-func stray(m *dns.Msg) bool {
-	for i, rr := range m.Extra {
-		if rr.Header().Rrtype == dns.TypeTSIG && i != len(m.Extra)-1 {
-			return true
-		}
-	}
-	return false
+// reply starts a response to what the library has read.
+func (s *Server) reply(m *dns.Msg, rcode int) *dns.Msg {
+	reply := new(dns.Msg).SetRcode(m, rcode)
+	reply.CheckingDisabled = false // RFC 4035 §3.1.6
+	return s.sign(reply, m.IsTsig())
 }
 
-// signed asks for a signature of the reply to a signed request.
-func signed(reply *dns.Msg, request *dns.TSIG) *dns.Msg {
+// sign asks for a signature of the reply to a signed request.
+func (s *Server) sign(reply *dns.Msg, request *dns.TSIG) *dns.Msg {
 	if request != nil {
-		reply.SetTsig(request.Hdr.Name, request.Algorithm, request.Fudge, time.Now().Unix())
+		reply.SetTsig(request.Hdr.Name, request.Algorithm, request.Fudge, s.now().Unix())
 	}
 	return reply
 }
 
 // refuseSignature says what is wrong with a signature (RFC 8945 §5.2).
-func refuseSignature(w dns.ResponseWriter, m *dns.Msg, request *dns.TSIG) {
-	reply := new(dns.Msg).SetRcode(m, dns.RcodeNotAuth)
-	reply = signed(reply, request)
+func (s *Server) refuseSignature(w dns.ResponseWriter, m *dns.Msg, request *dns.TSIG) {
+	reply := s.reply(m, dns.RcodeNotAuth)
 	answer := reply.Extra[len(reply.Extra)-1].(*dns.TSIG)
 	answer.OrigId = m.Id
 	switch w.TsigStatus() {
@@ -93,7 +83,7 @@ func refuseSignature(w dns.ResponseWriter, m *dns.Msg, request *dns.TSIG) {
 		// Signed, with our time, so that the client's clock can be put right
 		// (RFC 8945 §5.2.3).
 		answer.Error = dns.RcodeBadTime
-		answer.OtherLen, answer.OtherData = 6, hexTime(time.Now())
+		answer.OtherLen, answer.OtherData = 6, hexTime(s.now())
 		answer.TimeSigned = request.TimeSigned
 	default:
 		answer.Error = dns.RcodeBadSig

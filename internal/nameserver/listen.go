@@ -8,14 +8,12 @@ import (
 	"strconv"
 	"syscall"
 
-	"golang.org/x/sys/unix"
-
 	"milepost/internal/connlimit"
 )
 
-// open opens an address for TCP and, on n sockets, for UDP. TCP comes first: it
-// shares the port with no other program, so one that has it is noticed.
-func open(addr string, n int) (tcp []net.Listener, udp []*net.UDPConn, err error) {
+// open opens an address for TCP and UDP. TCP comes first: it shares the port with no
+// other program, so one that has it is noticed.
+func open(addr string) (tcp []net.Listener, udp []*net.UDPConn, err error) {
 	defer func() {
 		if err != nil {
 			for _, l := range tcp {
@@ -31,7 +29,7 @@ func open(addr string, n int) (tcp []net.Listener, udp []*net.UDPConn, err error
 	if err != nil {
 		return nil, nil, err
 	}
-	shared := net.ListenConfig{Control: reusePort}
+	shared := net.ListenConfig{Control: sharePort}
 	for i, network := range networks {
 		l, err := net.Listen("tcp"+network, net.JoinHostPort(hosts[i], port))
 		if err != nil {
@@ -42,7 +40,7 @@ func open(addr string, n int) (tcp []net.Listener, udp []*net.UDPConn, err error
 		}
 		tcp = append(tcp, l)
 		port = strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
-		for range n {
+		for range udpSockets() {
 			c, err := shared.ListenPacket(context.Background(), "udp"+network, l.Addr().String())
 			if err != nil {
 				return tcp, udp, err
@@ -76,19 +74,6 @@ func split(addr string) (networks, hosts []string, port string, err error) {
 // available tells whether an address family is there, and the error another one.
 func available(err error) bool {
 	return !errors.Is(err, syscall.EAFNOSUPPORT) && !errors.Is(err, syscall.EADDRNOTAVAIL)
-}
-
-// reusePort lets several sockets of this process share a port; the kernel spreads
-// the queries over them.
-func reusePort(_, _ string, c syscall.RawConn) error {
-	var failed error
-	err := c.Control(func(fd uintptr) {
-		failed = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)
-	})
-	if err != nil {
-		return err
-	}
-	return failed
 }
 
 // source is the address from which secondaries are to see us: the one that is

@@ -12,7 +12,6 @@ import (
 	"errors"
 	"log/slog"
 	"net"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -78,7 +77,7 @@ func Listen(addr string, c Config, now func() time.Time, log *slog.Logger) (*Ser
 	s.set(c)
 	var err error
 	for range 10 { // a free port of TCP may be taken in UDP
-		if s.tcp, s.udp, err = open(addr, runtime.GOMAXPROCS(0)); err == nil || !anyPort(addr) {
+		if s.tcp, s.udp, err = open(addr); err == nil || !anyPort(addr) {
 			break
 		}
 	}
@@ -86,6 +85,7 @@ func Listen(addr string, c Config, now func() time.Time, log *slog.Logger) (*Ser
 		return nil, err
 	}
 	s.notifier.from = source(s.Addr())
+	s.notifier.ticks = func() <-chan time.Time { return time.Tick(time.Second / notifyRate) }
 	return s, nil
 }
 
@@ -108,8 +108,12 @@ func (s *Server) Update(ctx context.Context, c Config) {
 }
 
 func (s *Server) set(c Config) {
-	st := &state{Config: c, log: s.log, cookies: s.cookies, limiter: newLimiter(c.RateLimit),
-		keys: make(map[string]config.Key), answers: make(map[string]*answer)}
+	st := &state{Config: c, log: s.log, cookies: s.cookies, keys: make(map[string]config.Key), answers: make(map[string]*answer)}
+	if before := s.current.Load(); before != nil && before.RateLimit == c.RateLimit {
+		st.limiter = before.limiter // else each reload would fill the buckets
+	} else {
+		st.limiter = newLimiter(c.RateLimit, s.now())
+	}
 	for _, k := range c.Keys {
 		st.keys[k.Name] = k
 	}
@@ -120,11 +124,11 @@ func (s *Server) set(c Config) {
 // start: they may have missed a change.
 func (s *Server) Serve(ctx context.Context) error {
 	for _, conn := range s.udp {
-		u, err := newUDPConn(conn, s)
+		packets, from, err := batches(conn)
 		if err != nil {
 			return err
 		}
-		s.servers = append(s.servers, s.server(&dns.Server{PacketConn: u}))
+		s.servers = append(s.servers, s.server(&dns.Server{PacketConn: newUDPConn(conn, packets, s, from)}))
 	}
 	limit := connlimit.New(connlimit.Bounds{
 		Total:        connlimit.Affordable(maxConns, 4),
@@ -165,24 +169,12 @@ func (s *Server) Serve(ctx context.Context) error {
 func (s *Server) server(d *dns.Server) *dns.Server {
 	d.Handler = s
 	d.TsigProvider = tsig{s}
-	d.MsgAcceptFunc = accept
+	if d.Listener != nil {
+		d.DecorateReader = func(r dns.Reader) dns.Reader { return tcpReader{r, s} }
+	}
 	d.UDPSize = maxPacket
 	d.ReadTimeout = tcpFirst
 	d.IdleTimeout = func() time.Duration { return tcpIdle }
 	d.MaxTCPQueries = -1
 	return d
-}
-
-// accept refuses by the header alone: responses get no answer, lest two servers
-// talk for ever; other opcodes are not implemented; all queries have one question.
-func accept(h dns.Header) dns.MsgAcceptAction {
-	switch {
-	case h.Bits&bitQR != 0:
-		return dns.MsgIgnore
-	case h.Bits&maskOpcode != 0: // NOTIFY and UPDATE are for secondaries and for other primaries
-		return dns.MsgRejectNotImplemented
-	case h.Qdcount != 1, h.Ancount > 0, h.Nscount > 1: // IXFR has an SOA there (RFC 1995 §3)
-		return dns.MsgReject
-	}
-	return dns.MsgAccept
 }

@@ -181,7 +181,7 @@ func TestEveryWay(t *testing.T) {
 			want := question(name, qtype)
 			want.Rcode, want.Authoritative = a.Rcode, a.Authoritative
 			want.Answer, want.Ns, want.Extra = a.Answer, a.Authority, a.Additional
-			want.RecursionDesired, want.CheckingDisabled = true, true
+			want.RecursionDesired = true
 			for _, network := range []string{"udp", "tcp"} {
 				for _, sign := range []bool{false, true} {
 					for _, edns := range []bool{false, true} {
@@ -305,7 +305,7 @@ func TestOddMessages(t *testing.T) {
 		{"class ANY", pack(func(m *dns.Msg) { m.Question[0].Qclass = dns.ClassANY }), "REFUSED"},
 		{"outside", pack(func(m *dns.Msg) { m.Question[0].Name = "example.org." }), "REFUSED"},
 		{"UPDATE", pack(func(m *dns.Msg) { m.Opcode = dns.OpcodeUpdate }), "NOTIMP"},
-		{"NOTIFY", pack(func(m *dns.Msg) { m.Opcode = dns.OpcodeNotify }), "NOTIMP"},
+		{"NOTIFY", pack(func(m *dns.Msg) { m.Opcode = dns.OpcodeNotify }), "REFUSED"},
 		{"opcode 15", pack(func(m *dns.Msg) { m.Opcode = 15 }), "NOTIMP"},
 		{"AXFR over UDP", pack(func(m *dns.Msg) { m.Question[0].Qtype = dns.TypeAXFR }), "REFUSED"},
 		{"IXFR over UDP", pack(func(m *dns.Msg) { m.Question[0].Qtype = dns.TypeIXFR }), "REFUSED"},
@@ -319,7 +319,7 @@ func TestOddMessages(t *testing.T) {
 		{"cookie too long", pack(func(m *dns.Msg) {
 			opt(m).Option = []dns.EDNS0{&dns.EDNS0_COOKIE{Cookie: strings.Repeat("0", 82)}}
 		}), "FORMERR"},
-		{"a record beside OPT", pack(func(m *dns.Msg) { opt(m); m.Extra = append(others()[:1], m.Extra...) }), "NOERROR"},
+		{"a record beside OPT", pack(func(m *dns.Msg) { opt(m); m.Extra = append(others()[:1], m.Extra...) }), "FORMERR"},
 		{"a question that points at itself", append(append(bytes.Clone(good[:12]), 0xc0, 12), 0, 1, 0, 1), "FORMERR"},
 		{"a name of 256 octets", append(append(bytes.Clone(good[:12]), bytes.Repeat(append([]byte{63}, bytes.Repeat([]byte{'a'}, 63)...), 4)...), 0, 0, 1, 0, 1), "FORMERR"},
 	} {

@@ -6,22 +6,22 @@ import (
 	"github.com/miekg/dns"
 )
 
-// Bits and offsets of a message's header (RFC 1035 §4.1.1).
+// Bits and sizes of a message's header (RFC 1035 §4.1.1).
 const (
 	headerSize = 12
 	bitQR      = 1 << 15
-	bitAA      = 1 << 10
 	bitTC      = 1 << 9
 	bitRD      = 1 << 8
-	bitCD      = 1 << 4
 	maskOpcode = 0xf << 11
+	maskRcode  = 0xf
 )
 
-// request is what a message asks, taken from its bytes or from a dns.Msg.
+// request is what a message asks.
 type request struct {
 	id           uint16
-	flags        uint16 // RD and CD, which an answer repeats (RFC 1035 §4.1.1, RFC 4035 §3.1.6)
-	name         []byte // as on the wire, letter case kept
+	flags        uint16 // opcode and RD, which a response repeats; CD it does not (RFC 4035 §3.1.6)
+	rcode        int    // what the message gets for its form alone
+	name         []byte // as on the wire, letter case kept; nil: there is no question
 	qtype, class uint16
 
 	signature int // octets that the signature of the response will have
@@ -33,109 +33,140 @@ type request struct {
 	cookie  []byte // of the first COOKIE option (RFC 7873 §5.2); nil: there is none
 }
 
-// parse reads a plain query: one uncompressed question and at most an OPT record.
-// False: it is something else, which is left to the library.
-func (r *request) parse(m []byte) bool {
-	if len(m) < headerSize+5 {
-		return false
+// route says who answers a message.
+type route int
+
+const (
+	nobody    route = iota
+	responder       // respond does, from what parse has read
+	library         // the message is signed or asks for a transfer
+)
+
+// parse reads a message, and refuses it as NSD does if it is no query or malformed.
+func (r *request) parse(m []byte) route {
+	if len(m) < headerSize {
+		return nobody
 	}
 	flags := binary.BigEndian.Uint16(m[2:])
-	extra := binary.BigEndian.Uint16(m[10:])
-	if flags&(bitQR|maskOpcode|bitTC) != 0 || binary.BigEndian.Uint16(m[4:]) != 1 ||
-		binary.BigEndian.Uint32(m[6:]) != 0 || extra > 1 {
-		return false
+	if flags&bitQR != 0 { // lest two servers talk for ever
+		return nobody
 	}
-	off := headerSize
-	for m[off] != 0 {
-		if m[off] > 63 { // a pointer (RFC 1035 §4.1.4), which nothing before it can need
-			return false
-		}
-		if off += 1 + int(m[off]); off+5 > len(m) || off-headerSize > 254 {
-			return false
-		}
+	*r = request{id: binary.BigEndian.Uint16(m), flags: flags & (maskOpcode | bitRD)}
+	switch flags & maskOpcode {
+	case dns.OpcodeQuery:
+	case dns.OpcodeNotify << 11:
+		r.rcode = dns.RcodeRefused // there is no primary whom we would believe
+		return responder
+	default:
+		r.rcode = dns.RcodeNotImplemented
+		return responder
 	}
-	off++
-	*r = request{
-		id:    binary.BigEndian.Uint16(m),
-		flags: flags & (bitRD | bitCD),
-		name:  m[headerSize:off],
-		qtype: binary.BigEndian.Uint16(m[off:]),
-		class: binary.BigEndian.Uint16(m[off+2:]),
+	signed, ok := r.parseQuery(m)
+	switch {
+	case !ok:
+		*r = request{id: r.id, flags: r.flags, rcode: dns.RcodeFormatError}
+	case signed, r.qtype == dns.TypeAXFR, r.qtype == dns.TypeIXFR:
+		return library
 	}
-	if r.qtype == dns.TypeAXFR || r.qtype == dns.TypeIXFR {
-		return false
-	}
-	m = m[off+4:]
-	if extra == 0 {
-		return len(m) == 0
-	}
-	return r.parseOPT(m)
+	return responder
 }
 
-// parseOPT reads the OPT record that must be all that is left (RFC 6891 §6.1.2).
-func (r *request) parseOPT(m []byte) bool {
-	if len(m) < 11 || m[0] != 0 || binary.BigEndian.Uint16(m[1:]) != dns.TypeOPT ||
-		int(binary.BigEndian.Uint16(m[9:])) != len(m)-11 {
-		return false
+// parseQuery reads what a query may have: a question, for an IXFR an SOA record (RFC
+// 1995 §3), an OPT record, and a signature as the last record (RFC 8945 §5.1). The
+// question may lack if there is OPT (RFC 7873 §5.4). Anything else is malformed, but
+// for octets behind all that the header counts.
+func (r *request) parseQuery(m []byte) (signed, ok bool) {
+	questions, answers := binary.BigEndian.Uint16(m[4:]), binary.BigEndian.Uint16(m[6:])
+	authorities, additional := binary.BigEndian.Uint16(m[8:]), binary.BigEndian.Uint16(m[10:])
+	if m[3]&maskRcode != 0 || questions > 1 || answers > 0 {
+		return false, false
 	}
+	m = m[headerSize:]
+	if questions == 1 {
+		if m, ok = r.parseQuestion(m); !ok {
+			return false, false
+		}
+	}
+	if authorities > 0 && r.qtype == dns.TypeIXFR {
+		if _, rest, ok := cutRecord(m, dns.TypeSOA); ok {
+			m = rest
+			authorities--
+		}
+	}
+	if additional > 0 && len(m) > 0 && m[0] == 0 { // the owner of OPT is the root (RFC 6891 §6.1.2)
+		if rdata, rest, ok := cutRecord(m, dns.TypeOPT); ok && r.parseOPT(m[3:9], rdata) {
+			m = rest
+			additional--
+		}
+	}
+	if additional > 0 {
+		if rdata, _, ok := cutRecord(m, dns.TypeTSIG); ok && len(rdata) > 0 {
+			signed = true
+			additional--
+		}
+	}
+	return signed, authorities == 0 && additional == 0 && (questions == 1 || r.edns)
+}
+
+// parseQuestion reads a question off the front of m.
+func (r *request) parseQuestion(m []byte) (rest []byte, ok bool) {
+	off, pointer := nameSize(m)
+	if off < 0 || off > 255 || off+4 > len(m) || pointer { // it has nothing to point at
+		return nil, false
+	}
+	r.name = m[:off]
+	r.qtype = binary.BigEndian.Uint16(m[off:])
+	r.class = binary.BigEndian.Uint16(m[off+2:])
+	return m[off+4:], true
+}
+
+// parseOPT reads class and TTL, and the options, of an OPT record (RFC 6891 §6.1.2).
+func (r *request) parseOPT(fixed, options []byte) bool {
 	r.edns = true
-	r.size = int(binary.BigEndian.Uint16(m[3:]))
-	r.version = m[6]
-	r.do = m[7]&0x80 != 0
-	for m = m[11:]; len(m) > 0; {
-		if len(m) < 4 {
+	r.size = int(binary.BigEndian.Uint16(fixed))
+	r.version = fixed[3]
+	r.do = fixed[4]&0x80 != 0
+	for len(options) > 0 {
+		if len(options) < 4 {
 			return false
 		}
-		code, n := binary.BigEndian.Uint16(m), int(binary.BigEndian.Uint16(m[2:]))
-		if len(m) < 4+n {
+		code, end := binary.BigEndian.Uint16(options), 4+int(binary.BigEndian.Uint16(options[2:]))
+		if len(options) < end {
 			return false
 		}
 		if code == dns.EDNS0COOKIE && r.cookie == nil {
-			r.cookie = m[4 : 4+n]
+			r.cookie = options[4:end]
 		}
-		m = m[4+n:]
+		options = options[end:]
 	}
 	return true
 }
 
-// fromMsg takes over what the library has parsed. False: an error of form, which is
-// two OPT records (RFC 6891 §6.1.1), and a question cut short, which the library
-// reads as none or as one of class 0.
-func (r *request) fromMsg(m *dns.Msg) bool {
-	if len(m.Question) != 1 || m.Question[0].Qclass == 0 {
-		return false
+// cutRecord cuts a record of a type off the front of m.
+func cutRecord(m []byte, rrtype uint16) (rdata, rest []byte, ok bool) {
+	off, _ := nameSize(m)
+	if off < 0 || off+10 > len(m) || binary.BigEndian.Uint16(m[off:]) != rrtype {
+		return nil, nil, false
 	}
-	q := m.Question[0]
-	*r = request{id: m.Id, qtype: q.Qtype, class: q.Qclass}
-	if m.RecursionDesired {
-		r.flags |= bitRD
+	end := off + 10 + int(binary.BigEndian.Uint16(m[off+8:]))
+	if end > len(m) {
+		return nil, nil, false
 	}
-	if m.CheckingDisabled {
-		r.flags |= bitCD
-	}
-	if t := m.IsTsig(); t != nil {
-		r.signature = dns.Len(t)
-	}
-	buf := make([]byte, 256)
-	n, err := dns.PackDomainName(q.Name, buf, 0, nil, false)
-	if err != nil {
-		return false
-	}
-	r.name = buf[:n]
-	for _, rr := range m.Extra {
-		opt, ok := rr.(*dns.OPT)
-		if !ok {
-			continue
-		}
-		if r.edns {
-			return false
-		}
-		r.edns, r.version, r.do, r.size = true, opt.Version(), opt.Do(), int(opt.UDPSize())
-		for _, o := range opt.Option {
-			if c, ok := o.(*dns.EDNS0_COOKIE); ok && r.cookie == nil {
-				r.cookie = fromHex(c.Cookie)
-			}
+	return m[off+10 : end], m[end:], true
+}
+
+// nameSize is how many octets the name at the front of m takes up, and whether a
+// pointer ends it (RFC 1035 §4.1.4); less than 0: it is no name.
+func nameSize(m []byte) (size int, pointer bool) {
+	for off := 0; off < len(m); off += 1 + int(m[off]) {
+		switch c := m[off]; {
+		case c == 0:
+			return off + 1, false
+		case c >= 0xc0:
+			return off + 2, true
+		case c > 63:
+			return -1, false
 		}
 	}
-	return true
+	return -1, false
 }

@@ -2,7 +2,6 @@ package nameserver
 
 import (
 	"encoding/binary"
-	"encoding/hex"
 	"net/netip"
 	"time"
 
@@ -28,7 +27,7 @@ func (s *state) respond(dst []byte, r *request, udp bool, client netip.Addr, now
 	opt, rcode, known := s.opt(r, client, now)
 	start := len(dst)
 	switch {
-	case rcode != dns.RcodeSuccess:
+	case rcode != dns.RcodeSuccess, r.name == nil:
 		dst, kind = r.bare(dst, rcode), uint64(rcode)
 	case r.class != dns.ClassINET:
 		dst, kind = r.bare(dst, dns.RcodeRefused), dns.RcodeRefused // version.bind CH for one
@@ -68,10 +67,13 @@ func appendOPT(dst []byte, start int, opt []byte) []byte {
 	return dst
 }
 
-// bare appends a response that is a header and the question.
+// bare appends a response that is a header and the question, if there is one.
 func (r *request) bare(dst []byte, rcode int) []byte {
 	dst = binary.BigEndian.AppendUint16(dst, r.id)
 	dst = binary.BigEndian.AppendUint16(dst, bitQR|r.flags|uint16(rcode)&0xf)
+	if r.name == nil {
+		return append(dst, 0, 0, 0, 0, 0, 0, 0, 0)
+	}
 	dst = append(dst, 0, 1, 0, 0, 0, 0, 0, 0)
 	dst = append(dst, r.name...)
 	dst = binary.BigEndian.AppendUint16(dst, r.qtype)
@@ -82,7 +84,7 @@ func (r *request) bare(dst []byte, rcode int) []byte {
 // §6.1.1), and says what its content is answered with.
 func (s *state) opt(r *request, client netip.Addr, now time.Time) (opt []byte, rcode int, known bool) {
 	if !r.edns {
-		return nil, dns.RcodeSuccess, false
+		return nil, r.rcode, false
 	}
 	opt = append(make([]byte, 0, 11+4+cookieSize), 0, 0, byte(dns.TypeOPT))
 	opt = binary.BigEndian.AppendUint16(opt, udpSize)
@@ -103,10 +105,14 @@ func (s *state) opt(r *request, client netip.Addr, now time.Time) (opt []byte, r
 	known = s.cookies.valid(r.cookie, client, now)
 	opt[10] = 4 + cookieSize
 	opt = append(opt, 0, dns.EDNS0COOKIE, 0, cookieSize)
-	return s.cookies.appendTo(opt, r.cookie[:clientCookieSize], client, now), dns.RcodeSuccess, known
+	if r.name == nil && len(r.cookie) > clientCookieSize && !known { // RFC 7873 §5.4
+		rcode = dns.RcodeBadCookie
+		opt[5] = dns.RcodeBadCookie >> 4
+	}
+	return s.cookies.appendTo(opt, r.cookie[:clientCookieSize], client, now), rcode, known
 }
 
-// answer is a response that lacks id, RD, CD and the client's letter case.
+// answer is a response that lacks id, RD and the client's letter case.
 type answer struct {
 	wire       []byte
 	additional int    // where the additional section starts
@@ -208,12 +214,4 @@ func (s *state) make(name []byte, qtype uint16) (a *answer, keep bool) {
 func (s *state) failure(name []byte, qtype uint16, rcode int) *answer {
 	wire := (&request{name: name, qtype: qtype, class: dns.ClassINET}).bare(nil, rcode)
 	return &answer{wire: wire, additional: len(wire), kind: s.limiter.kind(rcode, "")}
-}
-
-func fromHex(s string) []byte {
-	b, err := hex.DecodeString(s)
-	if err != nil {
-		return nil // the library made it
-	}
-	return b
 }

@@ -18,23 +18,23 @@ const envelope = 16 << 10
 // transfer answers AXFR (RFC 5936) and IXFR (RFC 1995), the latter by the whole
 // zone: no differences are kept, which is allowed (RFC 1995 §4).
 func (s *Server) transfer(w dns.ResponseWriter, m *dns.Msg, st *state, client netip.Addr, udp bool) {
-	q, signature := m.Question[0], m.IsTsig()
+	q := m.Question[0]
 	z := st.Zones.Find(q.Name)
 	switch {
-	case !st.mayTransfer(client, signature):
+	case !st.mayTransfer(client, m.IsTsig()):
 		if s.refusals.pass(s.now()) {
 			s.log.Warn("transfer refused: neither the address nor a key is configured for it", "zone", zoneName(z), "from", client)
 		}
 		fallthrough
 	case z == nil, udp && q.Qtype == dns.TypeAXFR:
-		w.WriteMsg(signed(new(dns.Msg).SetRcode(m, dns.RcodeRefused), signature))
+		w.WriteMsg(s.reply(m, dns.RcodeRefused))
 		return
 	case !strings.EqualFold(z.Name(), strings.TrimSuffix(q.Name, ".")): // in a zone, and none itself (RFC 5936 §2.2.1)
-		w.WriteMsg(signed(new(dns.Msg).SetRcode(m, dns.RcodeNotAuth), signature))
+		w.WriteMsg(s.reply(m, dns.RcodeNotAuth))
 		return
 	}
 	soaOnly := udp || q.Qtype == dns.TypeIXFR && upToDate(m, z.Serial())
-	if err := send(w, m, z, soaOnly); err != nil {
+	if err := s.send(w, m, z, soaOnly); err != nil {
 		if s.broken.pass(s.now()) {
 			s.log.Warn("transfer broken off", "zone", z.Name(), "to", client, "err", err)
 		}
@@ -79,32 +79,28 @@ func upToDate(m *dns.Msg, serial uint32) bool {
 
 // send sends a zone, or only its SOA: what a client that is up to date gets, and
 // one that asked over UDP, where the zone may not fit (RFC 1995 §2).
-func send(w dns.ResponseWriter, m *dns.Msg, z *zone.Zone, soaOnly bool) error {
+func (s *Server) send(w dns.ResponseWriter, m *dns.Msg, z *zone.Zone, soaOnly bool) error {
 	records := z.Records()
 	if soaOnly {
 		records = records[:1]
 	} else {
 		records = append(records[:len(records):len(records)], z.SOA()) // it ends a transfer, too
 	}
-	envelopes := make(chan *dns.Envelope)
-	failed := make(chan error, 1)
-	go func() {
-		err := new(dns.Transfer).Out(w, m, envelopes)
-		failed <- err
-		for range envelopes { // those that are left
-		}
-	}()
 	for start := 0; start < len(records); {
 		end, size := start, 0
 		for end < len(records) && (end == start || size+dns.Len(records[end]) <= envelope) {
 			size += dns.Len(records[end])
 			end++
 		}
-		envelopes <- &dns.Envelope{RR: records[start:end]}
+		reply := s.reply(m, dns.RcodeSuccess)
+		reply.Authoritative, reply.Answer = true, records[start:end]
+		if err := w.WriteMsg(reply); err != nil {
+			return err
+		}
+		w.TsigTimersOnly(true) // RFC 8945 §5.3.1
 		start = end
 	}
-	close(envelopes)
-	return <-failed
+	return nil
 }
 
 // throttle lets one message a second into the log.

@@ -9,12 +9,15 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/miekg/dns"
 
 	"milepost/internal/config"
+	"milepost/internal/providerfile"
+	"milepost/internal/zones"
 )
 
 var goodKey = config.Key{Name: "good.", Algorithm: dns.HmacSHA256, Secret: secret}
@@ -258,5 +261,110 @@ func TestNotify(t *testing.T) {
 	log.expect(t, "notified")
 	if len(told) > 0 {
 		t.Errorf("told once more: %s", <-told)
+	}
+}
+
+// within waits for what must not take longer than a minute.
+func within(t *testing.T, complaint string, wait func()) {
+	t.Helper()
+	done := make(chan struct{})
+	go func() { wait(); close(done) }()
+	select {
+	case <-done:
+	case <-time.After(time.Minute):
+		t.Fatal(complaint)
+	}
+}
+
+// A secondary is told of one zone a tick, and of none once the server ends.
+func TestNotifyPace(t *testing.T) {
+	var told atomic.Int64
+	acknowledged := make(chan struct{}, 100)
+	addr := secondary(t, func(w dns.ResponseWriter, m *dns.Msg) {
+		told.Add(1)
+		w.WriteMsg(new(dns.Msg).SetReply(m))
+		acknowledged <- struct{}{}
+	})
+	c, _, err := providerfile.Load(providerfile.Directory{FS: fstest.MapFS{"many.toml": {Data: []byte(strings.ReplaceAll(family,
+		`["example.com"]`, `["a.example", "b.example", "c.example", "d.example", "e.example", "f.example"]`))}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := zones.New(c, c.Own(), &config.Config{DNS: config.DNS{DomainZones: []string{"_tcp"},
+		NameServers: []config.NameServer{{Name: "ns1.example.com."}}}}, nil, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := Listen("127.0.0.1:0", Config{Zones: set, Secondaries: []config.Secondary{{Address: addr}}}, time.Now, slog.New(failing{t}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ticks := make(chan time.Time)
+	s.notifier.ticks = func() <-chan time.Time { return ticks }
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Serve(ctx) }()
+	for range 3 {
+		within(t, "a tick is not taken", func() { ticks <- time.Time{} })
+	}
+	for range 3 {
+		within(t, "a zone is not told of", func() { <-acknowledged })
+	}
+	cancel()
+	if err := <-ended; err != nil || told.Load() != 3 {
+		t.Errorf("told of %d zones after 3 ticks, and %v", told.Load(), err)
+	}
+}
+
+func timeSigned(t *dns.TSIG) string { return fmt.Sprint(t.TimeSigned) }
+
+// Times in signatures are of the server's clock, not of the machine's.
+func TestSignatureTimes(t *testing.T) {
+	const now = 1_900_000_000
+	notified := make(chan uint64, 1)
+	addr := secondary(t, func(w dns.ResponseWriter, m *dns.Msg) {
+		notified <- m.IsTsig().TimeSigned
+		w.WriteMsg(new(dns.Msg).SetReply(m))
+	})
+	s, err := Listen("127.0.0.1:0", Config{Zones: zoneSet(t, family, nil), Keys: []config.Key{goodKey}, Secondaries: []config.Secondary{{Address: addr, Key: "good."}}},
+		func() time.Time { return time.Unix(now, 0) }, slog.New(failing{t}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Serve(ctx) }()
+	within(t, "no NOTIFY", func() {
+		if got := <-notified; got != now {
+			t.Errorf("NOTIFY is signed at %d", got)
+		}
+	})
+	for _, tc := range []struct {
+		name   string
+		m      *dns.Msg
+		behind int64
+		time   func(*dns.TSIG) string
+		want   string
+	}{
+		{"an answer", question("example.com.", dns.TypeMX), 0, timeSigned, "1900000000"},
+		{"a transfer", new(dns.Msg).SetAxfr("example.com."), 0, timeSigned, "1900000000"},
+		{"a refusal", new(dns.Msg).SetAxfr("example.org."), 0, timeSigned, "1900000000"},
+		{"to a client whose clock is wrong", question("example.com.", dns.TypeMX), 3600, func(t *dns.TSIG) string { return t.OtherData }, fmt.Sprintf("%012x", now)},
+	} {
+		packet, _, err := dns.TsigGenerate(tc.m.SetTsig("good.", dns.HmacSHA256, 300, time.Now().Unix()-tc.behind), secret, "", false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		reply := new(dns.Msg)
+		if err := reply.Unpack(firstResponse(t, "tcp", s.Addr().String(), string(packet))); err != nil {
+			t.Fatal(err)
+		}
+		if got := reply.IsTsig(); got == nil || tc.time(got) != tc.want {
+			t.Errorf("%s: want %s: %s", tc.name, tc.want, reply)
+		}
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"golang.org/x/net/ipv4"
-	"golang.org/x/net/ipv6"
 )
 
 // maxPacket is how many octets of a packet are read: no query has as many, and what
@@ -16,21 +15,20 @@ const maxPacket = 4096
 // batch is how many packets are taken from, or given to, the kernel at once.
 const batch = 64
 
-// packetConn is what ipv4.PacketConn and ipv6.PacketConn have in common.
+// packetConn is what ipv4.PacketConn, ipv6.PacketConn and a plain socket have in
+// common.
 type packetConn interface {
 	ReadBatch(ms []ipv4.Message, flags int) (int, error)
 	WriteBatch(ms []ipv4.Message, flags int) (int, error)
 }
 
-// udpConn is a socket that answers plain queries as it reads them. What it cannot
-// answer it hands to the library's server, as a net.PacketConn.
+// udpConn is a socket that answers queries as it reads them. What is signed or asks
+// for a transfer it hands to the library's server, as a net.PacketConn.
 type udpConn struct {
 	net.PacketConn
 	server  *Server
 	packets packetConn
-	// from makes the control message that sends a reply from the address that was
-	// asked; nil: the socket has one address.
-	from func(oob []byte) []byte
+	from    func(oob []byte) []byte // as batches returns it
 
 	in, out   []ipv4.Message
 	next, got int // of in
@@ -39,23 +37,7 @@ type udpConn struct {
 	request   request
 }
 
-func newUDPConn(c *net.UDPConn, s *Server) (*udpConn, error) {
-	addr := c.LocalAddr().(*net.UDPAddr).AddrPort().Addr().Unmap()
-	if addr.Is4() {
-		p := ipv4.NewPacketConn(c)
-		if !addr.IsUnspecified() {
-			return wrap(c, p, s, nil), nil
-		}
-		return wrap(c, p, s, from4), p.SetControlMessage(ipv4.FlagDst, true)
-	}
-	p := ipv6.NewPacketConn(c)
-	if !addr.IsUnspecified() {
-		return wrap(c, p, s, nil), nil
-	}
-	return wrap(c, p, s, from6), p.SetControlMessage(ipv6.FlagDst, true)
-}
-
-func wrap(c net.PacketConn, packets packetConn, s *Server, from func([]byte) []byte) *udpConn {
+func newUDPConn(c net.PacketConn, packets packetConn, s *Server, from func([]byte) []byte) *udpConn {
 	u := &udpConn{PacketConn: c, server: s, packets: packets, from: from,
 		in: make([]ipv4.Message, batch), out: make([]ipv4.Message, batch), buffers: make([][]byte, batch)}
 	for i := range batch {
@@ -69,22 +51,6 @@ func wrap(c net.PacketConn, packets packetConn, s *Server, from func([]byte) []b
 	return u
 }
 
-func from4(oob []byte) []byte {
-	var m ipv4.ControlMessage
-	if m.Parse(oob) != nil || m.Dst == nil {
-		return nil
-	}
-	return (&ipv4.ControlMessage{Src: m.Dst}).Marshal()
-}
-
-func from6(oob []byte) []byte {
-	var m ipv6.ControlMessage
-	if m.Parse(oob) != nil || m.Dst == nil {
-		return nil
-	}
-	return (&ipv6.ControlMessage{Src: m.Dst}).Marshal()
-}
-
 // peer is where a packet that the library handles came from.
 type peer struct {
 	*net.UDPAddr
@@ -92,7 +58,7 @@ type peer struct {
 	signed bool   // by a key of ours: no rate limit holds
 }
 
-// ReadFrom answers plain queries until there is a packet that is none.
+// ReadFrom answers until there is a packet for the library.
 func (u *udpConn) ReadFrom(b []byte) (int, net.Addr, error) {
 	for {
 		if u.next < u.got {
@@ -119,11 +85,11 @@ func (u *udpConn) ReadFrom(b []byte) (int, net.Addr, error) {
 	}
 }
 
-// answer queues the reply to a plain query. False: it is none.
-func (u *udpConn) answer(s *state, m *ipv4.Message, packet []byte, client netip.Addr, now time.Time) (plain bool) {
-	defer u.server.recovered(&plain)
-	if !u.request.parse(packet) {
-		return false
+// answer queues the reply to a packet. False: it is for the library.
+func (u *udpConn) answer(s *state, m *ipv4.Message, packet []byte, client netip.Addr, now time.Time) (done bool) {
+	defer u.server.recovered(&done)
+	if to := u.request.parse(packet); to != responder {
+		return to == nobody
 	}
 	reply := s.reply(u.buffers[u.queued][:0], &u.request, client, now)
 	if reply == nil {
@@ -146,12 +112,14 @@ func (s *state) reply(dst []byte, r *request, client netip.Addr, now time.Time) 
 		return response
 	}
 	switch s.limiter.allow(client, kind, now) {
+	case pass:
+		return response
 	case truncate:
-		return s.truncated(dst, r, client, now)
-	case drop:
-		return nil
+		if r.name != nil { // nobody honest waits for an answer to the others
+			return s.truncated(dst, r, client, now)
+		}
 	}
-	return response
+	return nil
 }
 
 // trusted tells whether a client is a secondary by its address.
