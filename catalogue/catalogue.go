@@ -41,6 +41,43 @@ func (c *Catalogue) Domains() int {
 	return n
 }
 
+// NamedDomains returns every domain that a provider names, in the order of their names.
+// Which domains match a wildcard is not known.
+func (c *Catalogue) NamedDomains() []address.Domain {
+	domains := make([]address.Domain, 0, len(c.domains))
+	for _, p := range c.providers {
+		for _, d := range p.Domains {
+			if !d.Wildcard {
+				domains = append(domains, d.Domain)
+			}
+		}
+	}
+	slices.SortFunc(domains, func(a, b address.Domain) int { return strings.Compare(a.ASCII, b.ASCII) })
+	return domains
+}
+
+// Example returns a domain that is served, for people to try: the given one if it is,
+// or else the first that can be named.
+func (c *Catalogue) Example(wanted string) string {
+	if c.named(address.Domain{ASCII: wanted}) != nil {
+		return wanted
+	}
+	for _, p := range c.providers {
+		for _, d := range p.Domains {
+			switch {
+			case !d.Wildcard:
+				return d.Domain.ASCII
+			case !d.Domain.IsZero():
+				return "mail." + d.Domain.ASCII
+			}
+		}
+		if len(p.MX) > 0 {
+			return p.MX[0].ASCII
+		}
+	}
+	return "example.com" // of the default provider
+}
+
 // Lookup finds the provider that serves a domain: the one that names it, else
 // the one with the longest wildcard above it, else the one whose MX domain is
 // it or above it, else the default provider. It does not allocate.

@@ -92,12 +92,12 @@ func TestSerialFile(t *testing.T) {
 	if reply, err := query(p.dns, "_tcp.example.com.", dns.TypeSOA, false); err != nil || len(reply.Answer) != 1 {
 		t.Error(err, reply)
 	}
-	if code, stdout, stderr := milepost(t, "check", "-config", dir+"/milepost.toml", providers); code != 0 || stdout == "" || !strings.HasPrefix(stderr, "milepost: "+dir+"/serial: is empty or damaged") {
+	if code, stdout, stderr := milepost(t, "check", "-config", dir+"/milepost.toml", providers); code != 0 || stdout == "" || !strings.HasPrefix(stderr, "warning: "+dir+"/serial: is empty or damaged") {
 		t.Errorf("%d %s%s", code, stdout, stderr)
 	}
 	write(t, dir+"/serial", "nonsense")
 	code, _, stderr := milepost(t, "serve", "-http", "127.0.0.1:0", "-dns", "127.0.0.1:0", "-config", dir+"/milepost.toml", "-providers", providers)
-	if want := "milepost: " + dir + "/serial: is no serial; remove the file if it is not milepost's\n"; code != 1 || stderr != want {
+	if want := dir + "/serial: is no serial; remove the file if it is not milepost's\nmilepost: 1 mistake in the configuration; docs/dns.md or docs/pages.md says what is allowed\n"; code != 1 || stderr != want {
 		t.Errorf("%d %s", code, stderr)
 	}
 }

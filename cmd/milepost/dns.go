@@ -1,12 +1,12 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"io"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/miekg/dns"
@@ -14,6 +14,7 @@ import (
 	"milepost/address"
 	"milepost/catalogue"
 	"milepost/internal/config"
+	"milepost/internal/snapshot"
 	"milepost/internal/zoneformat"
 	"milepost/zone"
 )
@@ -23,7 +24,7 @@ type dnsOptions struct {
 	format      zoneformat.Format
 	all         bool
 	nameServers []string // absolute
-	from        providers
+	from        options
 	zone.Options
 }
 
@@ -86,13 +87,14 @@ func printDNS(args []string, stdout, stderr io.Writer) int {
 		complain(stderr, "dns: %s", err)
 		return exitUsage
 	}
-	c, _, err := o.from.load()
+	s, err := snapshot.Build(context.Background(), o.from.Options, nil)
 	if err != nil {
-		complainLoad(stderr, err)
+		complainBuild(stderr, err)
 		return exitNo
 	}
+	c := s.Catalogue
 	if o.all {
-		if domains = namedDomains(c); len(domains) == 0 {
+		if domains = c.NamedDomains(); len(domains) == 0 {
 			complain(stderr, "dns: the catalogue names no domain; -all leaves wildcards out")
 			return exitNo
 		}
@@ -111,14 +113,10 @@ func printDNS(args []string, stdout, stderr io.Writer) int {
 		complain(stderr, "dns: %s", err)
 		return exitNo
 	}
-	if _, err := stdout.Write(body); err != nil {
-		complain(stderr, "%s", err)
-		return exitNo
-	}
 	if o.Host == "" && len(o.Addresses) == 0 {
 		complain(stderr, "dns: the names autoconfig, autodiscover and _autodiscover._tcp are left out; -service-host NAME or -service-address IP says where they lead")
 	}
-	return exitOK
+	return print(stdout, stderr, body)
 }
 
 // parseDomains reads domains, each of them once.
@@ -134,21 +132,6 @@ func parseDomains(args []string) ([]address.Domain, error) {
 		}
 	}
 	return domains, nil
-}
-
-// namedDomains returns every domain that a catalogue names, in the order of their
-// names. Which domains match a wildcard is not known.
-func namedDomains(c *catalogue.Catalogue) []address.Domain {
-	var domains []address.Domain
-	for _, p := range c.Providers() {
-		for _, d := range p.Domains {
-			if !d.Wildcard {
-				domains = append(domains, d.Domain)
-			}
-		}
-	}
-	slices.SortFunc(domains, func(a, b address.Domain) int { return strings.Compare(a.ASCII, b.ASCII) })
-	return domains
 }
 
 // recordsOf makes the records of domains; unknown are those without a provider.

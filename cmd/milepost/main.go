@@ -43,8 +43,3 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 	return command(args[1:], stdout, stderr)
 }
-
-// complain writes a message for people, apart from results.
-func complain(stderr io.Writer, format string, args ...any) {
-	fmt.Fprintf(stderr, "milepost: "+format+"\n", args...)
-}

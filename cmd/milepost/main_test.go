@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"milepost/internal/config"
 )
 
 const family = `display_name = "Example family"
@@ -153,7 +155,7 @@ func TestListenError(t *testing.T) {
 		{"port in use", &net.OpError{Op: "listen", Err: os.NewSyscallError("bind", syscall.EADDRINUSE)}, "the port is in use; another program (or another milepost) has it: 'ss -lntup' lists them"},
 		{"no such address", &net.OpError{Op: "listen", Err: os.NewSyscallError("bind", syscall.EADDRNOTAVAIL)}, "this machine has no such address"},
 	} {
-		if got := listenError(tc.err); !strings.HasPrefix(got.Error(), tc.want) {
+		if got := config.ListenAddress(":53").Explain(tc.err); !strings.HasPrefix(got.Error(), tc.want) {
 			t.Errorf("%s: %s", tc.name, got)
 		}
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -11,20 +10,21 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
 
-	"milepost/address"
+	"github.com/miekg/dns"
+	"golang.org/x/sync/errgroup"
+
 	"milepost/catalogue"
+	"milepost/internal/certs"
 	"milepost/internal/config"
 	"milepost/internal/httpd"
 	"milepost/internal/logqueue"
 	"milepost/internal/nameserver"
-	"milepost/internal/pages"
 	"milepost/internal/snapshot"
-	"milepost/internal/textfile"
-	"milepost/settings"
 )
 
 // The log may lag by so many octets, and at the end for so long.
@@ -41,17 +41,17 @@ const ballast = 32 << 20 // octets
 func serve(args []string, stdout, stderr io.Writer) int {
 	var (
 		flags    = flag.NewFlagSet("serve", flag.ContinueOnError)
-		httpAddr = listenAddress("127.0.0.1:8080")
-		public   publicURL
-		signing  signing
-		dns      dnsServer
-		from     files
+		httpAddr = config.ListenAddress("127.0.0.1:8080")
+		dnsAddr  config.ListenAddress // empty: none
+		drain    = flags.Duration("drain", httpd.DefaultDrain, "")
+		o        options
 	)
 	flags.Var(&httpAddr, "http", "")
-	public.register(flags)
-	from.register(flags)
-	signing.register(flags)
-	dns.register(flags)
+	flags.Var(&dnsAddr, "dns", "")
+	o.register(flags)
+	o.registerConfig(flags)
+	o.registerPublicURL(flags)
+	o.registerSigning(flags)
 	if code, ok := parse(flags, args, stdout, stderr); !ok {
 		return code
 	}
@@ -59,133 +59,101 @@ func serve(args []string, stdout, stderr io.Writer) int {
 		complain(stderr, "serve: %q is one word too many; directories are given with -providers", flags.Arg(0))
 		return exitUsage
 	}
+	o.DNS = string(dnsAddr)
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP) // before a long start, in which it would end the process
-	defer signal.Stop(hangup)
+	reloads := make(chan os.Signal, 1)
+	signal.Notify(reloads, append(confirmations, syscall.SIGHUP)...) // before a long start, in which it would end the process
+	defer signal.Stop(reloads)
 	signal.Ignore(syscall.SIGPIPE) // else a reader of the log who goes takes the server along
 	queue := logqueue.New(stderr, logQueue)
 	defer queue.Close(logFlush)
 	stderr = queue // complaints too, so that they stay in order
 	log := slog.New(slog.NewTextHandler(stderr, nil))
 
-	from.publicHost = publicHost(public)
-	loaded, err := from.load()
+	if _, err := net.ResolveTCPAddr("tcp", o.DNS); o.DNS != "" && err != nil {
+		complain(stderr, "-dns %s: %s", dnsAddr, dnsAddr.Explain(err))
+		return exitNo
+	}
+	first, err := snapshot.Build(ctx, o.Options, nil)
 	if err != nil {
-		complainLoad(stderr, err)
+		complainBuild(stderr, err)
 		return exitNo
 	}
-	warn(stderr, loaded.warnings)
-	sign, err := signing.open(ctx, log)
-	if err != nil {
-		complain(stderr, "serve: %s", err)
-		return exitNo
-	}
-	if err := dns.listen(loaded, log); err != nil {
-		complainLoad(stderr, err)
-		return exitNo
-	}
-	served, err := snapshot.New(loaded.catalogue, loaded.branding, string(public))
+	warn(stderr, append(first.Warnings, first.KeepSerial()...))
+	sign, err := certs.OpenSigner(ctx, o.signCert, o.signKey, time.Now, log)
 	if err != nil {
 		complain(stderr, "serve: %s", err)
 		return exitNo
 	}
+	var current atomic.Pointer[snapshot.Snapshot]
+	current.Store(first)
 	held := make([]byte, ballast)
 	defer runtime.KeepAlive(held)
-	var current atomic.Pointer[snapshot.Snapshot]
-	current.Store(served)
-	reloadOnHangup(ctx, hangup, from, &current, &dns, string(public), log, stderr)
 
+	var names *nameserver.Server // nil: DNS is not served
+	if o.DNS != "" {
+		if names, err = nameserver.Listen(o.DNS, &current, time.Now, log); err != nil {
+			complain(stderr, "-dns %s: %s", dnsAddr, dnsAddr.Explain(err))
+			return exitNo
+		}
+		announceDNS(stdout, stderr, names.Addr(), first)
+	}
 	listener, err := net.Listen("tcp", string(httpAddr))
 	if err != nil {
-		complain(stderr, "-http %s: %s", httpAddr, listenError(err))
+		complain(stderr, "-http %s: %s", httpAddr, httpAddr.Explain(err))
 		return exitNo
 	}
-	dns.announce(stdout, stderr)
-	announce(stdout, listener.Addr(), loaded.catalogue)
+	announce(stdout, listener.Addr(), first.Catalogue)
 
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	dnsEnded := make(chan error, 1)
-	go func() {
-		err := dns.serve(ctx)
-		if err != nil {
-			cancel() // one does not go on without the other
-		}
-		dnsEnded <- err
-	}()
-	handler := httpd.Handler(httpd.Options{Current: current.Load, Log: log, Sign: sign})
-	httpErr := httpd.Serve(ctx, listener, handler, log, httpd.DefaultDrain)
-	cancel()
-	dnsErr := <-dnsEnded
-	if httpErr != nil {
-		complain(stderr, "http: %s", httpErr)
+	go reload(ctx, reloads, o.Options, &current, names, log, stderr)
+	running, ctx := errgroup.WithContext(ctx) // one does not go on without the other
+	running.Go(func() error {
+		handler := httpd.Handler(httpd.Options{Current: current.Load, Log: log, Sign: sign})
+		return httpd.Serve(ctx, listener, handler, log, *drain)
+	})
+	if names != nil {
+		running.Go(func() error { return names.Serve(ctx) })
 	}
-	if dnsErr != nil {
-		complain(stderr, "dns: %s", dnsErr)
-	}
-	if httpErr != nil || dnsErr != nil {
+	if err := running.Wait(); err != nil {
+		complain(stderr, "%s", err)
 		return exitNo
 	}
 	return exitOK
 }
 
-// files are the options that name what is read at the start and at SIGHUP.
-type files struct {
-	providers
-	config     string            // milepost.toml; empty: none
-	publicHost settings.Hostname // of -public-url; empty: none
-}
-
-func (f *files) register(flags *flag.FlagSet) {
-	f.providers.register(flags)
-	flags.StringVar(&f.config, "config", "", "")
-}
-
-// loaded is what the files say.
-type loaded struct {
-	catalogue  *catalogue.Catalogue
-	warnings   textfile.Errors
-	given      []*settings.Provider // that came with -providers
-	config     *config.Config
-	branding   pages.Branding
-	publicHost settings.Hostname
-}
-
-func (f *files) load() (*loaded, error) {
-	l := &loaded{config: config.Default(), publicHost: f.publicHost}
-	var err error
-	if f.config != "" {
-		if l.config, l.branding, err = loadConfig(f.config); err != nil {
-			return nil, err
+// reload makes another snapshot at every signal. A mistake in it changes nothing.
+func reload(ctx context.Context, signals <-chan os.Signal, o snapshot.Options, current *atomic.Pointer[snapshot.Snapshot], names *nameserver.Server, log *slog.Logger, stderr io.Writer) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case s := <-signals:
+			o.TakeShrunk = s != syscall.SIGHUP
 		}
+		previous := current.Load()
+		next, err := snapshot.Build(ctx, o, previous)
+		if err != nil {
+			complainBuild(stderr, err)
+			log.Error("reload refused; what was served before stays")
+			continue
+		}
+		warn(stderr, append(next.Warnings, next.KeepSerial()...))
+		current.Store(next)
+		if names != nil {
+			names.Notify(ctx, previous)
+		}
+		log.Info("reloaded", "providers", len(next.Catalogue.Providers()), "domains", next.Catalogue.Domains())
 	}
-	if l.catalogue, l.warnings, err = f.providers.load(); err != nil {
-		return nil, err
-	}
-	l.given = l.catalogue.Own()
-	return l, nil
 }
 
-// loadConfig reads a configuration with its branding. The error has every mistake
-// in both.
-func loadConfig(file string) (*config.Config, pages.Branding, error) {
-	c, err := config.Load(file)
-	branding, wrong := snapshot.Branding(c)
-	errs, _ := errors.AsType[textfile.Errors](err)
-	if errs = append(errs, wrong...); len(errs) > 0 {
-		return nil, branding, configError{errs}
-	}
-	return c, branding, nil
-}
-
+// announce says where the server listens, and what to ask it.
 func announce(stdout io.Writer, addr net.Addr, c *catalogue.Catalogue) {
 	fmt.Fprintf(stdout, "milepost: %s\n", size(c))
 	fmt.Fprintf(stdout, "milepost: http listening on %s\n", addr)
-	domain := example(c)
+	domain := c.Example("gmail.com")
 	host := addr.String()
 	if tcp, ok := addr.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
 		host = fmt.Sprintf("127.0.0.1:%d", tcp.Port)
@@ -195,61 +163,19 @@ func announce(stdout io.Writer, addr net.Addr, c *catalogue.Catalogue) {
 	fmt.Fprintf(stdout, "open http://%s/ in a browser for the pages\n", host)
 }
 
-// example returns a domain that is served: one that everybody knows, or else the
-// first.
-func example(c *catalogue.Catalogue) string {
-	if d, err := address.ParseDomain("gmail.com"); err == nil {
-		if _, ok := c.Lookup(d); ok {
-			return d.ASCII
-		}
+// announceDNS says the same of the DNS server.
+func announceDNS(stdout, stderr io.Writer, addr *net.TCPAddr, s *snapshot.Snapshot) {
+	fmt.Fprintf(stdout, "milepost: dns listening on %s\n", addr)
+	if len(s.Guessed) > 0 {
+		fmt.Fprintf(stdout, "milepost: dns says that this server is at %s; [service] addresses in milepost.toml says otherwise\n", s.Guessed)
 	}
-	for _, p := range c.Providers() {
-		for _, d := range p.Domains {
-			switch {
-			case !d.Wildcard:
-				return d.Domain.ASCII
-			case !d.Domain.IsZero():
-				return "mail." + d.Domain.ASCII
-			}
-		}
-		if len(p.MX) > 0 {
-			return p.MX[0].ASCII
-		}
+	host := addr.IP.String()
+	if addr.IP.IsUnspecified() {
+		host = "127.0.0.1"
 	}
-	return "example.com" // of the default provider
-}
-
-// reloadOnHangup reads the files again at every SIGHUP. A mistake in them changes
-// nothing.
-func reloadOnHangup(ctx context.Context, hangup chan os.Signal, from files, current *atomic.Pointer[snapshot.Snapshot], dns *dnsServer, public string, log *slog.Logger, stderr io.Writer) {
-	go func() {
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-hangup:
-			}
-			var zones *nameserver.Config
-			loaded, err := from.load()
-			var served *snapshot.Snapshot
-			if err == nil {
-				served, err = snapshot.New(loaded.catalogue, loaded.branding, public)
-			}
-			if err == nil {
-				zones, err = dns.prepare(loaded, log)
-			}
-			if err != nil {
-				complainLoad(stderr, err)
-				log.Error("reload refused; the old catalogue stays")
-				continue
-			}
-			warn(stderr, loaded.warnings)
-			c := loaded.catalogue
-			current.Store(served)
-			if zones != nil {
-				dns.server.Update(ctx, *zones)
-			}
-			log.Info("reloaded", "providers", len(c.Providers()), "domains", c.Domains())
-		}
-	}()
+	if rr := s.Zones.Example(); rr != nil {
+		fmt.Fprintf(stdout, "try dig @%s -p %d %s %s\n", host, addr.Port, strings.TrimSuffix(rr.Name, "."), dns.Type(rr.Rrtype))
+		return
+	}
+	complain(stderr, "-dns: there is no zone, so every question is refused; give your domains with -providers, or zones with -config")
 }

@@ -7,11 +7,15 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"time"
 
 	"milepost/address"
 	"milepost/autoconfig"
+	"milepost/internal/answer"
+	"milepost/internal/certs"
 	"milepost/internal/formats"
 	"milepost/internal/providerfile"
+	"milepost/internal/snapshot"
 	"milepost/mobileconfig"
 	"milepost/settings"
 )
@@ -19,31 +23,16 @@ import (
 // ownFormats are those that no program asks for over HTTP.
 var ownFormats = []string{"json", "text"}
 
-// render makes what serve would send.
-func render(format string, p *settings.Provider, a address.Address, publicURL string) ([]byte, error) {
-	switch format {
-	case "json":
-		return providerfile.JSON(p)
-	case "text":
-		return text(p.For(a)), nil
-	}
-	f, _ := formats.Named(format)
-	o := formats.Options{PublicURL: publicURL, Protocol: "AutodiscoverV1", Profile: mobileconfig.Options{Lang: "en"}}
-	return f.Render([]settings.Account{p.For(a)}, o)
-}
-
 func show(args []string, stdout, stderr io.Writer) int {
 	var (
-		flags   = flag.NewFlagSet("show", flag.ContinueOnError)
-		format  = flags.String("format", "autoconfig", "")
-		all     = flags.Bool("all-servers", false, "")
-		public  publicURL
-		signing signing
-		from    providers
+		flags  = flag.NewFlagSet("show", flag.ContinueOnError)
+		format = flags.String("format", "autoconfig", "")
+		all    = flags.Bool("all-servers", false, "")
+		o      options
 	)
-	public.register(flags)
-	from.register(flags)
-	signing.register(flags)
+	o.register(flags)
+	o.registerPublicURL(flags)
+	o.registerSigning(flags)
 	if code, ok := parse(flags, args, stdout, stderr); !ok {
 		return code
 	}
@@ -66,27 +55,34 @@ func show(args []string, stdout, stderr io.Writer) int {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	sign, err := signing.open(ctx, slog.New(slog.NewTextHandler(stderr, nil)))
+	sign, err := certs.OpenSigner(ctx, o.signCert, o.signKey, time.Now, slog.New(slog.NewTextHandler(stderr, nil)))
 	if err != nil {
 		complain(stderr, "show: %s", err)
 		return exitNo
 	}
-	c, _, err := from.load()
+	s, err := snapshot.Build(ctx, o.Options, nil)
 	if err != nil {
-		complainLoad(stderr, err)
+		complainBuild(stderr, err)
 		return exitNo
 	}
-	provider, ok := c.Lookup(asked.Domain)
+	provider, ok := s.Catalogue.Lookup(asked.Domain)
 	if !ok {
 		complainUnknown(stderr, asked.Domain)
 		return exitNo
 	}
 	var body []byte
-	if *all {
-		// Unfilled: the document is for all of the provider's domains.
+	switch {
+	case *all: // unfilled: the document is for all of the provider's domains
 		body, err = autoconfig.RenderAll(settings.Account{Address: asked, Provider: *provider})
-	} else {
-		body, err = render(*format, provider, asked, string(public))
+	case *format == "json":
+		body, err = providerfile.JSON(provider)
+	case *format == "text":
+		body = answer.Text(provider.For(asked))
+	default: // what serve would send
+		f, _ := formats.Named(*format)
+		body, err = f.Render([]settings.Account{provider.For(asked)}, formats.Options{
+			PublicURL: o.PublicURL, Protocol: "AutodiscoverV1", Profile: mobileconfig.Options{Lang: "en"},
+		})
 	}
 	if err == nil && sign != nil && *format == "mobileconfig" {
 		body, err = sign(body)
@@ -95,11 +91,7 @@ func show(args []string, stdout, stderr io.Writer) int {
 		complain(stderr, "%s", err)
 		return exitNo
 	}
-	if _, err := stdout.Write(body); err != nil {
-		complain(stderr, "%s", err)
-		return exitNo
-	}
-	return exitOK
+	return print(stdout, stderr, body)
 }
 
 // parseAsked reads an address, or a domain alone.

@@ -6,6 +6,7 @@ package certs
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -32,6 +33,23 @@ type Pair struct {
 	cert, key []byte // what signer was made of
 	checked   time.Time
 	warned    time.Time
+}
+
+// OpenSigner returns what signs profiles until the context ends; nil: no files are
+// named, and nothing does.
+func OpenSigner(ctx context.Context, certFile, keyFile string, now func() time.Time, log *slog.Logger) (func([]byte) ([]byte, error), error) {
+	switch {
+	case certFile == "" && keyFile == "":
+		return nil, nil
+	case certFile == "" || keyFile == "":
+		return nil, errors.New("-sign-cert and -sign-key go together; one of them is missing")
+	}
+	pair, err := Open(certFile, keyFile, now, log)
+	if err != nil {
+		return nil, err
+	}
+	go pair.Watch(ctx)
+	return pair.Sign, nil
 }
 
 // Open reads the files. The error says which of them is wrong and why: not PEM,

@@ -181,7 +181,7 @@ func BenchmarkRespond(b *testing.B) {
 	buf, client, now := make([]byte, 0, udpSize), netip.MustParseAddr("127.0.0.1"), s.now()
 	b.ReportAllocs()
 	for b.Loop() {
-		if r.parse(packet) != responder || s.current.Load().reply(buf, &r, client, now) == nil {
+		if r.parse(packet) != responder || s.state().reply(buf, &r, client, now) == nil {
 			b.Fatal("no reply")
 		}
 	}

@@ -12,7 +12,7 @@ import (
 // library.
 func (s *Server) ServeDNS(w dns.ResponseWriter, m *dns.Msg) {
 	defer s.recovered(new(bool))
-	st := s.current.Load()
+	st := s.state()
 	client, udp := clientOf(w)
 	signature := m.IsTsig()
 	if signature != nil {

@@ -166,14 +166,15 @@ func TestRateLimitIsShared(t *testing.T) {
 		for range 8 {
 			clients.Go(func() {
 				for range 1000 {
-					if s.current.Load().limiter.allow(netip.MustParseAddr("192.0.2.1"), 0, s.now()) == pass {
+					if s.state().limiter.allow(netip.MustParseAddr("192.0.2.1"), 0, s.now()) == pass {
 						passed.Add(1)
 					}
 				}
 			})
 		}
 		clients.Wait()
-		s.set(s.current.Load().Config)
+		again := *s.current.Load()
+		s.current.Store(&again)
 	}
 	if passed.Load() != 50 {
 		t.Errorf("%d responses pass at once, want 50", passed.Load())
@@ -292,10 +293,10 @@ func TestListenRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer taken.Close()
-	if _, err := Listen(taken.Addr().String(), Config{}, time.Now, nil); !errors.Is(err, syscall.EADDRINUSE) {
+	if _, err := Listen(taken.Addr().String(), Config{}.current(), time.Now, nil); !errors.Is(err, syscall.EADDRINUSE) {
 		t.Errorf("a port in use: %v", err)
 	}
-	if _, err := Listen("127.0.0.1", Config{}, time.Now, nil); err == nil {
+	if _, err := Listen("127.0.0.1", Config{}.current(), time.Now, nil); err == nil {
 		t.Error("an address without port is taken")
 	}
 }

@@ -20,17 +20,8 @@ import (
 
 	"milepost/internal/config"
 	"milepost/internal/connlimit"
-	"milepost/internal/zones"
+	"milepost/internal/snapshot"
 )
-
-// Config is what the server answers from and whom it serves. It may be replaced
-// while the server runs.
-type Config struct {
-	Zones       *zones.Set
-	Keys        []config.Key
-	Secondaries []config.Secondary
-	RateLimit   int // responses a second of one kind to one network (/24, /56); 0: no limit
-}
 
 // Limits of TCP (RFC 7766 §6.1, §6.2.3).
 const (
@@ -46,7 +37,8 @@ type Server struct {
 	log      *slog.Logger
 	now      func() time.Time
 	cookies  cookies
-	current  atomic.Pointer[state]
+	current  *atomic.Pointer[snapshot.Snapshot]
+	derived  atomic.Pointer[state]
 	udp      []*net.UDPConn
 	tcp      []net.Listener
 	servers  []*dns.Server
@@ -56,9 +48,10 @@ type Server struct {
 	notifier notifier
 }
 
-// state is a configuration with what is kept of its answers.
+// state is what is made of a snapshot, and kept of its answers.
 type state struct {
-	Config
+	of      *snapshot.Snapshot
+	conf    config.DNS
 	log     *slog.Logger
 	cookies cookies
 	limiter *limiter
@@ -71,10 +64,9 @@ type state struct {
 
 // Listen opens an address, "127.0.0.1:53" or ":53" say, for UDP and TCP; port 0
 // picks one that is free for both. An address without host is opened for IPv4 and
-// IPv6.
-func Listen(addr string, c Config, now func() time.Time, log *slog.Logger) (*Server, error) {
-	s := &Server{log: log, now: now, cookies: newCookies()}
-	s.set(c)
+// IPv6. Each query is answered from the current snapshot, which must have zones.
+func Listen(addr string, current *atomic.Pointer[snapshot.Snapshot], now func() time.Time, log *slog.Logger) (*Server, error) {
+	s := &Server{log: log, now: now, cookies: newCookies(), current: current}
 	var err error
 	for range 10 { // a free port of TCP may be taken in UDP
 		if s.tcp, s.udp, err = open(addr); err == nil || !anyPort(addr) {
@@ -97,27 +89,28 @@ func anyPort(addr string) bool {
 // Addr returns the address that is listened on.
 func (s *Server) Addr() *net.TCPAddr { return s.tcp[0].Addr().(*net.TCPAddr) }
 
-// Zones returns the zones that are answered from.
-func (s *Server) Zones() *zones.Set { return s.current.Load().Zones }
-
-// Update replaces the configuration, and tells the secondaries what has changed.
-func (s *Server) Update(ctx context.Context, c Config) {
-	before := s.current.Load()
-	s.set(c)
-	s.notify(ctx, before)
+// state returns what is made of the current snapshot.
+func (s *Server) state() *state {
+	for {
+		st, of := s.derived.Load(), s.current.Load()
+		if st != nil && st.of == of {
+			return st
+		}
+		s.derived.CompareAndSwap(st, s.newState(of, st))
+	}
 }
 
-func (s *Server) set(c Config) {
-	st := &state{Config: c, log: s.log, cookies: s.cookies, keys: make(map[string]config.Key), answers: make(map[string]*answer)}
-	if before := s.current.Load(); before != nil && before.RateLimit == c.RateLimit {
+func (s *Server) newState(of *snapshot.Snapshot, before *state) *state {
+	st := &state{of: of, conf: of.Config.DNS, log: s.log, cookies: s.cookies, keys: make(map[string]config.Key), answers: make(map[string]*answer)}
+	if before != nil && before.conf.RateLimit == st.conf.RateLimit {
 		st.limiter = before.limiter // else each reload would fill the buckets
 	} else {
-		st.limiter = newLimiter(c.RateLimit, s.now())
+		st.limiter = newLimiter(st.conf.RateLimit, s.now())
 	}
-	for _, k := range c.Keys {
+	for _, k := range st.conf.Keys {
 		st.keys[k.Name] = k
 	}
-	s.current.Store(st)
+	return st
 }
 
 // Serve answers until the context ends. Secondaries are told of all zones at the
@@ -147,7 +140,7 @@ func (s *Server) Serve(ctx context.Context) error {
 		running.Go(func() { ended <- server.ActivateAndServe() })
 	}
 	started.Wait()
-	s.notify(ctx, nil)
+	s.Notify(ctx, nil)
 	var err error
 	select {
 	case <-ctx.Done():

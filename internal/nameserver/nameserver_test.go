@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -17,6 +18,7 @@ import (
 
 	"milepost/internal/config"
 	"milepost/internal/providerfile"
+	"milepost/internal/snapshot"
 	"milepost/internal/zones"
 	"milepost/zone"
 )
@@ -86,6 +88,29 @@ func zoneSet(t testing.TB, provider string, before *zones.Set) *zones.Set {
 	return set
 }
 
+// Config is what of a snapshot a DNS server is made of.
+type Config struct {
+	Zones       *zones.Set
+	Keys        []config.Key
+	Secondaries []config.Secondary
+	RateLimit   int
+}
+
+func (c Config) snapshot() *snapshot.Snapshot {
+	return &snapshot.Snapshot{Zones: c.Zones, Config: &config.Config{DNS: config.DNS{Keys: c.Keys, Secondaries: c.Secondaries, RateLimit: c.RateLimit}}}
+}
+
+func (c Config) current() *atomic.Pointer[snapshot.Snapshot] {
+	var p atomic.Pointer[snapshot.Snapshot]
+	p.Store(c.snapshot())
+	return &p
+}
+
+// update is a reload.
+func update(ctx context.Context, s *Server, c Config) {
+	s.Notify(ctx, s.current.Swap(c.snapshot()))
+}
+
 // listen starts a server on a free port of loopback.
 func listen(t testing.TB, addr string, c Config) *Server {
 	t.Helper()
@@ -94,7 +119,7 @@ func listen(t testing.TB, addr string, c Config) *Server {
 
 func listenLog(t testing.TB, addr string, c Config, log *slog.Logger) *Server {
 	t.Helper()
-	s, err := Listen(addr, c, time.Now, log)
+	s, err := Listen(addr, c.current(), time.Now, log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -350,7 +375,7 @@ func TestOddMessages(t *testing.T) {
 func quiet(t testing.TB, c Config) *Server {
 	t.Helper()
 	s := &Server{log: slog.New(failing{t}), now: func() time.Time { return time.Unix(1_800_000_000, 0) }, cookies: cookiesOf([16]byte{1})}
-	s.set(c)
+	s.current = c.current()
 	return s
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/miekg/dns"
 
 	"milepost/internal/config"
+	"milepost/internal/snapshot"
 	"milepost/internal/zones"
 )
 
@@ -43,10 +44,11 @@ type notifier struct {
 	running sync.WaitGroup
 }
 
-// notify starts to tell the secondaries of the zones that differ from those of the
-// state before. Those that are new, or all if that is nil, are told of all zones.
-func (s *Server) notify(ctx context.Context, before *state) {
-	st := s.current.Load()
+// Notify starts to tell the secondaries of the zones that differ from those of the
+// previous snapshot. Those secondaries that it did not have, and all if there is none,
+// are told of all zones.
+func (s *Server) Notify(ctx context.Context, previous *snapshot.Snapshot) {
+	st := s.state()
 	n := &s.notifier
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -57,22 +59,22 @@ func (s *Server) notify(ctx context.Context, before *state) {
 		n.cancel()
 	}
 	since := make(map[config.Secondary]*zones.Set)
-	for _, secondary := range st.Secondaries {
+	for _, secondary := range st.conf.Secondaries {
 		left, unfinished := n.since[secondary]
 		switch {
-		case before == nil || !slices.Contains(before.Secondaries, secondary):
+		case previous == nil || !slices.Contains(previous.Config.DNS.Secondaries, secondary):
 			since[secondary] = nil
 		case unfinished:
 			since[secondary] = left
 		default:
-			since[secondary] = before.Zones
+			since[secondary] = previous.Zones
 		}
 	}
 	n.since = since
 	ctx, n.cancel = context.WithCancel(ctx)
 	for secondary, known := range since {
 		n.running.Go(func() {
-			s.tell(ctx, st, secondary, st.Zones.Changed(known))
+			s.tell(ctx, st, secondary, st.of.Zones.Changed(known))
 			n.mu.Lock()
 			defer n.mu.Unlock()
 			if ctx.Err() == nil {
@@ -136,7 +138,7 @@ feed:
 // tellOne sends a NOTIFY until there is an answer. The error is that of the last
 // try.
 func (s *Server) tellOne(ctx context.Context, st *state, to config.Secondary, name string) error {
-	z := st.Zones.Find(name)
+	z := st.of.Zones.Find(name)
 	if z == nil {
 		return nil
 	}

@@ -180,7 +180,7 @@ func (s *state) make(name []byte, qtype uint16) (a *answer, keep bool) {
 		return s.failure(name, qtype, dns.RcodeFormatError), false
 	}
 	q := dns.Question{Name: text, Qtype: qtype, Qclass: dns.ClassINET}
-	z := s.Zones.Find(text)
+	z := s.of.Zones.Find(text)
 	if z == nil {
 		return s.failure(name, qtype, dns.RcodeRefused), false
 	}

@@ -45,7 +45,7 @@ func (t tcpReader) answer(m []byte, client netip.Addr) (response []byte, done bo
 	if to := r.parse(m); to != responder {
 		return nil, to == nobody
 	}
-	response, _, _ = t.server.current.Load().respond(make([]byte, 2, 512), &r, false, client, t.server.now())
+	response, _, _ = t.server.state().respond(make([]byte, 2, 512), &r, false, client, t.server.now())
 	binary.BigEndian.PutUint16(response, uint16(len(response)-2))
 	return response, true
 }

@@ -19,7 +19,7 @@ const envelope = 16 << 10
 // zone: no differences are kept, which is allowed (RFC 1995 §4).
 func (s *Server) transfer(w dns.ResponseWriter, m *dns.Msg, st *state, client netip.Addr, udp bool) {
 	q := m.Question[0]
-	z := st.Zones.Find(q.Name)
+	z := st.of.Zones.Find(q.Name)
 	switch {
 	case !st.mayTransfer(client, m.IsTsig()):
 		if s.refusals.pass(s.now()) {
@@ -51,7 +51,7 @@ func (s *state) mayTransfer(client netip.Addr, verified *dns.TSIG) bool {
 	if verified != nil {
 		return true
 	}
-	for _, secondary := range s.Secondaries {
+	for _, secondary := range s.conf.Secondaries {
 		if secondary.Key == "" && secondary.Address.Addr() == client {
 			return true
 		}

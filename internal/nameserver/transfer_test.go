@@ -85,9 +85,7 @@ func TestTransfer(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			s := listen(t, "127.0.0.1:0", Config{Zones: set, Keys: tc.keys})
-			c := *s.current.Load()
-			c.Secondaries = tc.secondaries
-			s.set(c.Config) // without a NOTIFY
+			s.current.Store(Config{Zones: set, Keys: tc.keys, Secondaries: tc.secondaries}.snapshot()) // without a NOTIFY
 			got, err := transferred(s, tc.ask)
 			if tc.err != "" {
 				if err == nil || !strings.Contains(err.Error(), tc.err) {
@@ -195,15 +193,15 @@ func TestNotifyNewcomers(t *testing.T) {
 	set := zoneSet(t, family, nil)
 	log := make(records, 10)
 	s := listenLog(t, "127.0.0.1:0", Config{Zones: set}, slog.New(log))
-	s.Update(context.Background(), Config{Zones: zoneSet(t, family, set), Secondaries: []config.Secondary{{Address: addr}}})
+	update(context.Background(), s, Config{Zones: zoneSet(t, family, set), Secondaries: []config.Secondary{{Address: addr}}})
 	expect()
 
-	early, err := Listen("127.0.0.1:0", Config{Zones: set, Secondaries: []config.Secondary{{Address: addr}}}, time.Now, slog.New(log))
+	early, err := Listen("127.0.0.1:0", Config{Zones: set, Secondaries: []config.Secondary{{Address: addr}}}.current(), time.Now, slog.New(log))
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	early.Update(ctx, Config{Zones: set, Secondaries: []config.Secondary{{Address: addr}}})
+	update(ctx, early, Config{Zones: set, Secondaries: []config.Secondary{{Address: addr}}})
 	ended := make(chan error)
 	go func() { ended <- early.Serve(ctx) }()
 	expect()
@@ -254,9 +252,9 @@ func TestNotify(t *testing.T) {
 	expect("example.com. SOA 1, signed true, opcode 4, aa true")
 	log.expect(t, "notified") // else what is not acknowledged yet would be said again
 	same := zoneSet(t, family, first)
-	s.Update(context.Background(), withKey(Config{Zones: same}))
+	update(context.Background(), s, withKey(Config{Zones: same}))
 	changed := zoneSet(t, strings.ReplaceAll(family, "imap", "pop3"), same)
-	s.Update(context.Background(), withKey(Config{Zones: changed}))
+	update(context.Background(), s, withKey(Config{Zones: changed}))
 	expect("example.com. SOA 3, signed true, opcode 4, aa true")
 	log.expect(t, "notified")
 	if len(told) > 0 {
@@ -295,7 +293,7 @@ func TestNotifyPace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := Listen("127.0.0.1:0", Config{Zones: set, Secondaries: []config.Secondary{{Address: addr}}}, time.Now, slog.New(failing{t}))
+	s, err := Listen("127.0.0.1:0", Config{Zones: set, Secondaries: []config.Secondary{{Address: addr}}}.current(), time.Now, slog.New(failing{t}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -326,7 +324,7 @@ func TestSignatureTimes(t *testing.T) {
 		notified <- m.IsTsig().TimeSigned
 		w.WriteMsg(new(dns.Msg).SetReply(m))
 	})
-	s, err := Listen("127.0.0.1:0", Config{Zones: zoneSet(t, family, nil), Keys: []config.Key{goodKey}, Secondaries: []config.Secondary{{Address: addr, Key: "good."}}},
+	s, err := Listen("127.0.0.1:0", Config{Zones: zoneSet(t, family, nil), Keys: []config.Key{goodKey}, Secondaries: []config.Secondary{{Address: addr, Key: "good."}}}.current(),
 		func() time.Time { return time.Unix(now, 0) }, slog.New(failing{t}))
 	if err != nil {
 		t.Fatal(err)

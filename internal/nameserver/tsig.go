@@ -26,12 +26,12 @@ var hashes = map[string]func() hash.Hash{
 
 // Generate makes the signature. A key goes with its own algorithm alone.
 func (t tsig) Generate(msg []byte, rr *dns.TSIG) ([]byte, error) {
-	return t.current.Load().mac(msg, rr)
+	return t.state().mac(msg, rr)
 }
 
 // Verify compares a signature with ours.
 func (t tsig) Verify(msg []byte, rr *dns.TSIG) error {
-	want, err := t.current.Load().mac(msg, rr)
+	want, err := t.state().mac(msg, rr)
 	if err != nil {
 		return err
 	}

@@ -62,7 +62,7 @@ type peer struct {
 func (u *udpConn) ReadFrom(b []byte) (int, net.Addr, error) {
 	for {
 		if u.next < u.got {
-			now, state := u.server.now(), u.server.current.Load()
+			now, state := u.server.now(), u.server.state()
 			for u.next < u.got {
 				m := &u.in[u.next]
 				u.next++
@@ -124,7 +124,7 @@ func (s *state) reply(dst []byte, r *request, client netip.Addr, now time.Time) 
 
 // trusted tells whether a client is a secondary by its address.
 func (s *state) trusted(client netip.Addr) bool {
-	for _, secondary := range s.Secondaries {
+	for _, secondary := range s.conf.Secondaries {
 		if secondary.Address.Addr() == client.Unmap() {
 			return true
 		}
@@ -149,7 +149,7 @@ func (u *udpConn) flush() {
 func (u *udpConn) WriteTo(b []byte, addr net.Addr) (int, error) {
 	p := addr.(*peer)
 	client := p.AddrPort().Addr()
-	s := u.server.current.Load()
+	s := u.server.state()
 	if !p.signed && !s.trusted(client) && len(b) >= headerSize {
 		if s.limiter.allow(client, s.limiter.kind(int(b[3]&0xf), ""), u.server.now()) != pass {
 			return len(b), nil

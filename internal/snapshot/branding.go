@@ -1,16 +1,14 @@
 package snapshot
 
 import (
-	"slices"
-
 	"milepost/internal/config"
 	"milepost/internal/pages"
 	"milepost/internal/textfile"
 )
 
-// Branding makes the pages' branding of what a configuration says, or every mistake
+// branding makes the pages' branding of what a configuration says, or every mistake
 // in it.
-func Branding(c *config.Config) (pages.Branding, textfile.Errors) {
+func branding(c *config.Config) (pages.Branding, textfile.Errors) {
 	var errs textfile.Errors
 	said := c.Service.Branding
 	b := pages.Branding{
@@ -21,7 +19,6 @@ func Branding(c *config.Config) (pages.Branding, textfile.Errors) {
 			return pages.ParseLogo([]byte(image))
 		}),
 	}
-	slices.SortFunc(errs, func(a, b textfile.Error) int { return a.Line - b.Line })
 	return b, errs
 }
 

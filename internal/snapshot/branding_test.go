@@ -1,8 +1,9 @@
-package snapshot_test
+package snapshot
 
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -11,7 +12,7 @@ import (
 
 	"milepost/internal/config"
 	"milepost/internal/pages"
-	"milepost/internal/snapshot"
+	"milepost/internal/textfile"
 )
 
 // configured reads the milepost.toml of an archive, in a fresh directory, so that
@@ -39,7 +40,8 @@ func TestBadBranding(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			b, errs := snapshot.Branding(configured(t, a))
+			b, errs := branding(configured(t, a))
+			slices.SortFunc(errs, func(a, b textfile.Error) int { return a.Line - b.Line })
 			if diff := cmp.Diff(string(a.Files[len(a.Files)-1].Data), errs.Error()+"\n"); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
@@ -66,11 +68,11 @@ support_url = "mailto:help@example.net"
 	}
 	want := pages.Branding{Name: "Example Mail", Colour: colour, SupportURL: "mailto:help@example.net",
 		Logo: pages.Logo{ContentType: "image/svg+xml", Body: []byte("<svg xmlns=\"http://www.w3.org/2000/svg\"/>\n")}}
-	got, errs := snapshot.Branding(c)
+	got, errs := branding(c)
 	if diff := cmp.Diff(want, got, cmpopts.EquateComparable(pages.Colour{})); diff != "" || len(errs) > 0 {
 		t.Errorf("%v\n-want +got:\n%s", errs, diff)
 	}
-	if got, errs := snapshot.Branding(config.Default()); got.Name != "" || len(errs) > 0 {
+	if got, errs := branding(config.Default()); got.Name != "" || len(errs) > 0 {
 		t.Errorf("without a file: %v %v", got, errs)
 	}
 }

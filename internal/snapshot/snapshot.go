@@ -1,25 +1,150 @@
-// Package snapshot has everything that is served, made at once.
+// Package snapshot makes everything that is served, at once: the catalogue, the
+// zones with their serials, the pages in a service's looks. What is wrong with any of
+// it is found here, before anything is served.
 package snapshot
 
 import (
+	"cmp"
+	"context"
+	"errors"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
 	"milepost/catalogue"
+	"milepost/internal/config"
 	"milepost/internal/pages"
+	"milepost/internal/textfile"
+	"milepost/internal/zones"
 )
+
+// Options say what a snapshot is made of. What they name is read anew each time.
+type Options struct {
+	Config    string   // milepost.toml; empty: none
+	Providers []string // provider files, and directories of them; a later one wins
+	NoBuiltin bool     // leaves the shipped catalogue out
+	PublicURL string   // the HTTPS address of this server, as https://mail.example.com; empty: not known
+
+	// DNS is where DNS questions are answered, as HOST:PORT; empty: nowhere, and there
+	// are no zones.
+	DNS string
+	// Now is the clock that serials are made by.
+	Now func() time.Time
+	// TakeShrunk takes a list of domains over that has lost most of them.
+	TakeShrunk bool
+}
 
 // Snapshot is everything that is served. It never changes: a reload makes another
 // one, and a request that has begun keeps its own.
 type Snapshot struct {
+	Config    *config.Config
 	Catalogue *catalogue.Catalogue
 	Site      *pages.Site
 	List      *pages.List // of all providers
-	PublicURL string      // the HTTPS address of this server, as https://mail.example.com; empty: not known
+	PublicURL string      // as in Options
+	Zones     *zones.Set  // nil: DNS is not served
+	// Guessed are the addresses at which this server says in DNS that it is, if the
+	// configuration does not say.
+	Guessed []netip.Addr
+	// Warnings are what is allowed and was probably not meant.
+	Warnings textfile.Errors
 }
 
-// New makes the snapshot of a catalogue, with its pages in the looks of a service.
-func New(c *catalogue.Catalogue, b pages.Branding, publicURL string) (*Snapshot, error) {
-	site, err := pages.New(b, publicURL)
+// Mistakes are why there is no snapshot.
+type Mistakes struct {
+	Configuration textfile.Errors // of milepost.toml and what it names
+	Catalogue     textfile.Errors // of provider files and lists of domains
+}
+
+func (m *Mistakes) Error() string { return slices.Concat(m.Configuration, m.Catalogue).Error() }
+
+// Build makes a snapshot. The error is [*Mistakes], with every mistake of all parts,
+// or says that the options name no provider; then the one before (nil: there was none) is to be served on. Serials rise, compared
+// with that one.
+func Build(ctx context.Context, o Options, previous *Snapshot) (*Snapshot, error) {
+	if o.NoBuiltin && len(o.Providers) == 0 {
+		return nil, errors.New("no providers: -no-builtin needs a -providers directory")
+	}
+	var no Mistakes
+	conf := config.Default()
+	if o.Config != "" {
+		var err error
+		conf, err = config.Load(o.Config)
+		no.Configuration = mistakesIn(err)
+	}
+	looks, mistakes := branding(conf)
+	no.Configuration = append(no.Configuration, mistakes...)
+	slices.SortStableFunc(no.Configuration, func(a, b textfile.Error) int { return cmp.Or(strings.Compare(a.File, b.File), a.Line-b.Line) })
+	c, warnings, mistakes := load(ctx, o)
+	if no.Catalogue = mistakes; previous != nil && !o.TakeShrunk && mistakes == nil {
+		no.Catalogue = shrunk(c.Lists(), previous.Catalogue.Lists())
+	}
+	if !no.none() {
+		return nil, &no
+	}
+	s, err := New(c, looks, o.PublicURL)
+	if err != nil {
+		return nil, err // of files that are built in
+	}
+	s.Config, s.Warnings = conf, warnings
+	if o.DNS != "" {
+		no.Configuration = s.makeZones(o, previous)
+	}
+	if !no.none() {
+		return nil, &no
+	}
+	return s, nil
+}
+
+// New makes the snapshot of a catalogue, without DNS, with its pages in a service's
+// looks.
+func New(c *catalogue.Catalogue, looks pages.Branding, publicURL string) (*Snapshot, error) {
+	site, err := pages.New(looks, publicURL)
 	if err != nil {
 		return nil, err
 	}
-	return &Snapshot{Catalogue: c, Site: site, List: pages.NewList(c.Providers()), PublicURL: publicURL}, nil
+	return &Snapshot{Config: config.Default(), Catalogue: c, Site: site, List: pages.NewList(c.Providers()), PublicURL: publicURL}, nil
+}
+
+func (m *Mistakes) none() bool { return len(m.Configuration)+len(m.Catalogue) == 0 }
+
+// makeZones makes the zones. The service is at this machine's own addresses if the
+// configuration does not say where it is.
+func (s *Snapshot) makeZones(o Options, previous *Snapshot) textfile.Errors {
+	conf := *s.Config
+	if conf.Service.Host == "" && len(conf.Service.Addresses) == 0 {
+		s.Guessed = ownAddresses(o.DNS)
+		conf.Service.Addresses = s.Guessed
+	}
+	conf.Service.Host = cmp.Or(conf.Service.Host, hostOf(o.PublicURL))
+	now, warnings, err := zones.SerialFile(conf.DNS.SerialFile).After(uint32(o.Now().Unix()))
+	s.Warnings = append(s.Warnings, warnings...)
+	if err != nil {
+		return mistakesIn(err)
+	}
+	var before *zones.Set
+	if previous != nil {
+		before = previous.Zones
+	}
+	s.Zones, err = zones.New(s.Catalogue, s.Catalogue.Own(), &conf, before, now)
+	return mistakesIn(err)
+}
+
+// mistakesIn returns the mistakes that an error of another room is.
+func mistakesIn(err error) textfile.Errors {
+	mistakes, ok := errors.AsType[textfile.Errors](err)
+	if err != nil && !ok {
+		return textfile.Errors{{Err: err}}
+	}
+	return mistakes
+}
+
+// KeepSerial writes the highest serial down, which must be done before the zones are
+// served. If it fails, that is a warning.
+func (s *Snapshot) KeepSerial() (warnings textfile.Errors) {
+	if s.Zones == nil {
+		return nil
+	}
+	return zones.SerialFile(s.Config.DNS.SerialFile).Keep(s.Zones)
 }

@@ -33,7 +33,7 @@ func (f SerialFile) After(now uint32) (serial uint32, warnings textfile.Errors, 
 		return now, nil, nil
 	}
 	if err != nil {
-		return 0, nil, fmt.Errorf("%s: %w", f, err)
+		return 0, nil, f.at(err)
 	}
 	text := string(data)
 	kept, err := strconv.ParseUint(strings.TrimSpace(text), 10, 32)
@@ -41,9 +41,9 @@ func (f SerialFile) After(now uint32) (serial uint32, warnings textfile.Errors, 
 	case err == nil:
 		return max(now, uint32(kept)+1), nil, nil
 	case len(text) <= maxSerialFile && strings.Trim(text, "0123456789\x00\n") == "":
-		return now, f.warn(errors.New("is empty or damaged, so serials start from the clock; if that is behind, secondaries see no change until it has caught up")), nil
+		return now, f.at(errors.New("is empty or damaged, so serials start from the clock; if that is behind, secondaries see no change until it has caught up")), nil
 	}
-	return 0, nil, fmt.Errorf("%s: is no serial; remove the file if it is not milepost's", f)
+	return 0, nil, f.at(errors.New("is no serial; remove the file if it is not milepost's"))
 }
 
 // Keep writes down the highest serial of the zones, which must be done before they
@@ -53,12 +53,12 @@ func (f SerialFile) Keep(s *Set) (warnings textfile.Errors) {
 		return nil
 	}
 	if err := f.write(fmt.Appendln(nil, s.Highest())); err != nil {
-		return f.warn(fmt.Errorf("the highest serial cannot be kept: %w; if the clock is behind at the next start, secondaries see no change until it has caught up", textfile.Reason(err)))
+		return f.at(fmt.Errorf("the highest serial cannot be kept: %w; if the clock is behind at the next start, secondaries see no change until it has caught up", textfile.Reason(err)))
 	}
 	return nil
 }
 
-func (f SerialFile) warn(err error) textfile.Errors {
+func (f SerialFile) at(err error) textfile.Errors {
 	return textfile.Errors{{File: string(f), Err: err}}
 }
 

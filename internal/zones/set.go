@@ -176,6 +176,16 @@ func (s *Set) Find(name string) *zone.Zone {
 	return z
 }
 
+// Example returns the header of a record that people can ask for; nil: there is none.
+func (s *Set) Example() *dns.RR_Header {
+	for name := range s.Names() {
+		if z := s.Find(name); z != nil {
+			return z.Records()[len(z.Records())-1].Header()
+		}
+	}
+	return nil
+}
+
 // Names yields the absolute name of every zone.
 func (s *Set) Names() iter.Seq[string] {
 	return func(yield func(string) bool) {

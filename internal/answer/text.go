@@ -1,4 +1,4 @@
-package main
+package answer
 
 import (
 	"bytes"
@@ -9,9 +9,9 @@ import (
 	"milepost/settings"
 )
 
-// text makes a table for people: the server that a program should use first,
+// Text is a table for people at a terminal: the server that a program should use first,
 // the others after it.
-func text(a settings.Account) []byte {
+func Text(a settings.Account) []byte {
 	p := a.Provider
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "%s: %s\n", a.Address.Unicode(), p.DisplayName)

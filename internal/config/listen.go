@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"errors"
@@ -10,15 +10,15 @@ import (
 	"syscall"
 )
 
-// listenAddress is an option that says where to listen: HOST:PORT or :PORT.
-type listenAddress string
+// ListenAddress says where to listen: HOST:PORT or :PORT. It is a flag.Value.
+type ListenAddress string
 
-func (l *listenAddress) String() string { return string(*l) }
+func (l ListenAddress) String() string { return string(l) }
 
 // Set refuses what can be no place to listen. Whether the machine has the host and
 // the port is free is found out later.
-func (l *listenAddress) Set(s string) error {
-	*l = listenAddress(s)
+func (l *ListenAddress) Set(s string) error {
+	*l = ListenAddress(s)
 	_, port, err := net.SplitHostPort(s)
 	switch {
 	case strings.HasPrefix(s, "unix:") || strings.HasPrefix(s, "/"):
@@ -34,8 +34,8 @@ func (l *listenAddress) Set(s string) error {
 	return nil
 }
 
-// listenError adds what an admin can do about it.
-func listenError(err error) error {
+// Explain adds to an error of listening there what an admin can do about it.
+func (l ListenAddress) Explain(err error) error {
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return errors.New("the port is in use; another program (or another milepost) has it: 'ss -lntup' lists them")

@@ -1,0 +1,76 @@
+package snapshot
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"milepost/catalogue"
+	"milepost/data"
+	"milepost/internal/providerfile"
+	"milepost/internal/textfile"
+)
+
+// builtin stands for the directory of the shipped files in messages.
+const builtin = "builtin"
+
+func load(ctx context.Context, o Options) (c *catalogue.Catalogue, warnings, mistakes textfile.Errors) {
+	var shipped catalogue.Source
+	if !o.NoBuiltin {
+		shipped = providerfile.Directory{Name: builtin, FS: data.Providers()}
+	}
+	own := directories(o.Providers)
+	c, warnings, err := catalogue.New(ctx, shipped, own...)
+	return c, warnings, mistakesIn(err)
+}
+
+// directories makes a source of each directory, and one of all files that stand in
+// the same directory, so that they are compared with each other.
+func directories(paths []string) []catalogue.Source {
+	var sources []catalogue.Source
+	files := make(map[string]*providerfile.Directory) // by their directory
+	for _, path := range paths {
+		path = filepath.Clean(path)
+		if info, err := os.Stat(path); err != nil || info.IsDir() {
+			sources = append(sources, providerfile.Directory{Name: path, FS: os.DirFS(path)})
+			continue
+		}
+		dir := filepath.Dir(path)
+		if files[dir] == nil {
+			files[dir] = &providerfile.Directory{Name: dir, FS: os.DirFS(dir)}
+			sources = append(sources, files[dir])
+		}
+		files[dir].Files = append(files[dir].Files, filepath.Base(path))
+	}
+	return sources
+}
+
+// fewDomains is how many a list must have had for a loss of most of them to be
+// suspicious; that of all always is.
+const fewDomains = 10
+
+// shrunk refuses lists of domains that have lost most of what they had: more likely
+// half a file was written than half of all customers left.
+func shrunk(now, before []catalogue.ListSize) (mistakes textfile.Errors) {
+	has, had := sizes(now), sizes(before)
+	for _, file := range slices.Sorted(maps.Keys(has)) {
+		n, was := has[file], had[file]
+		if was > 0 && n == 0 || was >= fewDomains && n < was/2 {
+			mistakes = append(mistakes, textfile.Error{File: file, Err: fmt.Errorf(
+				"has %d domains, and had %d; if that is meant, SIGUSR1 reads everything again and takes it over, as a restart does", n, was)})
+		}
+	}
+	return mistakes
+}
+
+// sizes sums lists by their file: several providers may name the same.
+func sizes(lists []catalogue.ListSize) map[string]int {
+	sums := make(map[string]int)
+	for _, l := range lists {
+		sums[l.File] += l.Domains
+	}
+	return sums
+}

@@ -1,0 +1,156 @@
+package snapshot_test
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/tools/txtar"
+
+	"milepost/internal/snapshot"
+)
+
+var update = flag.Bool("update", false, "rewrite the expected messages under testdata/bad")
+
+// in changes to a fresh directory with files, so that messages name no path of this
+// machine.
+func in(t *testing.T, files []txtar.File) {
+	t.Helper()
+	t.Chdir(t.TempDir())
+	for _, f := range files {
+		if err := os.MkdirAll(filepath.Dir(f.Name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(f.Name, f.Data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func options() snapshot.Options {
+	return snapshot.Options{
+		Config: "milepost.toml", Providers: []string{"providers"}, NoBuiltin: true, DNS: "192.0.2.1:53",
+		Now: func() time.Time { return time.Unix(1_000_000, 0) },
+	}
+}
+
+// What is wrong with any part is said at once, each with its place.
+func TestEveryMistake(t *testing.T) {
+	page, err := filepath.Abs("testdata/bad/everything.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := txtar.ParseFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in(t, a.Files)
+	s, err := snapshot.Build(t.Context(), options(), nil)
+	if err == nil || s != nil {
+		t.Fatal("accepted")
+	}
+	last := &a.Files[len(a.Files)-1]
+	if *update {
+		last.Data = []byte(err.Error() + "\n")
+		if err := os.WriteFile(page, txtar.Format(a), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if diff := cmp.Diff(string(last.Data), err.Error()+"\n"); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+const hoster = `display_name = "Hoster"
+domains = ["hoster.example"]
+domains_from = "customers.list"
+[[incoming]]
+protocol = "imap"
+hostname = "mail.hoster.example"
+[[outgoing]]
+hostname = "mail.hoster.example"
+`
+
+func customers(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "c%d.example\n", i)
+	}
+	return b.String()
+}
+
+// A list that has lost most of its domains is not taken over until somebody says so.
+func TestShrunkList(t *testing.T) {
+	in(t, []txtar.File{{Name: "milepost.toml"}, {Name: "providers/hoster.toml", Data: []byte(hoster)}})
+	build := func(previous *snapshot.Snapshot, list string, take bool) (*snapshot.Snapshot, error) {
+		if err := os.WriteFile("providers/customers.list", []byte(list), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		o := options()
+		o.TakeShrunk = take
+		return snapshot.Build(t.Context(), o, previous)
+	}
+	for _, tc := range []struct {
+		name, list  string
+		before, now int
+		refused     bool
+	}{
+		{"emptied", "", 1000, 0, true},
+		{"cut off", customers(499), 1000, 499, true},
+		{"half of it left", customers(500), 1000, 500, false},
+		{"one bad line", customers(999) + "no domain\n", 1000, 999, false},
+		{"grown", customers(2000), 1000, 2000, false},
+		{"a short list", customers(2), 9, 2, false},
+		{"a short list, emptied", "", 1, 0, true},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			first, err := build(nil, customers(tc.before), false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			next, err := build(first, tc.list, false)
+			if want := fmt.Sprintf("providers/customers.list: has %d domains, and had %d; ", tc.now, tc.before); tc.refused && (err == nil || !strings.HasPrefix(err.Error(), want)) {
+				t.Errorf("%v, want %s", err, want)
+			}
+			if tc.refused {
+				next, err = build(first, tc.list, true)
+			}
+			if err != nil || next.Catalogue.Domains() != tc.now+1 {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// A reload raises the serials of what has changed, and of nothing else.
+func TestSerials(t *testing.T) {
+	in(t, []txtar.File{
+		{Name: "milepost.toml"},
+		{Name: "providers/a.toml", Data: []byte(strings.NewReplacer("hoster.example", "a.example", "domains_from", "#").Replace(hoster))},
+		{Name: "providers/b.toml", Data: []byte(strings.NewReplacer("hoster.example", "b.example", "domains_from", "#").Replace(hoster))},
+	})
+	first, err := snapshot.Build(t.Context(), options(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := strings.NewReplacer("mail.hoster.example", "new.b.example", "hoster.example", "b.example", "domains_from", "#").Replace(hoster)
+	if err := os.WriteFile("providers/b.toml", []byte(changed), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	next, err := snapshot.Build(t.Context(), options(), first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for name := range next.Zones.Changed(first.Zones) {
+		got = append(got, name)
+	}
+	if diff := cmp.Diff([]string{"_tcp.b.example.", "autoconfig.b.example.", "autodiscover.b.example."}, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
