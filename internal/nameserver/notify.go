@@ -25,12 +25,12 @@ const (
 	// for each. 100,000 zones take 17 minutes, less than the hour after which it looks
 	// by itself. (BIND tells of 20 a second.)
 	notifyRate = 100
-	// notifyAtOnce is how many answers of a secondary may be awaited.
+	// notifyAtOnce is how many zones a secondary may owe its answer for.
 	notifyAtOnce = 16
 )
 
-// notifier tells secondaries of changes, one change at a time: a newer one ends
-// what is left of the one before, and takes it over.
+// notifier tells secondaries of changes. A newer change ends what is under way, and
+// includes what was left of it.
 type notifier struct {
 	from  netip.Addr              // the address to send from; zero: the machine's choice
 	ticks func() <-chan time.Time // one tick for each zone that a secondary is told of
@@ -38,12 +38,12 @@ type notifier struct {
 	mu      sync.Mutex
 	cancel  context.CancelFunc
 	closed  bool
-	since   map[Secondary]*zone.Set // of those still to be told: what they know; nil: nothing
+	since   map[Secondary]*zone.Set // what those still to be told know already; nil: nothing
 	running sync.WaitGroup
 }
 
-// notify starts to tell the secondaries of the zones that differ from those of the
-// state before. Those that are new, or all if that is nil, are told of all zones.
+// notify starts to tell the secondaries which zones differ from the state before. A
+// new secondary is told of all zones, and so is each if there is no state before.
 func (s *Server) notify(ctx context.Context, before *state) {
 	st := s.current.Load()
 	n := &s.notifier
@@ -91,8 +91,8 @@ func (n *notifier) wait() {
 	n.running.Wait()
 }
 
-// tell tells one secondary of zones. One that does not answer is given up; it
-// looks by itself when the SOA's refresh time is over.
+// tell tells one secondary of zones. It gives up one that does not answer: that will
+// look by itself when the SOA's refresh time is over.
 func (s *Server) tell(ctx context.Context, st *state, to Secondary, names iter.Seq[string]) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -173,7 +173,8 @@ func (s *Server) tellOne(ctx context.Context, st *state, to Secondary, name stri
 	return err
 }
 
-// refused logs that a secondary does not want a zone: mostly it does not know it.
+// refused logs that a secondary does not want a zone; most often it is not configured
+// there.
 func (s *Server) refused(to Secondary, name string, rcode int) {
 	if s.rejected.pass(s.now()) {
 		s.log.LogAttrs(context.Background(), slog.LevelWarn, "a secondary refused NOTIFY; is the zone configured there?",
