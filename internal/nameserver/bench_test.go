@@ -19,9 +19,10 @@ import (
 	"github.com/miekg/dns"
 )
 
-// BenchmarkQueries has dnsperf ask three servers in turn, second by second, for the
-// same record: this one, a bare handler of miekg/dns that writes one fixed record,
-// and NSD. Whatever else the machine does falls on all of them.
+// BenchmarkQueries has dnsperf ask four servers in turn, second by second, for the
+// same record: this one, the same answers by the library's own way, a bare handler
+// of miekg/dns that writes one fixed record, and NSD. Whatever else the machine does
+// falls on all of them.
 func BenchmarkQueries(b *testing.B) {
 	dnsperf, err := exec.LookPath("dnsperf")
 	if err != nil {
@@ -38,6 +39,7 @@ func BenchmarkQueries(b *testing.B) {
 	}
 	servers := []struct{ name, addr string }{
 		{"milepost", startOurs(b)},
+		{"by-library", startByLibrary(b)},
 		{"bare-miekg", startBare(b)},
 		{"NSD", startNSD(b, nsd, work, nsdZone)},
 	}
@@ -53,6 +55,7 @@ func BenchmarkQueries(b *testing.B) {
 	for _, s := range servers {
 		b.ReportMetric(total[s.name]/rounds, s.name+"-q/s")
 	}
+	b.ReportMetric(total["milepost"]/total["by-library"], "of-by-library")
 	b.ReportMetric(total["milepost"]/total["bare-miekg"], "of-bare-miekg")
 	b.ReportMetric(total["milepost"]/total["NSD"], "of-NSD")
 }
@@ -81,6 +84,37 @@ func startOurs(b *testing.B) string {
 	return listenLog(b, "127.0.0.1:0", Config{Zones: zoneSet(b, family, nil), RateLimit: 50}, slog.New(slog.DiscardHandler)).Addr().String()
 }
 
+// startByLibrary has the library read and parse what udpConn would answer by itself,
+// on as many sockets.
+func startByLibrary(b *testing.B) string {
+	s := quiet(b, Config{Zones: zoneSet(b, family, nil), RateLimit: 50})
+	tcp, udp, err := open("127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	tcp[0].Close()
+	handler := dns.HandlerFunc(func(w dns.ResponseWriter, m *dns.Msg) {
+		q, name := m.Question[0], make([]byte, 255)
+		n, err := dns.PackDomainName(q.Name, name, 0, nil, false)
+		if err != nil {
+			b.Error(err)
+		}
+		r := request{id: m.Id, name: name[:n], qtype: q.Qtype, class: q.Qclass}
+		w.Write(s.state().reply(nil, &r, w.RemoteAddr().(*net.UDPAddr).AddrPort().Addr(), s.now()))
+	})
+	for _, c := range udp {
+		serve(b, &dns.Server{PacketConn: c, Handler: handler})
+	}
+	return udp[0].LocalAddr().String()
+}
+
+// serve runs a server of the library until the benchmark ends.
+func serve(b *testing.B, server *dns.Server) {
+	ended := make(chan error)
+	go func() { ended <- server.ActivateAndServe() }()
+	b.Cleanup(func() { server.Shutdown(); <-ended })
+}
+
 func startBare(b *testing.B) string {
 	rr, err := dns.NewRR("_imaps._tcp.example.com. 3600 IN SRV 0 1 993 mail.example.com.")
 	if err != nil {
@@ -90,14 +124,11 @@ func startBare(b *testing.B) string {
 	if err != nil {
 		b.Fatal(err)
 	}
-	server := &dns.Server{PacketConn: c, Handler: dns.HandlerFunc(func(w dns.ResponseWriter, m *dns.Msg) {
+	serve(b, &dns.Server{PacketConn: c, Handler: dns.HandlerFunc(func(w dns.ResponseWriter, m *dns.Msg) {
 		reply := new(dns.Msg).SetReply(m)
 		reply.Answer = []dns.RR{rr}
 		w.WriteMsg(reply)
-	})}
-	ended := make(chan error)
-	go func() { ended <- server.ActivateAndServe() }()
-	b.Cleanup(func() { server.Shutdown(); <-ended })
+	})})
 	return c.LocalAddr().String()
 }
 
@@ -119,12 +150,15 @@ mail.example.com. 3600 IN A 192.0.2.25
 
 // startNSD has NSD serve example.com until the test ends.
 func startNSD(b testing.TB, nsd, work, zone string, options ...string) string {
-	c, err := net.ListenPacket("udp", "127.0.0.1:0")
+	s, err := Listen("127.0.0.1:0", Config{}.current(), time.Now, nil) // finds a port that is free for UDP and TCP
 	if err != nil {
 		b.Fatal(err)
 	}
-	addr := c.LocalAddr().(*net.UDPAddr)
-	c.Close()
+	addr := s.Addr()
+	s.tcp[0].Close()
+	for _, c := range s.udp {
+		c.Close()
+	}
 	conf := fmt.Sprintf(`server:
     ip-address: 127.0.0.1@%d
     server-count: 2
@@ -157,13 +191,14 @@ zone:
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { cancel(); cmd.Wait() })
-	for range 100 {
+	for range 1200 {
 		if reply, err := dns.Exchange(question("example.com.", dns.TypeSOA), addr.String()); err == nil && len(reply.Answer) == 1 {
 			return addr.String()
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-	b.Fatal("NSD does not answer")
+	log, _ := os.ReadFile(filepath.Join(work, "nsd.log"))
+	b.Fatalf("NSD does not answer:\n%s", log)
 	return ""
 }
 

@@ -18,7 +18,7 @@ const (
 	maxCookieSize    = clientCookieSize + 32
 )
 
-// How far from now a server cookie may have been made (RFC 9018 §4.3).
+// How old a server cookie may be, and how far ahead of our clock (RFC 9018 §4.3).
 const (
 	cookieAge    = time.Hour
 	cookieFuture = 5 * time.Minute
@@ -28,7 +28,7 @@ const (
 // proves that the client gets what is sent to its address.
 type cookies struct{ k0, k1 uint64 }
 
-// newCookies draws a secret that lives as long as the process.
+// newCookies draws a secret, which lasts as long as the process.
 func newCookies() cookies {
 	var secret [16]byte
 	rand.Read(secret[:])
@@ -69,8 +69,8 @@ func (c cookies) hash(head []byte, addr netip.Addr) uint64 {
 	return siphash.Hash(c.k0, c.k1, m)
 }
 
-// valid tells whether an option holds a server cookie that was made here for this
-// client, lately.
+// valid tells whether an option holds a server cookie that was made here, for this
+// client, and not too long ago.
 func (c cookies) valid(option []byte, addr netip.Addr, now time.Time) bool {
 	if len(option) != cookieSize || option[clientCookieSize] != 1 {
 		return false

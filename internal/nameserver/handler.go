@@ -47,8 +47,8 @@ func (s *Server) ServeDNS(w dns.ResponseWriter, m *dns.Msg) {
 	w.WriteMsg(s.sign(reply, signature))
 }
 
-// recovered ends a panic, so that one packet cannot end the server; it is done
-// then. The stack holds nothing of the packet.
+// recovered ends a panic, so that no packet ends the server, and says that the
+// packet is done. A stack holds nothing of the packet's octets.
 func (s *Server) recovered(done *bool) {
 	if r := recover(); r != nil {
 		s.log.Error("panic", "stack", string(debug.Stack()))
@@ -63,7 +63,7 @@ func (s *Server) reply(m *dns.Msg, rcode int) *dns.Msg {
 	return s.sign(reply, m.IsTsig())
 }
 
-// sign asks for a signature of the reply to a signed request.
+// sign has the library sign the reply to a signed request.
 func (s *Server) sign(reply *dns.Msg, request *dns.TSIG) *dns.Msg {
 	if request != nil {
 		reply.SetTsig(request.Hdr.Name, request.Algorithm, request.Fudge, s.now().Unix())
@@ -80,8 +80,8 @@ func (s *Server) refuseSignature(w dns.ResponseWriter, m *dns.Msg, request *dns.
 	case dns.ErrSecret, dns.ErrKeyAlg:
 		answer.Error = dns.RcodeBadKey
 	case dns.ErrTime:
-		// Signed, with our time, so that the client's clock can be put right
-		// (RFC 8945 §5.2.3).
+		// The library has compared with the machine's clock. The reply is signed and
+		// has our time, so that the client's clock can be put right (RFC 8945 §5.2.3).
 		answer.Error = dns.RcodeBadTime
 		answer.OtherLen, answer.OtherData = 6, hexTime(s.now())
 		answer.TimeSigned = request.TimeSigned

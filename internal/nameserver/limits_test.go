@@ -70,6 +70,31 @@ func TestCookies(t *testing.T) {
 	}
 }
 
+// A client that asks for nothing but a cookie gets one, and learns whether the one
+// that it has is still good (RFC 7873 §5.4).
+func TestCookieAlone(t *testing.T) {
+	s := quiet(t, Config{Zones: zoneSet(t, family, nil)})
+	const clients = "0011223344556677"
+	cookie := clients
+	for i, want := range []int{dns.RcodeSuccess, dns.RcodeSuccess, dns.RcodeBadCookie} {
+		m := new(dns.Msg)
+		m.SetEdns0(1232, false)
+		if i == 2 {
+			cookie = clients + strings.Repeat("00", serverCookieSize)
+		}
+		m.IsEdns0().Option = []dns.EDNS0{&dns.EDNS0_COOKIE{Code: dns.EDNS0COOKIE, Cookie: cookie}}
+		packet, err := m.Pack()
+		if err != nil {
+			t.Fatal(err)
+		}
+		reply := new(dns.Msg)
+		if err := reply.Unpack(raw(t, s, packet)); err != nil || reply.Rcode != want {
+			t.Fatalf("response %d: %v, want %s: %s", i, err, dns.RcodeToString[want], reply)
+		}
+		cookie = reply.IsEdns0().Option[0].(*dns.EDNS0_COOKIE).Cookie
+	}
+}
+
 func TestRateLimit(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
 	l := newLimiter(5, now)

@@ -51,8 +51,8 @@ func open(addr string) (tcp []net.Listener, udp []*net.UDPConn, err error) {
 	return tcp, udp, nil
 }
 
-// split says what an address is opened as: without a host, as IPv4 and IPv6 apart,
-// so that each socket knows its family.
+// split says how an address is opened. Without a host it is opened for IPv4 and for
+// IPv6, so that each socket has one family.
 func split(addr string) (networks, hosts []string, port string, err error) {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
@@ -71,13 +71,14 @@ func split(addr string) (networks, hosts []string, port string, err error) {
 	return []string{"6"}, []string{host}, port, nil
 }
 
-// available tells whether an address family is there, and the error another one.
+// available tells whether the machine has the address family, and err is about
+// something else.
 func available(err error) bool {
 	return !errors.Is(err, syscall.EAFNOSUPPORT) && !errors.Is(err, syscall.EADDRNOTAVAIL)
 }
 
-// source is the address from which secondaries are to see us: the one that is
-// listened on, if it is one.
+// source is the address that NOTIFY comes from: the one that is listened on, if it is
+// one.
 func source(a *net.TCPAddr) netip.Addr {
 	ip := a.AddrPort().Addr().Unmap()
 	if ip.IsUnspecified() {

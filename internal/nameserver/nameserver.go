@@ -1,10 +1,10 @@
 // Package nameserver answers DNS questions over UDP and TCP from the zones of
 // package zones: the only room that runs DNS servers.
 //
-// What is common, a plain query over UDP, is answered where it is read, from
-// bytes that were put together once (udp.go, request.go, respond.go). Everything
-// else goes through the servers of miekg/dns to handler.go: TCP, TSIG, transfers
-// (RFC 5936, RFC 1995), odd and malformed messages.
+// A message is answered where it is read (udp.go, tcp.go): request.go says from its
+// octets what it asks, and respond.go answers, from octets that are kept. What is
+// signed (RFC 8945) or asks for a transfer (RFC 5936, RFC 1995) goes through the
+// servers of miekg/dns to handler.go and transfer.go.
 package nameserver
 
 import (
@@ -42,9 +42,9 @@ type Server struct {
 	udp      []*net.UDPConn
 	tcp      []net.Listener
 	servers  []*dns.Server
-	refusals throttle // of transfers
-	rejected throttle // NOTIFY
-	broken   throttle // transfers
+	refusals throttle // of transfers that were refused
+	rejected throttle // of NOTIFY that secondaries refused
+	broken   throttle // of transfers that broke off
 	notifier notifier
 }
 
@@ -59,7 +59,7 @@ type state struct {
 
 	mu      sync.RWMutex
 	answers map[string]*answer // by name in lower case on the wire, and type
-	held    int                // octets
+	held    int                // octets of answers
 }
 
 // Listen opens an address, "127.0.0.1:53" or ":53" say, for UDP and TCP; port 0
@@ -113,8 +113,8 @@ func (s *Server) newState(of *snapshot.Snapshot, before *state) *state {
 	return st
 }
 
-// Serve answers until the context ends. Secondaries are told of all zones at the
-// start: they may have missed a change.
+// Serve answers until the context ends. At the start it tells the secondaries of all
+// zones, since they may have missed a change.
 func (s *Server) Serve(ctx context.Context) error {
 	for _, conn := range s.udp {
 		packets, from, err := batches(conn)

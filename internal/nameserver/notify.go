@@ -27,12 +27,12 @@ const (
 	// for each. 100,000 zones take 17 minutes, less than the hour after which it looks
 	// by itself. (BIND tells of 20 a second.)
 	notifyRate = 100
-	// notifyAtOnce is how many answers of a secondary may be awaited.
+	// notifyAtOnce is how many zones a secondary may owe its answer for.
 	notifyAtOnce = 16
 )
 
-// notifier tells secondaries of changes, one change at a time: a newer one ends
-// what is left of the one before, and takes it over.
+// notifier tells secondaries of changes. A newer change ends what is under way, and
+// includes what was left of it.
 type notifier struct {
 	from  netip.Addr              // the address to send from; zero: the machine's choice
 	ticks func() <-chan time.Time // one tick for each zone that a secondary is told of

@@ -93,8 +93,8 @@ func (r *request) parseQuery(m []byte) (signed, ok bool) {
 			authorities--
 		}
 	}
-	if additional > 0 && len(m) > 0 && m[0] == 0 { // the owner of OPT is the root (RFC 6891 §6.1.2)
-		if rdata, rest, ok := cutRecord(m, dns.TypeOPT); ok && r.parseOPT(m[3:9], rdata) {
+	if additional > 0 {
+		if rest, ok := r.parseOPT(m); ok {
 			m = rest
 			additional--
 		}
@@ -111,7 +111,7 @@ func (r *request) parseQuery(m []byte) (signed, ok bool) {
 // parseQuestion reads a question off the front of m.
 func (r *request) parseQuestion(m []byte) (rest []byte, ok bool) {
 	off, pointer := nameSize(m)
-	if off < 0 || off > 255 || off+4 > len(m) || pointer { // it has nothing to point at
+	if pointer || off > 255 || off+4 > len(m) { // there is nothing before it to point at
 		return nil, false
 	}
 	r.name = m[:off]
@@ -120,32 +120,40 @@ func (r *request) parseQuestion(m []byte) (rest []byte, ok bool) {
 	return m[off+4:], true
 }
 
-// parseOPT reads class and TTL, and the options, of an OPT record (RFC 6891 §6.1.2).
-func (r *request) parseOPT(fixed, options []byte) bool {
+// parseOPT reads an OPT record, whose owner is the root (RFC 6891 §6.1.2), off the
+// front of m.
+func (r *request) parseOPT(m []byte) (rest []byte, ok bool) {
+	if len(m) < 11 || m[0] != 0 || binary.BigEndian.Uint16(m[1:]) != dns.TypeOPT {
+		return nil, false
+	}
+	end := 11 + int(binary.BigEndian.Uint16(m[9:]))
+	if end > len(m) {
+		return nil, false
+	}
 	r.edns = true
-	r.size = int(binary.BigEndian.Uint16(fixed))
-	r.version = fixed[3]
-	r.do = fixed[4]&0x80 != 0
-	for len(options) > 0 {
+	r.size = int(binary.BigEndian.Uint16(m[3:]))
+	r.version = m[6]
+	r.do = m[7]&0x80 != 0
+	for options := m[11:end]; len(options) > 0; {
 		if len(options) < 4 {
-			return false
+			return nil, false
 		}
-		code, end := binary.BigEndian.Uint16(options), 4+int(binary.BigEndian.Uint16(options[2:]))
-		if len(options) < end {
-			return false
+		code, n := binary.BigEndian.Uint16(options), 4+int(binary.BigEndian.Uint16(options[2:]))
+		if len(options) < n {
+			return nil, false
 		}
 		if code == dns.EDNS0COOKIE && r.cookie == nil {
-			r.cookie = options[4:end]
+			r.cookie = options[4:n]
 		}
-		options = options[end:]
+		options = options[n:]
 	}
-	return true
+	return m[end:], true
 }
 
 // cutRecord cuts a record of a type off the front of m.
 func cutRecord(m []byte, rrtype uint16) (rdata, rest []byte, ok bool) {
 	off, _ := nameSize(m)
-	if off < 0 || off+10 > len(m) || binary.BigEndian.Uint16(m[off:]) != rrtype {
+	if off+10 > len(m) || binary.BigEndian.Uint16(m[off:]) != rrtype {
 		return nil, nil, false
 	}
 	end := off + 10 + int(binary.BigEndian.Uint16(m[off+8:]))
@@ -155,18 +163,15 @@ func cutRecord(m []byte, rrtype uint16) (rdata, rest []byte, ok bool) {
 	return m[off+10 : end], m[end:], true
 }
 
-// nameSize is how many octets the name at the front of m takes up, and whether a
-// pointer ends it (RFC 1035 §4.1.4); less than 0: it is no name.
+// nameSize is how many octets the name at the front of m takes up, more than there
+// are if it is cut short, and whether a pointer ends it (RFC 1035 §4.1.4).
 func nameSize(m []byte) (size int, pointer bool) {
-	for off := 0; off < len(m); off += 1 + int(m[off]) {
-		switch c := m[off]; {
-		case c == 0:
-			return off + 1, false
-		case c >= 0xc0:
+	off := 0
+	for off < len(m) && m[off] != 0 {
+		if m[off] > 63 {
 			return off + 2, true
-		case c > 63:
-			return -1, false
 		}
+		off += 1 + int(m[off])
 	}
-	return -1, false
+	return off + 1, false
 }

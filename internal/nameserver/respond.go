@@ -12,9 +12,9 @@ import (
 // unfragmented (DNS flag day 2020).
 const udpSize = 1232
 
-// respond appends the response to a request. It is the one place that knows what
-// is answered, over UDP and TCP. kind says what the response is for the rate
-// limit, known that the client's address is proven by its cookie.
+// respond appends the response to a request: the one place that knows what is
+// answered, over UDP and TCP. kind is what the rate limit counts it as; known says
+// that a cookie has proven the client's address.
 func (s *state) respond(dst []byte, r *request, udp bool, client netip.Addr, now time.Time) (response []byte, kind uint64, known bool) {
 	limit := dns.MaxMsgSize
 	if udp {
@@ -24,7 +24,8 @@ func (s *state) respond(dst []byte, r *request, udp bool, client netip.Addr, now
 		}
 	}
 	limit -= r.signature // RFC 8945 §5.3
-	opt, rcode, known := s.opt(r, client, now)
+	var buf [optSize]byte
+	opt, rcode, known := s.opt(buf[:0], r, client, now)
 	start := len(dst)
 	switch {
 	case rcode != dns.RcodeSuccess, r.name == nil:
@@ -48,12 +49,12 @@ func (s *state) respond(dst []byte, r *request, udp bool, client netip.Addr, now
 }
 
 // truncated appends the response that sends a client to TCP: the question, and OPT
-// with the cookie that lifts the rate limit.
+// with a cookie that lifts the rate limit.
 func (s *state) truncated(dst []byte, r *request, client netip.Addr, now time.Time) []byte {
 	start := len(dst)
 	dst = r.bare(dst, dns.RcodeSuccess)
 	dst[start+2] |= bitTC >> 8
-	opt, _, _ := s.opt(r, client, now)
+	opt, _, _ := s.opt(nil, r, client, now)
 	return appendOPT(dst, start, opt)
 }
 
@@ -80,13 +81,16 @@ func (r *request) bare(dst []byte, rcode int) []byte {
 	return binary.BigEndian.AppendUint16(dst, r.class)
 }
 
-// opt makes the OPT record of a response to a request that has one (RFC 6891
+// optSize is how long an OPT record with a cookie is.
+const optSize = 11 + 4 + cookieSize
+
+// opt appends the OPT record of a response to a request that has one (RFC 6891
 // §6.1.1), and says what its content is answered with.
-func (s *state) opt(r *request, client netip.Addr, now time.Time) (opt []byte, rcode int, known bool) {
+func (s *state) opt(opt []byte, r *request, client netip.Addr, now time.Time) (_ []byte, rcode int, known bool) {
 	if !r.edns {
 		return nil, r.rcode, false
 	}
-	opt = append(make([]byte, 0, 11+4+cookieSize), 0, 0, byte(dns.TypeOPT))
+	opt = append(opt, 0, 0, byte(dns.TypeOPT))
 	opt = binary.BigEndian.AppendUint16(opt, udpSize)
 	opt = append(opt, 0, 0, 0, 0, 0, 0) // extended rcode, version, flags, length
 	if r.do {
@@ -134,8 +138,7 @@ func (a *answer) shorten(dst []byte, start, limit int, r *request) []byte {
 	return dst
 }
 
-// maxAnswers is how many octets of answers are kept. What a stranger may vary at
-// will is not kept.
+// maxAnswers is how many octets of answers are kept.
 const maxAnswers = 32 << 20
 
 // answer finds or makes the answer to a question of class IN.
@@ -161,8 +164,8 @@ func (s *state) answer(r *request) *answer {
 	return a
 }
 
-// appendLower appends a name in lower case (RFC 4343). Lengths of labels are below
-// the letters.
+// appendLower appends a name in lower case (RFC 4343). The lengths of its labels stay:
+// they are less than any letter.
 func appendLower(dst, name []byte) []byte {
 	for _, c := range name {
 		if 'A' <= c && c <= 'Z' {
@@ -173,7 +176,7 @@ func appendLower(dst, name []byte) []byte {
 	return dst
 }
 
-// make asks the zones.
+// make makes the answer of the zones, and says whether it is worth keeping.
 func (s *state) make(name []byte, qtype uint16) (a *answer, keep bool) {
 	text, _, err := dns.UnpackDomainName(name, 0)
 	if err != nil {
@@ -194,12 +197,12 @@ func (s *state) make(name []byte, qtype uint16) (a *answer, keep bool) {
 		a.wire, err = m.Pack()
 	}
 	if err != nil {
-		// Not by what New lets into a zone.
+		// zone.New lets no record in that would lead here.
 		s.log.Error("an answer cannot be sent", "zone", z.Name(), "err", err)
 		return s.failure(name, qtype, dns.RcodeServerFailure), false
 	}
-	// A stranger can ask for names without number below a delegation or a wildcard,
-	// and for 65,000 types at any name.
+	// There is no end to the names below a delegation or a wildcard, and any name can
+	// be asked for 65,000 types: these answers are not kept, and count for the zone.
 	named := found.Rcode == dns.RcodeSuccess && !found.Wildcard && !found.Referral
 	a.glue = found.Referral && len(found.Additional) > 0
 	if named {

@@ -11,12 +11,12 @@ import (
 	"milepost/zone"
 )
 
-// envelope is how many octets of records go into one message of a transfer, long
-// names counted in full.
+// envelope is how many octets of records go into one message of a transfer, before
+// their names are compressed.
 const envelope = 16 << 10
 
-// transfer answers AXFR (RFC 5936) and IXFR (RFC 1995), the latter by the whole
-// zone: no differences are kept, which is allowed (RFC 1995 §4).
+// transfer answers AXFR (RFC 5936) and IXFR (RFC 1995). IXFR gets the whole zone, as
+// RFC 1995 §4 allows: no differences are kept.
 func (s *Server) transfer(w dns.ResponseWriter, m *dns.Msg, st *state, client netip.Addr, udp bool) {
 	q := m.Question[0]
 	z := st.of.Zones.Find(q.Name)
@@ -29,7 +29,7 @@ func (s *Server) transfer(w dns.ResponseWriter, m *dns.Msg, st *state, client ne
 	case z == nil, udp && q.Qtype == dns.TypeAXFR:
 		w.WriteMsg(s.reply(m, dns.RcodeRefused))
 		return
-	case !strings.EqualFold(z.Name(), strings.TrimSuffix(q.Name, ".")): // in a zone, and none itself (RFC 5936 §2.2.1)
+	case !strings.EqualFold(z.Name(), strings.TrimSuffix(q.Name, ".")): // a name inside a zone (RFC 5936 §2.2.1)
 		w.WriteMsg(s.reply(m, dns.RcodeNotAuth))
 		return
 	}
@@ -46,7 +46,7 @@ func (s *Server) transfer(w dns.ResponseWriter, m *dns.Msg, st *state, client ne
 }
 
 // mayTransfer tells whether a client may copy zones: it has signed with a key of
-// ours, or is a secondary that needs none.
+// ours, or has the address of a secondary that needs no key.
 func (s *state) mayTransfer(client netip.Addr, verified *dns.TSIG) bool {
 	if verified != nil {
 		return true
@@ -59,7 +59,7 @@ func (s *state) mayTransfer(client netip.Addr, verified *dns.TSIG) bool {
 	return false
 }
 
-// zoneName is for the log: never the name that a stranger asked for.
+// zoneName is what the log says: never the name that a stranger asked for.
 func zoneName(z *zone.Zone) string {
 	if z == nil {
 		return ""
@@ -67,8 +67,8 @@ func zoneName(z *zone.Zone) string {
 	return z.Name()
 }
 
-// upToDate tells whether the client's serial, in the SOA beside its question, is
-// not before ours (RFC 1995 §2, RFC 1982 §3.2).
+// upToDate tells whether the serial that the client sends with its question is ours
+// or a later one (RFC 1995 §2, RFC 1982 §3.2).
 func upToDate(m *dns.Msg, serial uint32) bool {
 	if len(m.Ns) == 0 {
 		return false
@@ -77,14 +77,14 @@ func upToDate(m *dns.Msg, serial uint32) bool {
 	return ok && int32(soa.Serial-serial) >= 0
 }
 
-// send sends a zone, or only its SOA: what a client that is up to date gets, and
-// one that asked over UDP, where the zone may not fit (RFC 1995 §2).
+// send sends a zone, or only its SOA. That is for a client that is up to date, or has
+// asked over UDP, where a zone may not fit (RFC 1995 §2).
 func (s *Server) send(w dns.ResponseWriter, m *dns.Msg, z *zone.Zone, soaOnly bool) error {
 	records := z.Records()
 	if soaOnly {
 		records = records[:1]
 	} else {
-		records = append(records[:len(records):len(records)], z.SOA()) // it ends a transfer, too
+		records = append(records[:len(records):len(records)], z.SOA()) // first and last (RFC 5936 §2.2)
 	}
 	for start := 0; start < len(records); {
 		end, size := start, 0

@@ -14,8 +14,7 @@ import (
 )
 
 // tsig signs and verifies with the keys of the current configuration (RFC 8945).
-// There is always one: without a provider the library takes every signature for
-// a good one.
+// The library always has one: without a provider it takes every signature for good.
 type tsig struct{ *Server }
 
 var hashes = map[string]func() hash.Hash{
@@ -24,12 +23,12 @@ var hashes = map[string]func() hash.Hash{
 	dns.HmacSHA512: sha512.New,
 }
 
-// Generate makes the signature. A key goes with its own algorithm alone.
+// Generate makes a signature.
 func (t tsig) Generate(msg []byte, rr *dns.TSIG) ([]byte, error) {
 	return t.state().mac(msg, rr)
 }
 
-// Verify compares a signature with ours.
+// Verify compares a signature with the one that our key makes.
 func (t tsig) Verify(msg []byte, rr *dns.TSIG) error {
 	want, err := t.state().mac(msg, rr)
 	if err != nil {
@@ -48,7 +47,7 @@ func (s *state) mac(msg []byte, rr *dns.TSIG) ([]byte, error) {
 		return nil, dns.ErrSecret
 	}
 	newHash := hashes[key.Algorithm]
-	if newHash == nil || dns.CanonicalName(rr.Algorithm) != key.Algorithm {
+	if newHash == nil || dns.CanonicalName(rr.Algorithm) != key.Algorithm { // a key goes with one algorithm alone
 		return nil, dns.ErrKeyAlg
 	}
 	secret, err := base64.StdEncoding.DecodeString(key.Secret)

@@ -8,11 +8,11 @@ import (
 	"golang.org/x/net/ipv4"
 )
 
-// maxPacket is how many octets of a packet are read: no query has as many, and what
-// is cut is malformed.
+// maxPacket is how many octets of a packet are read. No query has as many; a longer
+// packet is cut, and so is malformed.
 const maxPacket = 4096
 
-// batch is how many packets are taken from, or given to, the kernel at once.
+// batch is how many packets the kernel gives or takes at once.
 const batch = 64
 
 // packetConn is what ipv4.PacketConn, ipv6.PacketConn and a plain socket have in
@@ -51,11 +51,11 @@ func newUDPConn(c net.PacketConn, packets packetConn, s *Server, from func([]byt
 	return u
 }
 
-// peer is where a packet that the library handles came from.
+// peer is the sender of a packet that the library handles.
 type peer struct {
 	*net.UDPAddr
-	oob    []byte // of the reply
-	signed bool   // by a key of ours: no rate limit holds
+	oob    []byte // the reply's control message
+	signed bool   // with a key of ours, which lifts the rate limit
 }
 
 // ReadFrom answers until there is a packet for the library.
@@ -105,7 +105,7 @@ func (u *udpConn) answer(s *state, m *ipv4.Message, packet []byte, client netip.
 	return true
 }
 
-// reply makes the response over UDP, or nil: the rate limit has none.
+// reply makes the response over UDP; nil: the rate limit allows none.
 func (s *state) reply(dst []byte, r *request, client netip.Addr, now time.Time) []byte {
 	response, kind, known := s.respond(dst, r, true, client, now)
 	if known || s.trusted(client) {
@@ -122,7 +122,7 @@ func (s *state) reply(dst []byte, r *request, client netip.Addr, now time.Time) 
 	return nil
 }
 
-// trusted tells whether a client is a secondary by its address.
+// trusted tells whether a client has the address of a secondary.
 func (s *state) trusted(client netip.Addr) bool {
 	for _, secondary := range s.conf.Secondaries {
 		if secondary.Address.Addr() == client.Unmap() {
@@ -132,20 +132,20 @@ func (s *state) trusted(client netip.Addr) bool {
 	return false
 }
 
-// flush sends what is queued. What the kernel refuses is lost, as UDP may be.
+// flush sends what is queued. What the kernel refuses is lost, as any packet may be.
 func (u *udpConn) flush() {
 	for sent := 0; sent < u.queued; {
 		n, err := u.packets.WriteBatch(u.out[sent:u.queued], 0)
 		if err != nil || n == 0 {
-			n = 1 // the first is at fault
+			n = 1 // it is the first that cannot be sent
 		}
 		sent += n
 	}
 	u.queued = 0
 }
 
-// WriteTo sends a response of the library's server. Those are rare, so all of one
-// code are one kind to the rate limit.
+// WriteTo sends a response of the library's server. Few are limited, so the rate limit
+// counts all of one code as one kind.
 func (u *udpConn) WriteTo(b []byte, addr net.Addr) (int, error) {
 	p := addr.(*peer)
 	client := p.AddrPort().Addr()
