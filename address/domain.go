@@ -80,15 +80,19 @@ func ParseDomain(s string) (Domain, error) {
 	return Domain{ascii, unicode}, nil
 }
 
-// ParseHost reads a Host header (RFC 9110 §7.2: a name, perhaps with a port). It
-// returns DOMAIN for LABEL.DOMAIN and for DOMAIN itself, and the zero Domain for
-// what is no domain, such as an IP address.
-func ParseHost(host, label string) Domain {
-	d, err := ParseDomain((&url.URL{Host: host}).Hostname())
+// Host is a Host header (RFC 9110 §7.2: a name, perhaps with a port), and the label
+// that it may begin with. It is parsed when it is asked for: most requests name an
+// address too, whose domain is enough.
+type Host struct{ Header, Label string }
+
+// Domain returns the domain that LABEL.DOMAIN, or DOMAIN itself, stands for. What is
+// no domain, an IP address for one, is the zero Domain.
+func (h Host) Domain() Domain {
+	d, err := ParseDomain((&url.URL{Host: h.Header}).Hostname())
 	if err != nil {
 		return Domain{}
 	}
-	if strings.HasPrefix(d.ASCII, label+".") {
+	if strings.HasPrefix(d.ASCII, h.Label+".") {
 		return d.Parent()
 	}
 	return d

@@ -23,9 +23,9 @@ type Request struct {
 	// Address is the one whose settings are asked for. Its Local is empty if only
 	// the domain could be read, or if the client hid it.
 	Address address.Address
-	// Host is the domain that the host name stands for, or zero: the mail domain
-	// itself, or that of its MX host.
-	Host address.Domain
+	// Host stands for the mail domain itself, or for that of its MX host. It is zero
+	// where it says nothing.
+	Host address.Host
 	// Err says why the address that was sent could not be read. The Host may
 	// answer all the same.
 	Err error
@@ -56,7 +56,7 @@ func ParseRequest(host, path, rawQuery string) Request {
 		d, err := address.ParseDomain(domain)
 		return Request{Address: address.Address{Domain: d}, Err: err}
 	}
-	r := Request{Host: address.ParseHost(host, "autoconfig")}
+	r := Request{Host: address.Host{Header: host, Label: "autoconfig"}}
 	text, ok := query.Get(rawQuery, "emailaddress")
 	if !ok {
 		return r
@@ -84,26 +84,4 @@ func ispdbDomain(path string) (string, bool) {
 		}
 	}
 	return "", false
-}
-
-// Domains lists the domains to look up, the likeliest first: that of the
-// address, then that of the host (a client that asks by MX sends a customer's
-// address to its hoster's name).
-func (r Request) Domains() []address.Domain {
-	var domains []address.Domain
-	for _, d := range [...]address.Domain{r.Address.Domain, r.Host} {
-		if !d.IsZero() {
-			domains = append(domains, d)
-		}
-	}
-	return domains
-}
-
-// For returns whose account the answer is about: the address that was sent, or
-// else somebody at the host's domain.
-func (r Request) For() address.Address {
-	if r.Address.Domain.IsZero() {
-		return address.Address{Domain: r.Host}
-	}
-	return r.Address
 }

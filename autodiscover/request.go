@@ -80,8 +80,5 @@ type Request struct {
 	Schema  Schema
 }
 
-// ParseGETRequest reads a GET of the XML form, as Delta Chat and MyMail send it:
-// it says nothing but its Host.
-func ParseGETRequest(host string) Request {
-	return Request{address.Address{Domain: address.ParseHost(host, "autodiscover")}, Outlook}
-}
+// HostLabel begins the host names at which Autodiscover is asked for.
+const HostLabel = "autodiscover"

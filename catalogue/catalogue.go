@@ -88,18 +88,6 @@ func (c *Catalogue) Lookup(d address.Domain) (*settings.Provider, bool) {
 	return c.byDefault, c.byDefault != nil
 }
 
-// LookupFirst finds the provider for the first of several domains that any
-// provider names: as itself, by wildcard or as MX domain. The default provider
-// serves only if there is none.
-func (c *Catalogue) LookupFirst(domains ...address.Domain) (*settings.Provider, bool) {
-	for _, d := range domains {
-		if p := c.named(d); p != nil {
-			return p, true
-		}
-	}
-	return c.byDefault, c.byDefault != nil && len(domains) > 0
-}
-
 // LookupWithoutDefault is [Catalogue.Lookup], but never finds the default provider,
 // which serves whatever looks like a domain.
 func (c *Catalogue) LookupWithoutDefault(d address.Domain) (*settings.Provider, bool) {

@@ -98,27 +98,6 @@ func TestLookup(t *testing.T) {
 			}
 		})
 	}
-	first := func(domains ...string) string {
-		var parsed []address.Domain
-		for _, d := range domains {
-			parsed = append(parsed, domain(t, d))
-		}
-		p, ok := c.LookupFirst(parsed...)
-		if !ok {
-			return "none"
-		}
-		return p.ID
-	}
-	for got, want := range map[string]string{
-		first():                                   "none",
-		first("customer.test", "hoster.example"):  "mx",
-		first("example.com", "hoster.example"):    "exact",
-		first("customer.test", "other.customer."): "default",
-	} {
-		if got != want {
-			t.Errorf("LookupFirst: %s, want %s", got, want)
-		}
-	}
 }
 
 // A later directory replaces providers by id and takes domains over.
@@ -200,7 +179,6 @@ func TestLookupDoesNotAllocate(t *testing.T) {
 		for _, d := range domains {
 			c.Lookup(d)
 		}
-		c.LookupFirst(domains[2], domains[0])
 	}); n != 0 {
 		t.Errorf("%v allocations", n)
 	}

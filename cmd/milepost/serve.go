@@ -39,6 +39,8 @@ const (
 const ballast = 32 << 20 // octets
 
 func serve(args []string, stdout, stderr io.Writer) int {
+	held := make([]byte, ballast) // first, while the heap is small: later it would be cleared
+	defer runtime.KeepAlive(held)
 	var (
 		flags    = flag.NewFlagSet("serve", flag.ContinueOnError)
 		httpAddr = config.ListenAddress("127.0.0.1:8080")
@@ -90,8 +92,6 @@ func serve(args []string, stdout, stderr io.Writer) int {
 	}
 	var current atomic.Pointer[snapshot.Snapshot]
 	current.Store(first)
-	held := make([]byte, ballast)
-	defer runtime.KeepAlive(held)
 
 	var names *nameserver.Server // nil: DNS is not served
 	if o.DNS != "" {

@@ -52,8 +52,8 @@ var table = []Format{
 		Paths: []string{autodiscover.POXPath}, Methods: get,
 		ContentType: autodiscover.ContentType, Cached: true, Vary: "X-Forwarded-Proto",
 		Parse: func(r Request) (lookup.Question, Options, error) {
-			q := lookup.Question{Addresses: []address.Address{{}}, Host: autodiscover.ParseGETRequest(r.Host).Address.Domain}
-			if r.PublicURL != "" && !r.HTTPS && strings.HasPrefix(strings.ToLower(r.Host), "autodiscover.") {
+			q := lookup.Question{Addresses: []address.Address{{}}, Host: address.Host{Header: r.Host, Label: autodiscover.HostLabel}}
+			if r.PublicURL != "" && !r.HTTPS && strings.HasPrefix(strings.ToLower(r.Host), autodiscover.HostLabel+".") {
 				return q, Options{}, &Redirect{r.PublicURL + autodiscover.POXPath}
 			}
 			return q, Options{}, nil

@@ -9,6 +9,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"milepost/address"
 	"milepost/internal/formats"
 	"milepost/internal/lookup"
 	"milepost/settings"
@@ -41,7 +42,7 @@ func (s *server) corridor(f formats.Format) echo.HandlerFunc {
 				return err
 			}
 		}
-		return send(x, f, accounts[0], doc)
+		return send(x, f, accounts[0].Address, doc)
 	}
 }
 
@@ -77,13 +78,18 @@ func languages(r *http.Request) string { return strings.Join(r.Header["Accept-La
 // render makes the document, or finds the one that was made for somebody else in
 // the domain.
 func (s *server) render(x *exchange, f formats.Format, accounts []settings.Account, o formats.Options) (document, error) {
-	a := accounts[0]
-	if f.Cached && a.Shared() {
-		key := documentKey{f.Paths[0], a.Provider.ID, a.Address.Domain.ASCII}
-		return s.documents.get(x.snapshot, key, func() ([]byte, error) { return f.Render(accounts, o) })
+	make := func() (document, error) {
+		body, err := f.Render(accounts, o)
+		if err != nil || !f.Cached {
+			return document{body: body}, err
+		}
+		return newDocument(f.ContentType, body), nil
 	}
-	body, err := f.Render(accounts, o)
-	return document{body: body}, err
+	a := &accounts[0]
+	if !f.Cached || !a.Shared() {
+		return make()
+	}
+	return s.documents.get(x.snapshot, documentKey{f.Paths[0], a.Provider.ID, a.Address.Domain.ASCII}, make)
 }
 
 // refuse says no in the format's own way.
@@ -103,19 +109,19 @@ func (s *server) refuse(x *exchange, f formats.Format, err error) error {
 }
 
 // send sends a document of a format.
-func send(x *exchange, f formats.Format, a settings.Account, doc document) error {
+func send(x *exchange, f formats.Format, a address.Address, doc document) error {
 	vary(x, f)
 	if f.Attachment {
 		// A parsed domain holds letters, digits, dots and hyphens alone.
-		x.Response().Header().Set(echo.HeaderContentDisposition, `attachment; filename="`+a.Address.Domain.ASCII+`.mobileconfig"`)
+		x.Response().Header().Set(echo.HeaderContentDisposition, `attachment; filename="`+a.Domain.ASCII+`.mobileconfig"`)
 	}
 	switch {
 	case !f.Cached:
 		return transient(x, http.StatusOK, f.ContentType, doc.body)
-	case a.Address.Local == "":
-		return keepable(x, f.ContentType, cachePublic, doc)
+	case a.Local == "":
+		return keepable(x, cachePublic, doc)
 	}
-	return keepable(x, f.ContentType, cachePrivate, doc)
+	return keepable(x, cachePrivate, doc)
 }
 
 func vary(x *exchange, f formats.Format) {

@@ -25,7 +25,7 @@ type documents struct {
 type documentKey struct{ path, provider, domain string }
 
 // get returns a document, made anew if it is not there. Errors are not kept.
-func (d *documents) get(of *snapshot.Snapshot, key documentKey, make func() ([]byte, error)) (document, error) {
+func (d *documents) get(of *snapshot.Snapshot, key documentKey, make func() (document, error)) (document, error) {
 	d.mu.RLock()
 	doc, ok := d.kept[key]
 	ok = ok && d.of == of
@@ -33,15 +33,11 @@ func (d *documents) get(of *snapshot.Snapshot, key documentKey, make func() ([]b
 	if ok {
 		return doc, nil
 	}
-	body, err := make()
-	if err != nil {
-		return document{}, err
-	}
-	doc = newDocument(body)
-	if len(body) <= maxDocument {
+	doc, err := make()
+	if err == nil && len(doc.body) <= maxDocument {
 		d.keep(of, key, doc)
 	}
-	return doc, nil
+	return doc, err
 }
 
 func (d *documents) keep(of *snapshot.Snapshot, key documentKey, doc document) {

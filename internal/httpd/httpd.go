@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -40,39 +41,33 @@ func Handler(o Options) http.Handler {
 	e.HideBanner, e.HidePort = true, true
 	e.IPExtractor = echo.ExtractIPDirect() // else anybody names the address that is logged
 	e.HTTPErrorHandler = s.answerError
-	e.Pre(oneLeadingSlash, anyCase)
-	e.Use(s.logged, s.recovered)
+	e.Use(s.logged)
 	for _, f := range formats.Table() {
 		for _, path := range f.Paths {
 			e.Match(f.Methods, path, s.corridor(f))
 		}
 	}
 	s.pagesRoutes(e)
-	return e
+	return canonical(e)
 }
 
 type server struct {
 	Options
 	documents documents
+	lines     sync.Map // slog.Handler by method and route
 }
 
-// oneLeadingSlash lets //mail/… mean /mail/…, as some clients join URLs.
-func oneLeadingSlash(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		if u := c.Request().URL; strings.HasPrefix(u.Path, "//") {
+// canonical gives the paths that are routed: //mail/… means /mail/…, as some clients
+// join URLs, and the paths of Autodiscover are taken in any letter case.
+func canonical(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		u := r.URL
+		if strings.HasPrefix(u.Path, "//") {
 			u.Path, u.RawPath = "/"+strings.TrimLeft(u.Path, "/"), ""
 		}
-		return next(c)
-	}
-}
-
-// anyCase lets the paths of Autodiscover be written in any letter case.
-func anyCase(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		u := c.Request().URL
 		if path, ok := autodiscover.CanonicalPath(u.Path); ok {
 			u.Path, u.RawPath = path, ""
 		}
-		return next(c)
-	}
+		next.ServeHTTP(w, r)
+	})
 }

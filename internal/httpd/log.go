@@ -31,7 +31,7 @@ func (s *server) logged(next echo.HandlerFunc) echo.HandlerFunc {
 		if c.Request().Method == http.MethodOptions && c.Get(echo.ContextKeyHeaderAllow) != nil {
 			answer = func(echo.Context) error { return echo.ErrMethodNotAllowed }
 		}
-		if err := answer(x); err != nil {
+		if err := s.recovered(answer, x); err != nil {
 			s.logMistake(x, err)
 			s.answerError(err, x)
 		}
@@ -41,19 +41,30 @@ func (s *server) logged(next echo.HandlerFunc) echo.HandlerFunc {
 }
 
 func (s *server) logLine(x *exchange, start time.Time) {
-	if !s.Log.Enabled(context.Background(), slog.LevelInfo) {
+	ctx := context.Background()
+	if !s.Log.Enabled(ctx, slog.LevelInfo) {
 		return
 	}
 	end := s.Now()
 	line := slog.NewRecord(end, slog.LevelInfo, "http", 0) // Info would walk the stack for each
 	line.AddAttrs(
-		slog.String("method", method(x.Request())),
-		slog.String("route", route(x)),
 		slog.String("domain", x.domain),
 		slog.Int("status", x.Response().Status),
 		slog.Duration("took", end.Sub(start)),
 		slog.String("from", x.RealIP()))
-	s.Log.Handler().Handle(context.Background(), line)
+	s.lineHandler(method(x.Request()), route(x)).Handle(ctx, line)
+}
+
+// lineHandler returns a handler that has method and route written already: there are
+// few of them, and many lines.
+func (s *server) lineHandler(method, route string) slog.Handler {
+	key := [2]string{method, route}
+	if h, ok := s.lines.Load(key); ok {
+		return h.(slog.Handler)
+	}
+	h := s.Log.Handler().WithAttrs([]slog.Attr{slog.String("method", method), slog.String("route", route)})
+	s.lines.Store(key, h)
+	return h
 }
 
 // logMistake logs what is a mistake of ours. A refusal is none, a panic is logged
@@ -84,21 +95,19 @@ func route(c echo.Context) string {
 
 var errPanic = errors.New("panic")
 
-// recovered turns a panic into an error, so that one request cannot end the
-// others.
-func (s *server) recovered(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) (err error) {
-		defer func() {
-			r := recover()
-			if r == http.ErrAbortHandler {
-				panic(r) // net/http ends the connection; anything else would look like an answer
-			}
-			if r != nil {
-				// Its value may hold an address; the stack does not.
-				s.Log.Error("panic", "route", route(c), "stack", string(debug.Stack()))
-				err = errPanic
-			}
-		}()
-		return next(c)
-	}
+// recovered turns a panic of a handler into an error, so that one request cannot end
+// the others.
+func (s *server) recovered(answer echo.HandlerFunc, x *exchange) (err error) {
+	defer func() {
+		r := recover()
+		if r == http.ErrAbortHandler {
+			panic(r) // net/http ends the connection; anything else would look like an answer
+		}
+		if r != nil {
+			// Its value may hold an address; the stack does not.
+			s.Log.Error("panic", "route", route(x), "stack", string(debug.Stack()))
+			err = errPanic
+		}
+	}()
+	return answer(x)
 }

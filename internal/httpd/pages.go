@@ -172,15 +172,15 @@ func asset(x *exchange) error {
 		return echo.ErrNotFound
 	}
 	x.Response().Header().Set(echo.HeaderContentSecurityPolicy, assetPolicy)
-	return keepable(x, file.ContentType, cacheForever, document{file.Body, file.ETag})
+	return keepable(x, cacheForever, tagged(file.ContentType, file.ETag, file.Body))
 }
 
 func robots(x *exchange) error {
-	return keepable(x, plainText, cachePublic, newDocument([]byte(pages.Robots)))
+	return keepable(x, cachePublic, newDocument(plainText, []byte(pages.Robots)))
 }
 
 func openAPI(x *exchange) error {
-	return keepable(x, echo.MIMEApplicationJSON, cachePublic, newDocument(answer.OpenAPI))
+	return keepable(x, cachePublic, newDocument(echo.MIMEApplicationJSON, answer.OpenAPI))
 }
 
 // page sends a page for people.

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -24,13 +25,16 @@ const (
 
 const plainText = "text/plain; charset=utf-8"
 
-// document is a rendered document with its entity tag.
+// document is a rendered document with the headers that it always has.
 type document struct {
-	body []byte
-	etag string // empty: not made yet
+	body   []byte
+	etag   string // empty: it is not to be kept
+	header http.Header
 }
 
-func newDocument(body []byte) document { return document{body, entityTag(body)} }
+func newDocument(contentType string, body []byte) document {
+	return tagged(contentType, entityTag(body), body)
+}
 
 // entityTag makes a tag that notices every change.
 func entityTag(body []byte) string {
@@ -38,19 +42,26 @@ func entityTag(body []byte) string {
 	return `"` + base64.RawURLEncoding.EncodeToString(sum[:16]) + `"`
 }
 
+func tagged(contentType, etag string, body []byte) document {
+	return document{body, etag, http.Header{
+		echo.HeaderContentType:              {contentType},
+		echo.HeaderContentLength:            {strconv.Itoa(len(body))},
+		echo.HeaderAccessControlAllowOrigin: {"*"}, // nothing here is secret, and web mailers ask
+		"Etag":                              {etag},
+	}}
+}
+
 // keepable sends what clients may keep.
-func keepable(c echo.Context, contentType, cache string, doc document) error {
-	if doc.etag == "" {
-		doc.etag = entityTag(doc.body)
-	}
+func keepable(c echo.Context, cache string, doc document) error {
 	h := c.Response().Header()
-	h.Set(echo.HeaderAccessControlAllowOrigin, "*") // nothing here is secret, and web mailers ask
+	maps.Copy(h, doc.header)
 	h.Set(echo.HeaderCacheControl, cache)
-	h.Set("Etag", doc.etag)
 	if seenBefore(c.Request(), doc.etag) {
+		h.Del(echo.HeaderContentType)
+		h.Del(echo.HeaderContentLength)
 		return c.NoContent(http.StatusNotModified)
 	}
-	return write(c, http.StatusOK, contentType, doc.body)
+	return writeBody(c, http.StatusOK, doc.body)
 }
 
 // seenBefore tells whether the client has what a tag stands for (RFC 9110
@@ -73,6 +84,10 @@ func write(c echo.Context, status int, contentType string, body []byte) error {
 	h := c.Response().Header()
 	h.Set(echo.HeaderContentType, contentType)
 	h.Set(echo.HeaderContentLength, strconv.Itoa(len(body)))
+	return writeBody(c, status, body)
+}
+
+func writeBody(c echo.Context, status int, body []byte) error {
 	c.Response().WriteHeader(status)
 	if c.Request().Method == http.MethodHead {
 		return nil

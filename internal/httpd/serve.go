@@ -16,12 +16,11 @@ import (
 // Limits of one connection. A request whose address has 10 kB still gets an
 // answer of ours; a body may have 64 KiB.
 const (
-	readHeaderTimeout = 5 * time.Second
-	readTimeout       = 10 * time.Second
-	writeTimeout      = 10 * time.Second
-	idleTimeout       = 75 * time.Second
-	shutdownTimeout   = 10 * time.Second
-	maxHeader         = 16 << 10 // octets
+	readTimeout     = 5 * time.Second // of a whole request: a deadline of its own for the header would cost each of them
+	writeTimeout    = 10 * time.Second
+	idleTimeout     = 75 * time.Second
+	shutdownTimeout = 10 * time.Second
+	maxHeader       = 16 << 10 // octets
 )
 
 // sendBuffer is what the kernel takes for a client that does not read; left alone,
@@ -54,13 +53,12 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger
 	}, log)
 	var draining atomic.Bool
 	srv := &http.Server{
-		Handler:           answering(h, &draining),
-		ReadHeaderTimeout: readHeaderTimeout,
-		ReadTimeout:       readTimeout,
-		WriteTimeout:      writeTimeout,
-		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    maxHeader,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		Handler:        answering(h, &draining),
+		ReadTimeout:    readTimeout,
+		WriteTimeout:   writeTimeout,
+		IdleTimeout:    idleTimeout,
+		MaxHeaderBytes: maxHeader,
+		ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			conn := limited(c)
 			if tcp, ok := conn.Conn.(*net.TCPConn); ok {

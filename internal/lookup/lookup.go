@@ -12,9 +12,7 @@ import (
 //
 // [catalogue.Catalogue]: milepost/catalogue
 type Catalogue interface {
-	// LookupFirst finds it for the first of several domains that one names; only if
-	// there is none it is the default provider.
-	LookupFirst(domains ...address.Domain) (*settings.Provider, bool)
+	Lookup(address.Domain) (*settings.Provider, bool)
 	// LookupWithoutDefault finds it unless that is the default provider.
 	LookupWithoutDefault(address.Domain) (*settings.Provider, bool)
 }
@@ -24,9 +22,9 @@ type Question struct {
 	// Addresses are whose accounts are wanted. One without Local stands for somebody
 	// in its domain, one without Domain for somebody at the Host's.
 	Addresses []address.Address
-	// Host is the domain that the host name stands for: the mail domain itself, or
-	// that of its MX host; zero if there is none, or if it does not matter.
-	Host address.Domain
+	// Host stands for the mail domain itself, or for that of its MX host. It is zero
+	// where it does not matter.
+	Host address.Host
 	// Err says why an address could not be read. The rest may be enough all the same.
 	Err error
 	// Typed tells that a person typed it. What has no @ is most likely a name then,
@@ -39,7 +37,7 @@ func (q Question) Domain() address.Domain {
 	if len(q.Addresses) > 0 && !q.Addresses[0].Domain.IsZero() {
 		return q.Addresses[0].Domain
 	}
-	return q.Host
+	return q.Host.Domain()
 }
 
 // UnknownDomain is the error about a domain that no provider serves; without
@@ -59,45 +57,38 @@ func (e *UnknownDomain) Error() string {
 func Accounts(c Catalogue, q Question) ([]settings.Account, error) {
 	accounts := make([]settings.Account, 0, 1)
 	for _, a := range q.Addresses {
-		provider, err := provider(c, q, a)
+		account, err := account(c, q, a)
 		if err != nil {
 			return nil, err
 		}
-		if a.Domain.IsZero() {
-			a.Domain = q.Host
-		}
-		accounts = append(accounts, provider.For(a))
+		accounts = append(accounts, account)
 	}
 	return accounts, nil
 }
 
-// provider finds the provider of an address: that of its domain, or else that of
-// the host name. A client that looks up by MX sends a customer's address to its
-// hoster's name.
-func provider(c Catalogue, q Question, a address.Address) (*settings.Provider, error) {
+// account finds the account of an address: at the provider of its domain, or else at
+// that of the host name. A client that looks up by MX sends a customer's address to
+// its hoster's name. The default provider comes last.
+func account(c Catalogue, q Question, a address.Address) (settings.Account, error) {
+	if p, ok := c.LookupWithoutDefault(a.Domain); ok {
+		return p.For(a), nil
+	}
 	if q.Typed && a.Local == "" {
-		p, ok := c.LookupWithoutDefault(a.Domain)
-		if !ok {
-			return nil, address.ErrNoAt
-		}
-		return p, nil
+		return settings.Account{}, address.ErrNoAt
 	}
-	var domains [2]address.Domain
-	n := 0
-	for _, d := range [...]address.Domain{a.Domain, q.Host} {
-		if !d.IsZero() {
-			domains[n] = d
-			n++
-		}
+	host := q.Host.Domain()
+	p, ok := c.LookupWithoutDefault(host)
+	if a.Domain.IsZero() {
+		a.Domain = host
 	}
-	p, ok := c.LookupFirst(domains[:n]...)
+	if !ok && !a.Domain.IsZero() {
+		p, ok = c.Lookup(a.Domain)
+	}
 	switch {
 	case ok:
-		return p, nil
+		return p.For(a), nil
 	case q.Err != nil:
-		return nil, q.Err
-	case n == 0:
-		return nil, &UnknownDomain{}
+		return settings.Account{}, q.Err
 	}
-	return nil, &UnknownDomain{domains[0]}
+	return settings.Account{}, &UnknownDomain{a.Domain}
 }
