@@ -2,21 +2,17 @@
 // that people write by hand: every mistake is collected with its file, line and
 // key, and keys that nobody asked for are mistakes too.
 //
-// BurntSushi/toml reads the values. The lines come from go-toml's parser, because
-// BurntSushi/toml knows none inside arrays of tables and stops at the first value
-// of a wrong type.
+// The grammar is read by go-toml's parser. No decoder is used: those that there are
+// know no lines inside arrays of tables, and stop at the first value of a wrong type.
 package tomlfile
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
-	"regexp"
 	"slices"
+	"strconv"
 	"strings"
-	"time"
 
-	"github.com/BurntSushi/toml"
+	"github.com/pelletier/go-toml/v2/unstable"
 
 	"milepost/internal/textfile"
 )
@@ -24,12 +20,11 @@ import (
 // Table is a TOML table that is being read. Reading a key marks it as known;
 // [Table.Done] reports the others.
 type Table struct {
-	file   *file
-	path   string // "incoming[1]."; empty at the top
-	pos    *position
-	values map[string]any
-	known  []string
-	knows  map[string]bool // known, for look-ups
+	file  *file
+	path  string // "incoming[1]."; empty at the top
+	node  *node
+	known []string
+	knows map[string]bool // known, for look-ups
 }
 
 type file struct {
@@ -47,31 +42,15 @@ type Item struct {
 // Parse reads a file's text. The mistakes are fetched with [Table.Errors] once
 // everything has been read. What is not TOML yields an empty table and one
 // mistake.
-func Parse(name string, data []byte) *Table {
-	t := &Table{file: &file{name: name}, pos: &position{}}
-	pos, mistake := index(name, bytes.TrimPrefix(data, []byte("\ufeff"))) // Notepad's mark
-	if mistake == nil {
-		t.values, mistake = decode(name, data)
-	}
-	if mistake != nil {
+func Parse(name string, text []byte) *Table {
+	t := &Table{file: &file{name: name}}
+	var mistake *textfile.Error
+	if t.node, mistake = parse(text); mistake != nil {
+		mistake.File = name
 		t.file.errors = textfile.Errors{*mistake}
-		return t
+		t.node = &node{line: 1}
 	}
-	t.pos = pos
 	return t
-}
-
-func decode(name string, data []byte) (map[string]any, *textfile.Error) {
-	var values map[string]any
-	_, err := toml.Decode(string(data), &values)
-	if err == nil {
-		return values, nil
-	}
-	e := textfile.Error{File: name, Err: err}
-	if parse, ok := errors.AsType[toml.ParseError](err); ok {
-		e.Line, e.Err = parse.Position.Line, errors.New(parse.Message)
-	}
-	return nil, &e
 }
 
 // Errors returns the mistakes found so far, in the order of their lines.
@@ -85,17 +64,16 @@ func (t *Table) Warnings() textfile.Errors { return t.file.warnings }
 
 // Line returns the line of a key, or where the table starts if it lacks the key.
 func (t *Table) Line(key string) int {
-	if p := t.pos.keys[key]; p != nil {
-		return int(p.line)
+	if n := t.node.keys[key]; n != nil {
+		return int(n.line)
 	}
-	return max(int(t.pos.line), 1)
+	return int(t.node.line)
 }
 
 // Has tells whether the table has the key, and marks it as known.
 func (t *Table) Has(key string) bool {
 	t.know(key)
-	_, ok := t.values[key]
-	return ok
+	return t.node.keys[key] != nil
 }
 
 func (t *Table) know(key string) {
@@ -132,7 +110,7 @@ func (t *Table) Refused(key string) bool {
 // Keys returns the keys that have not been read yet, in the order of the file.
 func (t *Table) Keys() []string {
 	var keys []string
-	for key := range t.values {
+	for key := range t.node.keys {
 		if !t.knows[key] {
 			keys = append(keys, key)
 		}
@@ -205,52 +183,63 @@ func Allowed[S ~string](values []S) string {
 	return strings.Join(words, "") + " is allowed"
 }
 
-// get returns a value and marks its key as known.
-func get[T any](t *Table, key, want string) (T, bool) {
+// get returns what stands under a key, and marks the key as known. Nil: it is
+// missing, or of a kind that is not wanted and reported.
+func (t *Table) get(key, want string, kinds ...unstable.Kind) *node {
 	t.know(key)
-	var zero T
-	v, ok := t.values[key]
-	if !ok {
-		return zero, false
+	n := t.node.keys[key]
+	if n != nil && !slices.Contains(kinds, n.kind) {
+		t.Errorf(key, "is %s; must be %s", n.what(), want)
+		return nil
 	}
-	typed, ok := v.(T)
-	if !ok {
-		t.Errorf(key, "is %s; must be %s", typeName(v), want)
-	}
-	return typed, ok
+	return n
 }
 
 // String returns the value of a key. False: it is missing, or of another type
 // and reported.
-func (t *Table) String(key string) (string, bool) { return get[string](t, key, "a string") }
+func (t *Table) String(key string) (string, bool) {
+	n := t.get(key, "a string", unstable.String)
+	if n == nil {
+		return "", false
+	}
+	return n.text, true
+}
 
 // Int returns the value of a key. False: it is missing, or of another type and
 // reported.
-func (t *Table) Int(key string) (int64, bool) { return get[int64](t, key, "an integer") }
+func (t *Table) Int(key string) (int64, bool) {
+	n := t.get(key, "an integer", unstable.Integer)
+	if n == nil {
+		return 0, false
+	}
+	i, err := strconv.ParseInt(n.text, 0, 64)
+	if err != nil {
+		t.Errorf(key, "%s is no integer of 64 bits", n.text)
+	}
+	return i, err == nil
+}
 
 // Bool returns the value of a key. False and false: it is missing, or of another
 // type and reported.
-func (t *Table) Bool(key string) (value, ok bool) { return get[bool](t, key, "true or false") }
+func (t *Table) Bool(key string) (value, ok bool) {
+	n := t.get(key, "true or false", unstable.Bool)
+	return n != nil && n.text == "true", n != nil
+}
 
 // Strings returns the array under a key. False: it is missing, or of another
 // type and reported; elements of another type are reported and left out.
 func (t *Table) Strings(key string) ([]Item, bool) {
-	array, ok := get[[]any](t, key, "an array of strings")
-	if !ok {
+	n := t.get(key, "an array of strings", unstable.Array)
+	if n == nil {
 		return nil, false
 	}
-	items := make([]Item, 0, len(array))
-	for i, v := range array {
-		line := t.Line(key)
-		if p := t.pos.keys[key]; p != nil && i < len(p.items) {
-			line = int(p.items[i].line)
-		}
-		s, ok := v.(string)
-		if !ok {
-			t.ErrorAt(line, key, fmt.Errorf("element %d is %s; must be a string", i+1, typeName(v)))
+	items := make([]Item, 0, len(n.items))
+	for i, item := range n.items {
+		if item.kind != unstable.String {
+			t.ErrorAt(int(item.line), key, fmt.Errorf("element %d is %s; must be a string", i+1, item.what()))
 			continue
 		}
-		items = append(items, Item{s, line})
+		items = append(items, Item{item.text, int(item.line)})
 	}
 	return items, true
 }
@@ -258,72 +247,32 @@ func (t *Table) Strings(key string) ([]Item, bool) {
 // Table returns the table under a key, or nil: it is missing, or of another
 // type and reported.
 func (t *Table) Table(key string) *Table {
-	values, ok := get[map[string]any](t, key, "a table")
-	if !ok {
+	n := t.get(key, "a table", unstable.Table, unstable.InlineTable, implicit, dotted)
+	if n == nil {
 		return nil
 	}
-	return t.sub(key, values, t.pos.keys[key])
+	return t.sub(key, n)
 }
 
 // Tables returns the array of tables under a key; none if it is missing, or of
 // another type and reported.
 func (t *Table) Tables(key string) []*Table {
-	var maps []map[string]any
-	switch v := t.values[key].(type) {
-	case []any: // key = [{…}, {…}]
-		for i, element := range v {
-			m, ok := element.(map[string]any)
-			if !ok {
-				t.Errorf(key, "element %d is %s; must be a table", i+1, typeName(element))
-				continue
-			}
-			maps = append(maps, m)
-		}
-		t.know(key)
-	default:
-		maps, _ = get[[]map[string]any](t, key, "an array of tables: write [["+bare(t.path)+key+"]]")
+	n := t.get(key, "an array of tables: write [["+t.path+key+"]]", unstable.ArrayTable, unstable.Array)
+	if n == nil {
+		return nil
 	}
-	tables := make([]*Table, len(maps))
-	for i, m := range maps {
-		pos := t.pos.keys[key]
-		if pos != nil && i < len(pos.items) {
-			pos = &pos.items[i]
+	tables := make([]*Table, 0, len(n.items))
+	for i := range n.items {
+		item := &n.items[i]
+		if item.kind != unstable.Table && item.kind != unstable.InlineTable {
+			t.ErrorAt(int(item.line), key, fmt.Errorf("element %d is %s; must be a table", i+1, item.what()))
+			continue
 		}
-		tables[i] = t.sub(fmt.Sprintf("%s[%d]", key, i+1), m, pos)
+		tables = append(tables, t.sub(fmt.Sprintf("%s[%d]", key, i+1), item))
 	}
 	return tables
 }
 
-// bare is a path without the numbers of elements, as headers have it.
-func bare(path string) string { return indexes.ReplaceAllString(path, "") }
-
-var indexes = regexp.MustCompile(`\[\d+\]`)
-
-func (t *Table) sub(name string, values map[string]any, pos *position) *Table {
-	if pos == nil {
-		pos = &position{line: t.pos.line}
-	}
-	return &Table{file: t.file, path: t.path + name + ".", pos: pos, values: values}
-}
-
-func typeName(v any) string {
-	switch v.(type) {
-	case string:
-		return "a string"
-	case int64:
-		return "an integer"
-	case float64:
-		return "a float"
-	case bool:
-		return "a boolean"
-	case time.Time:
-		return "a date or time"
-	case []any:
-		return "an array"
-	case []map[string]any:
-		return "an array of tables"
-	case map[string]any:
-		return "a table"
-	}
-	return fmt.Sprintf("a %T", v)
+func (t *Table) sub(name string, n *node) *Table {
+	return &Table{file: t.file, path: t.path + name + ".", node: n}
 }

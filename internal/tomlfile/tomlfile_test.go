@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/pelletier/go-toml/v2"
 )
 
 const sample = `# a comment with key = 1
@@ -105,7 +107,14 @@ func TestNotTOML(t *testing.T) {
 		"NUL":                     {"a = 1\nb = \"\x00\"\n", "f:2: b: basic strings cannot have control characters"},
 		"invalid UTF-8":           {"a = 1\n\nb = \"\xff\"\n", "f:3: b: invalid UTF-8 character in basic string"},
 		"UTF-16":                  {"\xff\xfea\x00 \x00=\x00", "f:1: is UTF-16; TOML is UTF-8"},
-		"key twice":               {"a = 1\na = 2\n", "f:2: Key 'a' has already been defined."},
+		"key twice":               {"a = 1\na = 2\n", "f:2: a: is an integer at line 1 already; a key may be set once"},
+		"table twice":             {"[a]\nb = 1\n[a]\nc = 1", "f:3: a: is a table at line 1 already; a key may be set once"},
+		"table, then array":       {"[a]\n[[a]]", "f:2: a: is a table at line 1 already; a key may be set once"},
+		"array, then table":       {"[[a]]\n[a]", "f:2: a: is an array of tables at line 1 already; a key may be set once"},
+		"array, then tables":      {"a = []\n[[a]]", "f:2: a: is an array at line 1 already; a key may be set once"},
+		"braces, then more":       {"a = {b = 1}\n[a.c]", "f:2: a: is a table at line 1 already; a key may be set once"},
+		"header, then dots":       {"[a.b]\n[a]\nb.c = 1", "f:3: b: is a table at line 1 already; a key may be set once"},
+		"twice in braces":         {"a = {b = 1, b = 2}", "f:1: b: is an integer at line 1 already; a key may be set once"},
 		"no closing quote":        {"a = 1\nb = \"x\nc = 2", "f:2: b: the string has no closing quote"},
 		"no closing quote, last":  {"a.b = 'x", "f:1: a.b: the string has no closing quote"},
 		"… with an escape":        {"b = \"x\\t\nc = 2", "f:1: b: the string has no closing quote"},
@@ -115,7 +124,7 @@ func TestNotTOML(t *testing.T) {
 		"no quotes, like a word":  {"name = false friend\n", "f:1: name: expected newline but got U+0066 'f'"},
 		"no quotes, like a digit": {"name = 1und1\n", "f:1: name: the value is no string, number, true or false; strings need quotes"},
 		"17 arrays":               {"\na = " + strings.Repeat("[", 16) + "1" + strings.Repeat("]", 16), "f:2: nests deeper than 16 levels; that is not allowed"},
-		"17 tables":               {"a = 1\n" + strings.Repeat("a.", 8) + "b = " + strings.Repeat("{a=", 8) + "1" + strings.Repeat("}", 8), "f:2: nests deeper than 16 levels; that is not allowed"},
+		"17 tables":               {"b = 1\n" + strings.Repeat("a.", 8) + "b = " + strings.Repeat("{a=", 8) + "1" + strings.Repeat("}", 8), "f:2: nests deeper than 16 levels; that is not allowed"},
 		"17 parts":                {"\n[" + strings.Repeat("a.", 16) + "a]", "f:2: nests deeper than 16 levels; that is not allowed"},
 		"17 parts in all":         {"[[" + strings.Repeat("a.", 7) + "a]]\n" + strings.Repeat("b.", 8) + "b = 1", "f:2: nests deeper than 16 levels; that is not allowed"},
 	} {
@@ -130,10 +139,12 @@ func TestNotTOML(t *testing.T) {
 // What is no mistake: the deepest nesting, and what editors of Windows leave.
 func TestAccepted(t *testing.T) {
 	for name, text := range map[string]string{
-		"16 arrays":       "a = " + strings.Repeat("[", 15) + strings.Repeat("]", 15),
-		"16 parts in all": "[[" + strings.Repeat("a.", 7) + "a]]\n" + strings.Repeat("b.", 7) + "b = 1",
-		"a mark in front": "\ufeffa = 1",
-		"CRLF":            "# x\r\na = [\r\n]\r\n",
+		"16 arrays":               "a = " + strings.Repeat("[", 15) + strings.Repeat("]", 15),
+		"16 parts in all":         "[[" + strings.Repeat("a.", 7) + "a]]\n" + strings.Repeat("b.", 7) + "b = 1",
+		"a mark in front":         "\ufeffa = 1",
+		"headers in any order":    "[a.b]\n[a.c]\n[a]\nd.e = 1\nd.f = 2\n[a.d.g]",
+		"a table in each element": "[[a]]\n[a.b]\n[[a]]\n[a.b]",
+		"CRLF":                    "# x\r\na = [\r\n]\r\n",
 	} {
 		if root := Parse("f", []byte(text)); len(root.Errors()) > 0 || !root.Has("a") {
 			t.Errorf("%s: %v", name, root.Errors())
@@ -153,9 +164,9 @@ func TestClosest(t *testing.T) {
 	}
 }
 
-// Every key that the library finds has a line in our index, and the key's text
-// stands on it.
-func FuzzIndex(f *testing.F) {
+// What go-toml's own decoder finds is found, with a line on which the key's text
+// stands; and the same is refused.
+func FuzzParse(f *testing.F) {
 	f.Add(sample)
 	files, _ := filepath.Glob("../../data/providers/*.toml")
 	for _, name := range files {
@@ -165,48 +176,60 @@ func FuzzIndex(f *testing.F) {
 		}
 		f.Add(string(text))
 	}
+	f.Add("a = 1\na = 2")
+	f.Add("[a.b]\nc.d = 1\n[a]\nb.c = 2")
+	f.Add("[[a]]\n[a.b]\n[[a]]\n[a.b]\n[a.b.c]")
+	f.Add("a = {b.c = 1, b.d = 2}\n[a.e]")
 	f.Fuzz(func(t *testing.T, text string) {
 		root := Parse("f", []byte(text))
-		if len(root.Errors()) > 0 {
-			return
+		var values map[string]any
+		err := toml.Unmarshal([]byte(text), &values)
+		switch {
+		case err == nil && len(root.Errors()) == 0:
+			check(t, strings.Split(text, "\n"), values, root.node)
+		case err == nil && !strings.Contains(root.Errors().Error(), "nests deeper"):
+			t.Fatalf("refused: %v", root.Errors())
+		case err != nil && len(root.Errors()) == 0 && strings.Contains(err.Error(), "already"):
+			t.Fatalf("accepted: %v", err)
 		}
-		check(t, strings.Split(text, "\n"), root.values, root.pos)
 	})
 }
 
-func check(t *testing.T, lines []string, v any, pos *position) {
+func check(t *testing.T, lines []string, v any, n *node) {
 	switch v := v.(type) {
 	case map[string]any:
-		for key, value := range v {
-			p := pos.keys[key]
-			if p == nil {
-				if strings.ContainsAny(key, "\x1b") || strings.ContainsFunc(key, func(r rune) bool { return r < ' ' || r > '~' || r == '\\' || r == '"' || r == '\'' }) {
-					continue // an escaped key in a spelling of TOML's own
-				}
-				t.Fatalf("no line for key %q", key)
-			}
-			if p.line < 1 || int(p.line) > len(lines) {
-				t.Fatalf("key %q: line %d of %d", key, p.line, len(lines))
-			}
-			line := lines[p.line-1]
-			if !strings.Contains(line, key) && !strings.Contains(line, `\`) {
-				t.Fatalf("key %q is not on line %d: %q", key, p.line, line)
-			}
-			check(t, lines, value, p)
+		if len(v) != len(n.keys) {
+			t.Fatalf("%d keys, want %d", len(n.keys), len(v))
 		}
-	case []map[string]any:
-		for i := range v {
-			if i >= len(pos.items) {
-				t.Fatalf("%d elements, %d lines", len(v), len(pos.items))
+		for key, value := range v {
+			c := n.keys[key]
+			if c == nil {
+				t.Fatalf("key %q is missing", key)
 			}
-			check(t, lines, v[i], &pos.items[i])
+			if c.line < 1 || int(c.line) > len(lines) {
+				t.Fatalf("key %q: line %d of %d", key, c.line, len(lines))
+			}
+			line := lines[c.line-1]
+			if !strings.Contains(line, key) && !strings.Contains(line, `\`) {
+				t.Fatalf("key %q is not on line %d: %q", key, c.line, line)
+			}
+			check(t, lines, value, c)
 		}
 	case []any:
-		if len(v) != len(pos.items) {
-			t.Fatalf("%d elements, %d lines", len(v), len(pos.items))
+		if len(v) != len(n.items) {
+			t.Fatalf("%d elements, want %d", len(n.items), len(v))
 		}
 		for i := range v {
-			check(t, lines, v[i], &pos.items[i])
+			check(t, lines, v[i], &n.items[i])
+		}
+	case string, bool:
+		if fmt.Sprint(v) != n.text {
+			t.Fatalf("%q, want %q", n.text, v)
+		}
+	case int64:
+		table := &Table{file: &file{}, node: &node{keys: map[string]*node{"i": n}}}
+		if i, _ := table.Int("i"); i != v {
+			t.Fatalf("%s is %d, want %d", n.text, i, v)
 		}
 	}
 }
