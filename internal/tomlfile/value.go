@@ -62,10 +62,12 @@ func Number(t *Table, key string, byDefault, least, most int64) int64 {
 	return n
 }
 
-// OneOf reads a word out of a list.
-func OneOf[S ~string](s string, values []S) (S, error) {
-	if slices.Contains(values, S(s)) {
-		return S(s), nil
+// OneOf makes a parser of the words in a list.
+func OneOf[S ~string](values []S) func(string) (S, error) {
+	return func(s string) (S, error) {
+		if slices.Contains(values, S(s)) {
+			return S(s), nil
+		}
+		return "", fmt.Errorf("%q is unknown; %s", s, Allowed(values))
 	}
-	return "", fmt.Errorf("%q is unknown; %s", s, Allowed(values))
 }
