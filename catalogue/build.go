@@ -157,7 +157,9 @@ func (b *builder) give(d *settings.DomainPattern, p *settings.Provider) *setting
 	return nil
 }
 
+// claimMX enters an entry's MX domains.
 func (b *builder) claimMX(e *Entry) {
+	var twice textfile.Series
 	for i, d := range e.Provider.MX {
 		other := b.mx[d.ASCII]
 		if other == nil {
@@ -165,9 +167,11 @@ func (b *builder) claimMX(e *Entry) {
 			continue
 		}
 		if owner := b.owners[other]; owner != nil {
-			line := owner.line(owner.MXLines, slices.Index(other.MX, d))
-			b.mistakes = append(b.mistakes, textfile.Error{File: e.File, Line: e.line(e.MXLines, i), Key: "mx",
-				Err: fmt.Errorf("%s is claimed at %s:%d already; an MX domain belongs to one provider", d, owner.File, line)})
+			twice.Add(textfile.Error{File: e.File, Line: e.line(e.MXLines, i), Key: "mx"}, func() error {
+				line := owner.line(owner.MXLines, slices.Index(other.MX, d))
+				return fmt.Errorf("%s is claimed at %s:%d already; an MX domain belongs to one provider", d, owner.File, line)
+			})
 		}
 	}
+	b.mistakes = append(b.mistakes, twice.Errors()...)
 }

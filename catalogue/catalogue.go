@@ -59,7 +59,7 @@ func (c *Catalogue) NamedDomains() []address.Domain {
 // Example returns a domain that is served, for people to try: the given one if it is,
 // or else the first that can be named.
 func (c *Catalogue) Example(wanted string) string {
-	if c.named(address.Domain{ASCII: wanted}) != nil {
+	if c.find(address.Domain{ASCII: wanted}) != nil {
 		return wanted
 	}
 	for _, p := range c.providers {
@@ -82,10 +82,7 @@ func (c *Catalogue) Example(wanted string) string {
 // the one with the longest wildcard above it, else the one whose MX domain is
 // it or above it, else the default provider. It does not allocate.
 func (c *Catalogue) Lookup(d address.Domain) (*settings.Provider, bool) {
-	if p := c.named(d); p != nil {
-		return p, true
-	}
-	return c.byDefault, c.byDefault != nil
+	return c.LookupFirst(d)
 }
 
 // LookupFirst finds the provider for the first of several domains that any
@@ -93,7 +90,7 @@ func (c *Catalogue) Lookup(d address.Domain) (*settings.Provider, bool) {
 // serves only if there is none.
 func (c *Catalogue) LookupFirst(domains ...address.Domain) (*settings.Provider, bool) {
 	for _, d := range domains {
-		if p := c.named(d); p != nil {
+		if p := c.find(d); p != nil {
 			return p, true
 		}
 	}
@@ -103,7 +100,7 @@ func (c *Catalogue) LookupFirst(domains ...address.Domain) (*settings.Provider, 
 // LookupWithoutDefault is [Catalogue.Lookup], but never finds the default provider,
 // which serves whatever looks like a domain.
 func (c *Catalogue) LookupWithoutDefault(d address.Domain) (*settings.Provider, bool) {
-	p := c.named(d)
+	p := c.find(d)
 	return p, p != nil
 }
 
@@ -114,7 +111,8 @@ func (c *Catalogue) Named(d address.Domain) (*settings.Provider, bool) {
 	return p, ok
 }
 
-func (c *Catalogue) named(d address.Domain) *settings.Provider {
+// find finds whatever provider serves a domain, but for the default one.
+func (c *Catalogue) find(d address.Domain) *settings.Provider {
 	if p := c.domains[d.ASCII]; p != nil {
 		return p
 	}

@@ -3,7 +3,6 @@ package providerfile
 import (
 	"errors"
 	"fmt"
-	"path"
 	"regexp"
 	"strings"
 	"unicode"
@@ -38,8 +37,8 @@ func (d Directory) read(name string) (e catalogue.Entry, warnings, mistakes text
 		return e, nil, mistakes
 	}
 	e.Line = t.Line("id")
-	readIdentity(t, p, strings.TrimSuffix(path.Base(name), ".toml"))
-	fromList := d.readDomains(t, &e, name)
+	readIdentity(t, p, strings.TrimSuffix(name, ".toml"))
+	fromList := d.readDomains(t, &e)
 
 	p.Incoming = servers(t, "incoming", "", settings.IncomingProtocols)
 	p.Outgoing = servers(t, "outgoing", settings.SMTP, settings.OutgoingProtocols)

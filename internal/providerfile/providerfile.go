@@ -25,7 +25,7 @@ const (
 type Directory struct {
 	Name  string // goes before the file names in messages; may be empty
 	FS    fs.FS
-	Files []string // the files to read; nil: every *.toml in the directory
+	Files []string // the names of those to read; nil: every *.toml in it
 }
 
 func (d Directory) path(file string) string { return path.Join(d.Name, file) }
