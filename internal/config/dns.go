@@ -94,7 +94,7 @@ func defaultDNS() DNS {
 // own.
 func (d *DNS) read(t *tomlfile.Table, dir string) textfile.Errors {
 	d.Line, d.DomainZonesLine = t.Line(""), t.Line("domain_zones")
-	if labels, ok := tomlfile.Each(t, "domain_zones", parseDomainZone); ok {
+	if labels, _ := tomlfile.Each(t, "domain_zones", parseDomainZone); labels != nil {
 		d.DomainZones = labels
 		for i, label := range labels {
 			for _, other := range labels[:i] {

@@ -53,17 +53,11 @@ func (d Directory) readDomains(t *tomlfile.Table, e *catalogue.Entry) textfile.E
 
 // eachDomain reads the domains under a key, with their lines.
 func eachDomain[T any](t *tomlfile.Table, key string, parse func(string) (T, error), doubt func(T) error) (out []T, lines []int32) {
-	items, _ := t.Strings(key)
-	for _, item := range items {
-		v, err := parse(item.Value)
-		if err != nil {
-			t.ErrorAt(item.Line, key, err)
-			continue
-		}
+	out, lines = tomlfile.Each(t, key, parse)
+	for i, v := range out {
 		if err := doubt(v); err != nil {
-			t.WarnAt(item.Line, key, err)
+			t.WarnAt(int(lines[i]), key, err)
 		}
-		out, lines = append(out, v), append(lines, int32(item.Line))
 	}
 	return out, lines
 }

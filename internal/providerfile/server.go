@@ -77,7 +77,7 @@ func readPort(t *tomlfile.Table, s *settings.Server) {
 
 func authentication(t *tomlfile.Table, byDefault settings.Authentication, allowed []settings.Authentication) []settings.Authentication {
 	var read []settings.Authentication
-	methods, ok := tomlfile.Each(t, "authentication", func(s string) (settings.Authentication, error) {
+	methods, _ := tomlfile.Each(t, "authentication", func(s string) (settings.Authentication, error) {
 		a, err := tomlfile.OneOf(allowed)(s)
 		if err == nil && slices.Contains(read, a) {
 			err = fmt.Errorf("%q stands twice; once is allowed", a)
@@ -86,7 +86,7 @@ func authentication(t *tomlfile.Table, byDefault settings.Authentication, allowe
 		return a, err
 	})
 	switch {
-	case !ok:
+	case methods == nil:
 		return []settings.Authentication{byDefault}
 	case len(read) == 0 && !t.Refused("authentication"):
 		t.Errorf("authentication", "is empty; %s", tomlfile.Allowed(allowed))

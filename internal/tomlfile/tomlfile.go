@@ -33,12 +33,6 @@ type file struct {
 	warnings textfile.Errors
 }
 
-// Item is an element of an array, with its line.
-type Item struct {
-	Value string
-	Line  int
-}
-
 // Parse reads a file's text. The mistakes are fetched with [Table.Errors] once
 // everything has been read. What is not TOML yields an empty table and one
 // mistake.
@@ -224,24 +218,6 @@ func (t *Table) Int(key string) (int64, bool) {
 func (t *Table) Bool(key string) (value, ok bool) {
 	n := t.get(key, "true or false", unstable.Bool)
 	return n != nil && n.text == "true", n != nil
-}
-
-// Strings returns the array under a key. False: it is missing, or of another
-// type and reported; elements of another type are reported and left out.
-func (t *Table) Strings(key string) ([]Item, bool) {
-	n := t.get(key, "an array of strings", unstable.Array)
-	if n == nil {
-		return nil, false
-	}
-	items := make([]Item, 0, len(n.items))
-	for i, item := range n.items {
-		if item.kind != unstable.String {
-			t.ErrorAt(int(item.line), key, fmt.Errorf("element %d is %s; must be a string", i+1, item.what()))
-			continue
-		}
-		items = append(items, Item{item.text, int(item.line)})
-	}
-	return items, true
 }
 
 // Table returns the table under a key, or nil: it is missing, or of another

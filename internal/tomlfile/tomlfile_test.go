@@ -67,17 +67,19 @@ func TestLines(t *testing.T) {
 			t.Errorf("%s: line %d, want %d", name, tc.got, tc.want)
 		}
 	}
-	items, _ := root.Strings("list")
-	if got := fmt.Sprint(items); got != "[{first 4} {sec\"ond 5} {three\nlines 6} {same line 8}]" {
+	items, lines := Each(root, "list", asIs)
+	if got := fmt.Sprint(items, lines); got != "[first sec\"ond three\nlines same line] [4 5 6 8]" {
 		t.Errorf("items: %s", got)
 	}
 }
+
+func asIs(s string) (string, error) { return s, nil }
 
 func TestMistakes(t *testing.T) {
 	root := Parse("dir/f.toml", []byte(sample+"[more]\n"))
 	root.String("name")
 	root.Int("list")
-	root.Strings("inline")
+	Each(root, "inline", asIs)
 	root.Tables("last")
 	root.Table("server")
 	for _, s := range root.Tables("server") {

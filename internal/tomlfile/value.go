@@ -3,6 +3,8 @@ package tomlfile
 import (
 	"fmt"
 	"slices"
+
+	"github.com/pelletier/go-toml/v2/unstable"
 )
 
 // Optional returns the string under a key, parsed. It is the zero value if the
@@ -29,23 +31,28 @@ func Required[T any](t *Table, key string, parse func(string) (T, error)) T {
 	return Optional(t, key, parse)
 }
 
-// Each parses the strings of the array under a key; those that are refused are
-// reported and left out. False: the key is missing, or of another type.
-func Each[T any](t *Table, key string, parse func(string) (T, error)) ([]T, bool) {
-	items, ok := t.Strings(key)
-	if !ok {
-		return nil, false
+// Each parses the strings of the array under a key, and returns the line of each;
+// those that are refused are reported and left out. Nil, and not empty: the key is
+// missing, or of another type and reported.
+func Each[T any](t *Table, key string, parse func(string) (T, error)) (values []T, lines []int32) {
+	n := t.get(key, "an array of strings", unstable.Array)
+	if n == nil {
+		return nil, nil
 	}
-	out := make([]T, 0, len(items))
-	for _, item := range items {
-		v, err := parse(item.Value)
-		if err != nil {
-			t.ErrorAt(item.Line, key, err)
+	values, lines = make([]T, 0, len(n.items)), make([]int32, 0, len(n.items))
+	for i, item := range n.items {
+		if item.kind != unstable.String {
+			t.ErrorAt(int(item.line), key, fmt.Errorf("element %d is %s; must be a string", i+1, item.what()))
 			continue
 		}
-		out = append(out, v)
+		v, err := parse(item.text)
+		if err != nil {
+			t.ErrorAt(int(item.line), key, err)
+			continue
+		}
+		values, lines = append(values, v), append(lines, item.line)
 	}
-	return out, true
+	return values, lines
 }
 
 // Number returns the integer under a key, or byDefault if the key is missing or
