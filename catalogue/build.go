@@ -117,8 +117,8 @@ func (b *builder) claimID(e *Entry) bool {
 }
 
 // claimDomains enters an entry's domains, from one index to another. It returns
-// those that an entry of the same layer has already, and what follows: so.
-func (b *builder) claimDomains(e *Entry, from, to int, so string) textfile.Series {
+// those that the same layer has already; the rule ends their messages.
+func (b *builder) claimDomains(e *Entry, from, to int, rule string) textfile.Series {
 	var twice textfile.Series
 	for i := from; i < to; i++ {
 		d := &e.Provider.Domains[i] // no copy: there may be a million
@@ -129,7 +129,7 @@ func (b *builder) claimDomains(e *Entry, from, to int, so string) textfile.Serie
 		if owner := b.owners[other]; owner != nil {
 			twice.Add(e.claimed(i), func() error {
 				at := owner.claimed(slices.Index(other.Domains, *d))
-				return fmt.Errorf("%s is claimed at %s:%d already; %s", *d, at.File, at.Line, so)
+				return fmt.Errorf("%s is claimed at %s:%d already; %s", *d, at.File, at.Line, rule)
 			})
 		}
 		*d = settings.DomainPattern{}

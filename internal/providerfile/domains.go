@@ -67,7 +67,7 @@ func eachDomain[T any](t *tomlfile.Table, key string, parse func(string) (T, err
 func readList(e *catalogue.Entry, text string) textfile.Errors {
 	var warnings textfile.Series
 	p, l := e.Provider, &e.List
-	n := min(strings.Count(text, "\n")+1, len(text)/8) // of most lines; there may be many empty ones
+	n := min(strings.Count(text, "\n")+1, len(text)/8) // a list of empty lines holds nothing
 	p.Domains, l.Lines = slices.Grow(p.Domains, n), slices.Grow(l.Lines, n)
 	number := int32(0)
 	for line := range strings.Lines(strings.TrimPrefix(text, "\ufeff")) { // Notepad's mark

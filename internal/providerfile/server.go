@@ -52,24 +52,21 @@ func readPort(t *tomlfile.Table, s *settings.Server) {
 	if typeGiven {
 		s.SocketType = tomlfile.Optional(t, "socket_type", tomlfile.OneOf(settings.SocketTypes))
 	}
-	n, ok := t.Int("port")
-	switch {
+	right := settings.DefaultPort(s.Protocol, s.SocketType)
+	switch n, ok := t.Int("port"); {
 	case !t.Has("port"):
-		s.Port = settings.DefaultPort(s.Protocol, s.SocketType)
-		return
-	case !ok:
-		return
-	case n < 1 || n > 65535:
+		s.Port = right
+	case ok && (n < 1 || n > 65535):
 		t.Errorf("port", "%d is no port; 1 to 65535 are allowed", n)
-		return
+	case ok:
+		s.Port = uint16(n)
 	}
-	s.Port = uint16(n)
-	if typeGiven || s.Port == settings.DefaultPort(s.Protocol, s.SocketType) {
+	if typeGiven || s.Port == right {
 		return
 	}
 	for _, other := range settings.SocketTypes {
 		if s.Port == settings.DefaultPort(s.Protocol, other) {
-			t.Errorf("port", "%d is the port of socket_type %q, and socket_type is not given, which means %q; write the one that is meant", n, other, s.SocketType)
+			t.Errorf("port", "%d is the port of socket_type %q, and socket_type is not given, which means %q; write the one that is meant", s.Port, other, s.SocketType)
 			return
 		}
 	}

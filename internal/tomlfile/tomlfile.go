@@ -7,6 +7,7 @@
 package tomlfile
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -109,12 +110,7 @@ func (t *Table) Keys() []string {
 			keys = append(keys, key)
 		}
 	}
-	slices.SortFunc(keys, func(a, b string) int {
-		if d := t.Line(a) - t.Line(b); d != 0 {
-			return d
-		}
-		return strings.Compare(a, b)
-	})
+	slices.SortFunc(keys, func(a, b string) int { return cmp.Or(t.Line(a)-t.Line(b), strings.Compare(a, b)) })
 	return keys
 }
 

@@ -168,7 +168,7 @@ func TestClosest(t *testing.T) {
 
 // What go-toml's own decoder finds is found, with a line on which the key's text
 // stands; and the same is refused.
-func FuzzParse(f *testing.F) {
+func FuzzIndex(f *testing.F) {
 	f.Add(sample)
 	files, _ := filepath.Glob("../../data/providers/*.toml")
 	for _, name := range files {
