@@ -17,9 +17,8 @@ type Catalogue struct {
 	own       []*settings.Provider // those that did not come from the shipped source
 	lists     []ListSize
 	domains   map[string]*settings.Provider
-	wildcards map[string]*settings.Provider // the key of *.example.com is example.com
+	wildcards map[string]*settings.Provider // the key of *.example.com is example.com, that of * is empty
 	mx        map[string]*settings.Provider
-	byDefault *settings.Provider // of "*"; nil: none
 }
 
 // Providers returns all providers in the order of their IDs.
@@ -33,13 +32,7 @@ func (c *Catalogue) Own() []*settings.Provider { return slices.Clone(c.own) }
 func (c *Catalogue) Lists() []ListSize { return slices.Clone(c.lists) }
 
 // Domains returns the number of domain patterns that the providers serve.
-func (c *Catalogue) Domains() int {
-	n := len(c.domains) + len(c.wildcards)
-	if c.byDefault != nil {
-		n++
-	}
-	return n
-}
+func (c *Catalogue) Domains() int { return len(c.domains) + len(c.wildcards) }
 
 // NamedDomains returns every domain that a provider names, in the order of their names.
 // Which domains match a wildcard is not known.
@@ -94,7 +87,8 @@ func (c *Catalogue) LookupFirst(domains ...address.Domain) (*settings.Provider, 
 			return p, true
 		}
 	}
-	return c.byDefault, c.byDefault != nil && len(domains) > 0
+	p := c.wildcards[""]
+	return p, p != nil && len(domains) > 0
 }
 
 // LookupWithoutDefault is [Catalogue.Lookup], but never finds the default provider,
@@ -116,11 +110,9 @@ func (c *Catalogue) find(d address.Domain) *settings.Provider {
 	if p := c.domains[d.ASCII]; p != nil {
 		return p
 	}
-	if len(c.wildcards) > 0 {
-		if _, parent, ok := strings.Cut(d.ASCII, "."); ok {
-			if p := longest(c.wildcards, parent); p != nil {
-				return p
-			}
+	if _, parent, ok := strings.Cut(d.ASCII, "."); ok && len(c.wildcards) > 0 {
+		if p := longest(c.wildcards, parent); p != nil {
+			return p
 		}
 	}
 	return longest(c.mx, d.ASCII)

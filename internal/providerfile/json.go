@@ -19,11 +19,8 @@ func JSON(p *settings.Provider) ([]byte, error) {
 		Incoming: convert(p.Incoming, newJSONServer), Outgoing: convert(p.Outgoing, newJSONServer), Setup: convert(p.Setup, newJSONServer),
 		Service:       convert(p.Services, func(s settings.Service) jsonService { return jsonService(s) }),
 		Documentation: convert(p.Documentation, func(d settings.Documentation) map[string]string { return jsonTexts(d.URL, d.Descriptions) }),
+		OAuth2:        (*jsonOAuth2)(p.OAuth2),
 		RedirectURL:   p.AutodiscoverRedirectURL, RedirectAddr: p.AutodiscoverRedirectAddress,
-	}
-	if p.OAuth2 != nil {
-		o := jsonOAuth2(*p.OAuth2)
-		out.OAuth2 = &o
 	}
 	if p.Notice != nil {
 		out.Notice = jsonTexts(p.Notice.URL, p.Notice.Text)
