@@ -43,7 +43,7 @@ func TestListOfEmptyLines(t *testing.T) {
 		t.Fatal(err)
 	}
 	runtime.ReadMemStats(&after)
-	if n := after.TotalAlloc - before.TotalAlloc; n > 12*size {
+	if n := after.TotalAlloc - before.TotalAlloc; n > 20*size { // with 44 octets a line end: 46*size and more
 		t.Errorf("%d MiB for a list of %d MiB", n>>20, size>>20)
 	}
 }

@@ -10,8 +10,7 @@ import (
 	"path/filepath"
 )
 
-// Read reads a file up to a size, so that a wrong path cannot eat the
-// memory.
+// Read reads a file up to a size, so that a wrong path cannot eat the memory.
 func Read(fsys fs.FS, name string, limit int64) ([]byte, error) {
 	info, err := fs.Stat(fsys, name) // first: to open a pipe would wait for ever
 	switch {
@@ -21,15 +20,14 @@ func Read(fsys fs.FS, name string, limit int64) ([]byte, error) {
 		return nil, errors.New("is a directory; must be a file")
 	case !info.Mode().IsRegular():
 		return nil, errors.New("is no regular file; must be one")
+	case info.Size() > limit:
+		return nil, fmt.Errorf("has %d MiB; at most %d MiB are allowed", (info.Size()+1<<20-1)>>20, limit>>20)
 	}
 	f, err := fsys.Open(name)
 	if err != nil {
 		return nil, Reason(err)
 	}
 	defer f.Close()
-	if info.Size() > limit {
-		return nil, fmt.Errorf("has %d MiB; at most %d MiB are allowed", (info.Size()+1<<20-1)>>20, limit>>20)
-	}
 	var text bytes.Buffer
 	text.Grow(int(info.Size()) + bytes.MinRead)
 	if _, err := text.ReadFrom(io.LimitReader(f, limit+1)); err != nil {
