@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"milepost/address"
 	"milepost/internal/textfile"
 	"milepost/settings"
 )
@@ -117,19 +118,23 @@ func (b *builder) claimID(e *Entry) bool {
 }
 
 // claimDomains enters an entry's domains, from one index to another. It returns
-// those that an entry of the same layer has already, and what follows: so.
-func (b *builder) claimDomains(e *Entry, from, to int, so string) textfile.Series {
+// those that the same layer has already; the rule ends their messages.
+func (b *builder) claimDomains(e *Entry, from, to int, rule string) textfile.Series {
 	var twice textfile.Series
 	for i := from; i < to; i++ {
 		d := &e.Provider.Domains[i] // no copy: there may be a million
-		other := b.give(d, e.Provider)
+		index := b.domains
+		if d.Wildcard {
+			index = b.wildcards
+		}
+		other := give(index, d.Domain, e.Provider)
 		if other == nil {
 			continue
 		}
 		if owner := b.owners[other]; owner != nil {
 			twice.Add(e.claimed(i), func() error {
 				at := owner.claimed(slices.Index(other.Domains, *d))
-				return fmt.Errorf("%s is claimed at %s:%d already; %s", *d, at.File, at.Line, so)
+				return fmt.Errorf("%s is claimed at %s:%d already; %s", *d, at.File, at.Line, rule)
 			})
 		}
 		*d = settings.DomainPattern{}
@@ -138,36 +143,25 @@ func (b *builder) claimDomains(e *Entry, from, to int, so string) textfile.Serie
 }
 
 // give enters a domain for a provider, or returns the one that has it already.
-func (b *builder) give(d *settings.DomainPattern, p *settings.Provider) *settings.Provider {
-	index := b.domains
-	switch {
-	case d.Wildcard && d.Domain.IsZero():
-		if b.byDefault != nil {
-			return b.byDefault
-		}
-		b.byDefault = p
-		return nil
-	case d.Wildcard:
-		index = b.wildcards
+func give(index map[string]*settings.Provider, d address.Domain, p *settings.Provider) *settings.Provider {
+	other := index[d.ASCII]
+	if other == nil {
+		index[d.ASCII] = p
 	}
-	if other := index[d.Domain.ASCII]; other != nil {
-		return other
-	}
-	index[d.Domain.ASCII] = p
-	return nil
+	return other
 }
 
+// claimMX enters an entry's MX domains.
 func (b *builder) claimMX(e *Entry) {
+	var twice textfile.Series
 	for i, d := range e.Provider.MX {
-		other := b.mx[d.ASCII]
-		if other == nil {
-			b.mx[d.ASCII] = e.Provider
-			continue
-		}
+		other := give(b.mx, d, e.Provider)
 		if owner := b.owners[other]; owner != nil {
-			line := owner.line(owner.MXLines, slices.Index(other.MX, d))
-			b.mistakes = append(b.mistakes, textfile.Error{File: e.File, Line: e.line(e.MXLines, i), Key: "mx",
-				Err: fmt.Errorf("%s is claimed at %s:%d already; an MX domain belongs to one provider", d, owner.File, line)})
+			twice.Add(textfile.Error{File: e.File, Line: e.line(e.MXLines, i), Key: "mx"}, func() error {
+				line := owner.line(owner.MXLines, slices.Index(other.MX, d))
+				return fmt.Errorf("%s is claimed at %s:%d already; an MX domain belongs to one provider", d, owner.File, line)
+			})
 		}
 	}
+	b.mistakes = append(b.mistakes, twice.Errors()...)
 }

@@ -17,9 +17,8 @@ type Catalogue struct {
 	own       []*settings.Provider // those that did not come from the shipped source
 	lists     []ListSize
 	domains   map[string]*settings.Provider
-	wildcards map[string]*settings.Provider // the key of *.example.com is example.com
+	wildcards map[string]*settings.Provider // the key of *.example.com is example.com, that of * is empty
 	mx        map[string]*settings.Provider
-	byDefault *settings.Provider // of "*"; nil: none
 }
 
 // Providers returns all providers in the order of their IDs.
@@ -33,13 +32,7 @@ func (c *Catalogue) Own() []*settings.Provider { return slices.Clone(c.own) }
 func (c *Catalogue) Lists() []ListSize { return slices.Clone(c.lists) }
 
 // Domains returns the number of domain patterns that the providers serve.
-func (c *Catalogue) Domains() int {
-	n := len(c.domains) + len(c.wildcards)
-	if c.byDefault != nil {
-		n++
-	}
-	return n
-}
+func (c *Catalogue) Domains() int { return len(c.domains) + len(c.wildcards) }
 
 // NamedDomains returns every domain that a provider names, in the order of their names.
 // Which domains match a wildcard is not known.
@@ -59,7 +52,7 @@ func (c *Catalogue) NamedDomains() []address.Domain {
 // Example returns a domain that is served, for people to try: the given one if it is,
 // or else the first that can be named.
 func (c *Catalogue) Example(wanted string) string {
-	if c.named(address.Domain{ASCII: wanted}) != nil {
+	if c.find(address.Domain{ASCII: wanted}) != nil {
 		return wanted
 	}
 	for _, p := range c.providers {
@@ -82,16 +75,17 @@ func (c *Catalogue) Example(wanted string) string {
 // the one with the longest wildcard above it, else the one whose MX domain is
 // it or above it, else the default provider. It does not allocate.
 func (c *Catalogue) Lookup(d address.Domain) (*settings.Provider, bool) {
-	if p := c.named(d); p != nil {
-		return p, true
+	p := c.find(d)
+	if p == nil {
+		p = c.wildcards[""]
 	}
-	return c.byDefault, c.byDefault != nil
+	return p, p != nil
 }
 
 // LookupWithoutDefault is [Catalogue.Lookup], but never finds the default provider,
 // which serves whatever looks like a domain.
 func (c *Catalogue) LookupWithoutDefault(d address.Domain) (*settings.Provider, bool) {
-	p := c.named(d)
+	p := c.find(d)
 	return p, p != nil
 }
 
@@ -102,15 +96,14 @@ func (c *Catalogue) Named(d address.Domain) (*settings.Provider, bool) {
 	return p, ok
 }
 
-func (c *Catalogue) named(d address.Domain) *settings.Provider {
+// find finds whatever provider serves a domain, but for the default one.
+func (c *Catalogue) find(d address.Domain) *settings.Provider {
 	if p := c.domains[d.ASCII]; p != nil {
 		return p
 	}
-	if len(c.wildcards) > 0 {
-		if _, parent, ok := strings.Cut(d.ASCII, "."); ok {
-			if p := longest(c.wildcards, parent); p != nil {
-				return p
-			}
+	if _, parent, ok := strings.Cut(d.ASCII, "."); ok && len(c.wildcards) > 0 {
+		if p := longest(c.wildcards, parent); p != nil {
+			return p
 		}
 	}
 	return longest(c.mx, d.ASCII)

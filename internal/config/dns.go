@@ -94,7 +94,7 @@ func defaultDNS() DNS {
 // own.
 func (d *DNS) read(t *tomlfile.Table, dir string) textfile.Errors {
 	d.Line, d.DomainZonesLine = t.Line(""), t.Line("domain_zones")
-	if labels, ok := tomlfile.Each(t, "domain_zones", parseDomainZone); ok {
+	if labels, _ := tomlfile.Each(t, "domain_zones", parseDomainZone); labels != nil {
 		d.DomainZones = labels
 		for i, label := range labels {
 			for _, other := range labels[:i] {
@@ -136,7 +136,7 @@ func (d *DNS) read(t *tomlfile.Table, dir string) textfile.Errors {
 // ParseNotOffered reads of which services, if a provider lacks them, the records say
 // so: of mail's own (IMAP, POP3 and submission), or of all.
 func ParseNotOffered(s string) (all bool, err error) {
-	word, err := tomlfile.OneOf(s, []string{"mail", "all"})
+	word, err := tomlfile.OneOf([]string{"mail", "all"})(s)
 	return word == "all", err
 }
 
@@ -163,7 +163,7 @@ func (d *DNS) readKey(t *tomlfile.Table) {
 	k := Key{Algorithm: dns.HmacSHA256}
 	k.Name = tomlfile.Required(t, "name", parseName)
 	if t.Has("algorithm") {
-		k.Algorithm = dns.Fqdn(tomlfile.Optional(t, "algorithm", func(s string) (string, error) { return tomlfile.OneOf(s, algorithms) }))
+		k.Algorithm = dns.Fqdn(tomlfile.Optional(t, "algorithm", tomlfile.OneOf(algorithms)))
 	}
 	k.Secret = tomlfile.Required(t, "secret", parseSecret)
 	for _, other := range d.Keys {

@@ -19,7 +19,7 @@ import (
 
 // readDomains reads an entry's domains and MX domains, and returns the warnings about
 // the list beside the file.
-func (d Directory) readDomains(t *tomlfile.Table, e *catalogue.Entry, file string) textfile.Errors {
+func (d Directory) readDomains(t *tomlfile.Table, e *catalogue.Entry) textfile.Errors {
 	p := e.Provider
 	p.Domains, e.Lines = eachDomain(t, "domains", parsePattern, doubtful)
 	p.MX, e.MXLines = eachDomain(t, "mx", address.ParseDomain, singleLabel)
@@ -33,17 +33,17 @@ func (d Directory) readDomains(t *tomlfile.Table, e *catalogue.Entry, file strin
 	if !ok {
 		return nil
 	}
-	inFS := path.Join(path.Dir(file), name)
-	if name == "" || strings.HasPrefix(name, "/") || !fs.ValidPath(inFS) || path.Dir(inFS) != path.Dir(file) {
+	list := path.Clean(name)
+	if name == "" || !fs.ValidPath(list) || strings.Contains(list, "/") {
 		t.Errorf("domains_from", "%q is no file beside this one; a plain file name is allowed", name)
 		return nil
 	}
-	text, err := textfile.Read(d.FS, inFS, maxList)
+	text, err := textfile.Read(d.FS, list, maxList)
 	if err != nil {
 		t.Errorf("domains_from", "%s: %w", name, err)
 		return nil
 	}
-	e.List.File = d.path(inFS)
+	e.List.File = d.path(list)
 	warnings := readList(e, string(text))
 	if len(p.Domains)+len(p.MX) == 0 {
 		t.Errorf("domains_from", "%s names no domain; a provider needs at least one", name)
@@ -53,17 +53,11 @@ func (d Directory) readDomains(t *tomlfile.Table, e *catalogue.Entry, file strin
 
 // eachDomain reads the domains under a key, with their lines.
 func eachDomain[T any](t *tomlfile.Table, key string, parse func(string) (T, error), doubt func(T) error) (out []T, lines []int32) {
-	items, _ := t.Strings(key)
-	for _, item := range items {
-		v, err := parse(item.Value)
-		if err != nil {
-			t.ErrorAt(item.Line, key, err)
-			continue
-		}
+	out, lines = tomlfile.Each(t, key, parse)
+	for i, v := range out {
 		if err := doubt(v); err != nil {
-			t.WarnAt(item.Line, key, err)
+			t.WarnAt(int(lines[i]), key, err)
 		}
-		out, lines = append(out, v), append(lines, int32(item.Line))
 	}
 	return out, lines
 }
@@ -73,10 +67,10 @@ func eachDomain[T any](t *tomlfile.Table, key string, parse func(string) (T, err
 func readList(e *catalogue.Entry, text string) textfile.Errors {
 	var warnings textfile.Series
 	p, l := e.Provider, &e.List
-	n := strings.Count(text, "\n") + 1
+	n := min(strings.Count(text, "\n")+1, len(text)/8) // a list of empty lines holds nothing
 	p.Domains, l.Lines = slices.Grow(p.Domains, n), slices.Grow(l.Lines, n)
 	number := int32(0)
-	for line := range strings.Lines(text) {
+	for line := range strings.Lines(strings.TrimPrefix(text, "\ufeff")) { // Notepad's mark
 		number++
 		line, _, _ = strings.Cut(line, "#")
 		if line = strings.TrimSpace(line); line == "" {

@@ -13,21 +13,14 @@ import (
 func JSON(p *settings.Provider) ([]byte, error) {
 	out := jsonProvider{
 		ID: p.ID, DisplayName: p.DisplayName, ShortName: p.ShortName,
-		Domains: words(p.Domains, settings.DomainPattern.String),
-		MX:      words(p.MX, address.Domain.String),
+		Domains: convert(p.Domains, settings.DomainPattern.String),
+		MX:      convert(p.MX, address.Domain.String),
 		Kind:    p.Kind, Country: p.Country, Website: p.Website, Webmail: p.Webmail, Source: p.Source, Closed: p.Closed,
-		Incoming: jsonServers(p.Incoming), Outgoing: jsonServers(p.Outgoing), Setup: jsonServers(p.Setup),
-		RedirectURL: p.AutodiscoverRedirectURL, RedirectAddr: p.AutodiscoverRedirectAddress,
-	}
-	for _, s := range p.Services {
-		out.Service = append(out.Service, jsonService(s))
-	}
-	if p.OAuth2 != nil {
-		o := jsonOAuth2(*p.OAuth2)
-		out.OAuth2 = &o
-	}
-	for _, d := range p.Documentation {
-		out.Documentation = append(out.Documentation, jsonTexts(d.URL, d.Descriptions))
+		Incoming: convert(p.Incoming, newJSONServer), Outgoing: convert(p.Outgoing, newJSONServer), Setup: convert(p.Setup, newJSONServer),
+		Service:       convert(p.Services, func(s settings.Service) jsonService { return jsonService(s) }),
+		Documentation: convert(p.Documentation, func(d settings.Documentation) map[string]string { return jsonTexts(d.URL, d.Descriptions) }),
+		OAuth2:        (*jsonOAuth2)(p.OAuth2),
+		RedirectURL:   p.AutodiscoverRedirectURL, RedirectAddr: p.AutodiscoverRedirectAddress,
 	}
 	if p.Notice != nil {
 		out.Notice = jsonTexts(p.Notice.URL, p.Notice.Text)
@@ -87,13 +80,7 @@ type jsonOAuth2 struct {
 	ClientID string       `json:"client_id,omitempty"`
 }
 
-func jsonServers(servers []settings.Server) []jsonServer {
-	out := make([]jsonServer, len(servers))
-	for i, s := range servers {
-		out[i] = jsonServer(s)
-	}
-	return out
-}
+func newJSONServer(s settings.Server) jsonServer { return jsonServer(s) }
 
 func jsonTexts(url settings.URL, texts []settings.Text) map[string]string {
 	m := make(map[string]string)
@@ -106,10 +93,10 @@ func jsonTexts(url settings.URL, texts []settings.Text) map[string]string {
 	return m
 }
 
-func words[T any](in []T, text func(T) string) []string {
-	out := make([]string, len(in))
+func convert[T, U any](in []T, one func(T) U) []U {
+	out := make([]U, len(in))
 	for i, v := range in {
-		out[i] = text(v)
+		out[i] = one(v)
 	}
 	return out
 }

@@ -1,8 +1,8 @@
 package providerfile
 
 import (
+	"errors"
 	"fmt"
-	"path"
 	"regexp"
 	"strings"
 	"unicode"
@@ -37,8 +37,8 @@ func (d Directory) read(name string) (e catalogue.Entry, warnings, mistakes text
 		return e, nil, mistakes
 	}
 	e.Line = t.Line("id")
-	readIdentity(t, p, strings.TrimSuffix(path.Base(name), ".toml"))
-	fromList := d.readDomains(t, &e, name)
+	readIdentity(t, p, strings.TrimSuffix(name, ".toml"))
+	fromList := d.readDomains(t, &e)
 
 	p.Incoming = servers(t, "incoming", "", settings.IncomingProtocols)
 	p.Outgoing = servers(t, "outgoing", settings.SMTP, settings.OutgoingProtocols)
@@ -113,27 +113,19 @@ func readIdentity(t *tomlfile.Table, p *settings.Provider, fileID string) {
 		}
 		t.Errorf("id", "%q%s is no id; letters a to z, digits, dots and hyphens are allowed", id, from)
 	}
-	name := func(key string, limit int) string {
-		s, ok := t.String(key)
-		if !ok {
-			return ""
-		}
-		checkName(t, key, s, limit)
-		return s
-	}
-	p.DisplayName = name("display_name", maxDisplayName)
 	if !t.Has("display_name") {
 		t.Errorf("display_name", "is missing; a provider needs a name")
 	}
-	p.ShortName = name("short_name", maxShortName)
+	p.DisplayName = tomlfile.Optional(t, "display_name", parseName(maxDisplayName))
+	p.ShortName = tomlfile.Optional(t, "short_name", parseName(maxShortName))
 	if !t.Has("short_name") {
-		p.ShortName = p.DisplayName
+		p.ShortName, _ = t.String("display_name")
 		if n := utf8.RuneCountInString(p.ShortName); n > maxShortName {
 			t.ErrorAt(t.Line("display_name"), "short_name",
 				fmt.Errorf("is missing and display_name has %d characters; write a short_name of at most %d", n, maxShortName))
 		}
 	}
-	p.Kind = tomlfile.Optional(t, "kind", func(s string) (settings.Kind, error) { return tomlfile.OneOf(s, settings.Kinds) })
+	p.Kind = tomlfile.Optional(t, "kind", tomlfile.OneOf(settings.Kinds))
 	p.Country = tomlfile.Optional(t, "country", country)
 	p.Website = string(tomlfile.Optional(t, "website", webURL))
 	p.Webmail = tomlfile.Optional(t, "webmail", httpsURL)
@@ -141,14 +133,18 @@ func readIdentity(t *tomlfile.Table, p *settings.Provider, fileID string) {
 	p.Closed, _ = t.Bool("closed")
 }
 
-func checkName(t *tomlfile.Table, key, s string, limit int) {
-	switch n := utf8.RuneCountInString(s); {
-	case strings.TrimSpace(s) == "":
-		t.Errorf(key, "is empty; 1 to %d characters are allowed", limit)
-	case n > limit:
-		t.Errorf(key, "has %d characters; at most %d are allowed", n, limit)
-	case s != strings.TrimSpace(s) || strings.ContainsFunc(s, unicode.IsControl):
-		t.Errorf(key, "%q has control characters, or space at its ends; neither is allowed", s)
+// parseName makes a parser of names up to a number of characters.
+func parseName(limit int) func(string) (string, error) {
+	return func(s string) (string, error) {
+		switch n := utf8.RuneCountInString(s); {
+		case strings.TrimSpace(s) == "":
+			return "", fmt.Errorf("is empty; 1 to %d characters are allowed", limit)
+		case n > limit:
+			return "", fmt.Errorf("has %d characters; at most %d are allowed", n, limit)
+		case s != strings.TrimSpace(s) || strings.ContainsFunc(s, unicode.IsControl):
+			return "", fmt.Errorf("%q has control characters, or space at its ends; neither is allowed", s)
+		}
+		return s, nil
 	}
 }
 
@@ -157,28 +153,15 @@ func texts(t *tomlfile.Table) []settings.Text {
 	var out []settings.Text
 	keys := t.Keys()
 	for _, key := range keys {
-		value, ok := t.String(key)
-		if tag, err := language.Parse(key); err != nil || tag.String() != key {
-			t.Errorf(key, "is no language tag; url and tags such as en, fr and pt-BR are allowed")
-			continue
+		value := tomlfile.Optional(t, key, func(s string) (string, error) {
+			if tag, err := language.Parse(key); err != nil || tag.String() != key {
+				return "", errors.New("is no language tag; url and tags such as en, fr and pt-BR are allowed")
+			}
+			return parseSentence(s)
+		})
+		if value != "" {
+			out = append(out, settings.Text{Lang: key, Value: value})
 		}
-		if !ok {
-			continue
-		}
-		if strings.TrimSpace(value) == "" {
-			t.Errorf(key, "is empty")
-			continue
-		}
-		value = oneLine(value)
-		if strings.ContainsFunc(value, unicode.IsControl) {
-			t.Errorf(key, "has control characters")
-			continue
-		}
-		if n := utf8.RuneCountInString(value); n > maxText {
-			t.Errorf(key, "has %d characters; at most %d are allowed", n, maxText)
-			continue
-		}
-		out = append(out, settings.Text{Lang: key, Value: value})
 	}
 	if len(keys) == 0 {
 		t.Errorf("en", "is missing; a text in at least one language is needed")
@@ -186,13 +169,25 @@ func texts(t *tomlfile.Table) []settings.Text {
 	return out
 }
 
-// oneLine folds the white space in a text, but for the spaces at which French does
-// not break a line.
-func oneLine(s string) string {
-	return strings.Join(strings.FieldsFunc(s, func(r rune) bool {
+// parseSentence folds white space, but for the spaces at which French does not break a
+// line.
+func parseSentence(s string) (string, error) {
+	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool {
 		return unicode.IsSpace(r) && r != '\u00a0' && r != '\u202f'
 	}), " ")
+	switch n := utf8.RuneCountInString(s); {
+	case strings.TrimSpace(s) == "":
+		return "", errors.New("is empty")
+	case strings.ContainsFunc(s, unicode.IsControl):
+		return "", errors.New("has control characters")
+	case n > maxText:
+		return "", fmt.Errorf("has %d characters; at most %d are allowed", n, maxText)
+	}
+	return s, nil
 }
+
+// parseWords is [parseSentence] for what programs read: all white space is folded.
+func parseWords(s string) (string, error) { return parseSentence(strings.Join(strings.Fields(s), " ")) }
 
 func country(s string) (string, error) {
 	r, err := language.ParseRegion(s)

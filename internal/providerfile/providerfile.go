@@ -9,7 +9,8 @@ import (
 	"path"
 	"runtime"
 	"strings"
-	"sync"
+
+	"golang.org/x/sync/errgroup"
 
 	"milepost/catalogue"
 	"milepost/internal/textfile"
@@ -24,7 +25,7 @@ const (
 type Directory struct {
 	Name  string // goes before the file names in messages; may be empty
 	FS    fs.FS
-	Files []string // the files to read; nil: every *.toml in the directory
+	Files []string // the names of those to read; nil: every *.toml in it
 }
 
 func (d Directory) path(file string) string { return path.Join(d.Name, file) }
@@ -49,25 +50,17 @@ func (d Directory) Load(ctx context.Context) (entries []catalogue.Entry, warning
 		warnings, mistakes textfile.Errors
 	}
 	results := make([]result, len(files))
-	next := make(chan int)
-	var wg sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), len(files)) {
-		wg.Go(func() {
-			for i := range next {
-				r := &results[i]
-				r.entry, r.warnings, r.mistakes = d.read(files[i])
+	var readers errgroup.Group
+	readers.SetLimit(runtime.GOMAXPROCS(0))
+	for i, file := range files {
+		readers.Go(func() error {
+			if r := &results[i]; ctx.Err() == nil {
+				r.entry, r.warnings, r.mistakes = d.read(file)
 			}
+			return ctx.Err()
 		})
 	}
-	for i := range files {
-		if ctx.Err() != nil {
-			break
-		}
-		next <- i
-	}
-	close(next)
-	wg.Wait()
-	if err := ctx.Err(); err != nil {
+	if err := readers.Wait(); err != nil {
 		return nil, nil, textfile.Errors{{File: d.path("."), Err: err}}
 	}
 	for _, r := range results {

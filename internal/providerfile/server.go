@@ -1,12 +1,10 @@
 package providerfile
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
-	"unicode"
 
 	"milepost/internal/tomlfile"
 	"milepost/settings"
@@ -23,7 +21,7 @@ func servers(t *tomlfile.Table, key string, byDefault settings.Protocol, allowed
 		}
 		s := settings.Server{Protocol: byDefault}
 		if byDefault == "" || st.Has("protocol") {
-			s.Protocol = tomlfile.Required(st, "protocol", func(v string) (settings.Protocol, error) { return tomlfile.OneOf(v, allowed) })
+			s.Protocol = tomlfile.Required(st, "protocol", tomlfile.OneOf(allowed))
 		}
 		s.Hostname = tomlfile.Required(st, "hostname", settings.ParseHostname)
 		// On this machine, where nobody needs a name, there are bridges (proton.me).
@@ -52,52 +50,45 @@ func readPort(t *tomlfile.Table, s *settings.Server) {
 	}
 	typeGiven := t.Has("socket_type")
 	if typeGiven {
-		s.SocketType = tomlfile.Optional(t, "socket_type", func(v string) (settings.SocketType, error) { return tomlfile.OneOf(v, settings.SocketTypes) })
+		s.SocketType = tomlfile.Optional(t, "socket_type", tomlfile.OneOf(settings.SocketTypes))
 	}
-	n, ok := t.Int("port")
-	switch {
+	right := settings.DefaultPort(s.Protocol, s.SocketType)
+	switch n, ok := t.Int("port"); {
 	case !t.Has("port"):
-		s.Port = settings.DefaultPort(s.Protocol, s.SocketType)
-		return
-	case !ok:
-		return
-	case n < 1 || n > 65535:
+		s.Port = right
+	case ok && (n < 1 || n > 65535):
 		t.Errorf("port", "%d is no port; 1 to 65535 are allowed", n)
-		return
+	case ok:
+		s.Port = uint16(n)
 	}
-	s.Port = uint16(n)
-	if typeGiven || s.Port == settings.DefaultPort(s.Protocol, s.SocketType) {
+	if typeGiven || s.Port == right {
 		return
 	}
 	for _, other := range settings.SocketTypes {
 		if s.Port == settings.DefaultPort(s.Protocol, other) {
-			t.Errorf("port", "%d is the port of socket_type %q, and socket_type is not given, which means %q; write the one that is meant", n, other, s.SocketType)
+			t.Errorf("port", "%d is the port of socket_type %q, and socket_type is not given, which means %q; write the one that is meant", s.Port, other, s.SocketType)
 			return
 		}
 	}
 }
 
 func authentication(t *tomlfile.Table, byDefault settings.Authentication, allowed []settings.Authentication) []settings.Authentication {
-	items, ok := t.Strings("authentication")
-	if !ok {
-		return []settings.Authentication{byDefault}
-	}
-	var out []settings.Authentication
-	for _, item := range items {
-		a, err := tomlfile.OneOf(item.Value, allowed)
-		if err == nil && slices.Contains(out, a) {
+	var read []settings.Authentication
+	methods, _ := tomlfile.Each(t, "authentication", func(s string) (settings.Authentication, error) {
+		a, err := tomlfile.OneOf(allowed)(s)
+		if err == nil && slices.Contains(read, a) {
 			err = fmt.Errorf("%q stands twice; once is allowed", a)
 		}
-		if err != nil {
-			t.ErrorAt(item.Line, "authentication", err)
-			continue
-		}
-		out = append(out, a)
-	}
-	if len(items) == 0 {
+		read = append(read, a)
+		return a, err
+	})
+	switch {
+	case methods == nil:
+		return []settings.Authentication{byDefault}
+	case len(read) == 0 && !t.Refused("authentication"):
 		t.Errorf("authentication", "is empty; %s", tomlfile.Allowed(allowed))
 	}
-	return out
+	return methods
 }
 
 func username(t *tomlfile.Table) settings.Username {
@@ -111,7 +102,7 @@ func services(t *tomlfile.Table) []settings.Service {
 	var out []settings.Service
 	for _, st := range t.Tables("service") {
 		out = append(out, settings.Service{
-			Protocol:       tomlfile.Required(st, "protocol", func(v string) (settings.Protocol, error) { return tomlfile.OneOf(v, settings.ServiceProtocols) }),
+			Protocol:       tomlfile.Required(st, "protocol", tomlfile.OneOf(settings.ServiceProtocols)),
 			URL:            tomlfile.Required(st, "url", httpsURL),
 			Authentication: authentication(st, settings.Basic, settings.ServiceAuthentications),
 			Username:       username(st),
@@ -129,8 +120,8 @@ func oauth2(t *tomlfile.Table) *settings.OAuth2Settings {
 		Issuer:   tomlfile.Required(t, "issuer", issuer),
 		AuthURL:  tomlfile.Required(t, "auth_url", httpsURL),
 		TokenURL: tomlfile.Required(t, "token_url", httpsURL),
-		Scope:    tomlfile.Required(t, "scope", notEmpty),
-		ClientID: tomlfile.Optional(t, "client_id", notEmpty),
+		Scope:    tomlfile.Required(t, "scope", parseWords),
+		ClientID: tomlfile.Optional(t, "client_id", parseWords),
 	}
 	t.Done()
 	return o
@@ -144,15 +135,4 @@ func issuer(s string) (string, error) {
 	}
 	h, err := settings.ParseHostname(s)
 	return string(h), err
-}
-
-func notEmpty(s string) (string, error) {
-	s = strings.Join(strings.Fields(s), " ")
-	switch {
-	case s == "":
-		return "", errors.New("is empty")
-	case strings.ContainsFunc(s, unicode.IsControl):
-		return "", errors.New("has control characters")
-	}
-	return s, nil
 }

@@ -1,17 +1,16 @@
 package textfile
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 )
 
-// Read reads a file up to a size, so that a wrong path cannot eat the
-// memory.
+// Read reads a file up to a size, so that a wrong path cannot eat the memory.
 func Read(fsys fs.FS, name string, limit int64) ([]byte, error) {
 	info, err := fs.Stat(fsys, name) // first: to open a pipe would wait for ever
 	switch {
@@ -21,30 +20,23 @@ func Read(fsys fs.FS, name string, limit int64) ([]byte, error) {
 		return nil, errors.New("is a directory; must be a file")
 	case !info.Mode().IsRegular():
 		return nil, errors.New("is no regular file; must be one")
+	case info.Size() > limit:
+		return nil, fmt.Errorf("has %d MiB; at most %d MiB are allowed", (info.Size()+1<<20-1)>>20, limit>>20)
 	}
 	f, err := fsys.Open(name)
 	if err != nil {
 		return nil, Reason(err)
 	}
 	defer f.Close()
-	if info.Size() > limit {
-		return nil, fmt.Errorf("has %d MiB; at most %d MiB are allowed", (info.Size()+1<<20-1)>>20, limit>>20)
+	var text bytes.Buffer
+	text.Grow(int(info.Size()) + bytes.MinRead)
+	if _, err := text.ReadFrom(io.LimitReader(f, limit+1)); err != nil {
+		return nil, Reason(err)
 	}
-	data := make([]byte, 0, info.Size()+1)
-	for {
-		n, err := f.Read(data[len(data):cap(data)])
-		data = data[:len(data)+n]
-		switch {
-		case err == io.EOF:
-			return data, nil
-		case err != nil:
-			return nil, Reason(err)
-		case int64(len(data)) > limit:
-			return nil, fmt.Errorf("is longer than %d MiB; that is not allowed", limit>>20)
-		case len(data) == cap(data):
-			data = slices.Grow(data, 512)
-		}
+	if int64(text.Len()) > limit { // it grew, or has no size, as in /proc
+		return nil, fmt.Errorf("is longer than %d MiB; that is not allowed", limit>>20)
 	}
+	return text.Bytes(), nil
 }
 
 // ReadFile is [Read] for a path of the operating system.

@@ -19,23 +19,21 @@ type Error struct {
 }
 
 func (e Error) Error() string {
-	var b strings.Builder
-	b.WriteString(e.File)
+	place := oneLine(e.File)
 	if e.Line > 0 {
-		fmt.Fprintf(&b, ":%d", e.Line)
+		place += ":" + strconv.Itoa(e.Line)
 	}
-	b.WriteString(": ")
 	if e.Key != "" {
-		b.WriteString(oneLine(e.Key) + ": ")
+		place += ": " + oneLine(e.Key)
 	}
-	b.WriteString(oneLine(e.Err.Error()))
-	return b.String()
+	return place + ": " + oneLine(e.Err.Error())
 }
 
 // oneLine escapes what would break a message's line or steer a terminal.
 func oneLine(s string) string {
 	if !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
-		s = strings.Trim(strconv.Quote(s), `"`)
+		quoted := strconv.Quote(s)
+		return quoted[1 : len(quoted)-1]
 	}
 	return s
 }

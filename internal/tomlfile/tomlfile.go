@@ -38,12 +38,6 @@ type file struct {
 	warnings textfile.Errors
 }
 
-// Item is an element of an array, with its line.
-type Item struct {
-	Value string
-	Line  int
-}
-
 // Parse reads a file's text. The mistakes are fetched with [Table.Errors] once
 // everything has been read. What is not TOML yields an empty table and one
 // mistake.
@@ -70,9 +64,15 @@ func decode(name string, data []byte) (map[string]any, *textfile.Error) {
 	e := textfile.Error{File: name, Err: err}
 	if parse, ok := errors.AsType[toml.ParseError](err); ok {
 		e.Line, e.Err = parse.Position.Line, errors.New(parse.Message)
+		if m := setTwice.FindStringSubmatch(parse.Message); m != nil {
+			e.Key, e.Err = m[1], errors.New("is set twice; once is allowed")
+		}
 	}
 	return nil, &e
 }
+
+// setTwice finds the key in what the library says of one that stands twice.
+var setTwice = regexp.MustCompile(`^Key '(.*)' (?:has|was) already`)
 
 // Errors returns the mistakes found so far, in the order of their lines.
 func (t *Table) Errors() textfile.Errors {
@@ -232,27 +232,12 @@ func (t *Table) Int(key string) (int64, bool) { return get[int64](t, key, "an in
 // type and reported.
 func (t *Table) Bool(key string) (value, ok bool) { return get[bool](t, key, "true or false") }
 
-// Strings returns the array under a key. False: it is missing, or of another
-// type and reported; elements of another type are reported and left out.
-func (t *Table) Strings(key string) ([]Item, bool) {
-	array, ok := get[[]any](t, key, "an array of strings")
-	if !ok {
-		return nil, false
+// elementLine returns the line of an element of the array under a key.
+func (t *Table) elementLine(key string, i int) int32 {
+	if p := t.pos.keys[key]; p != nil && i < len(p.items) {
+		return p.items[i].line
 	}
-	items := make([]Item, 0, len(array))
-	for i, v := range array {
-		line := t.Line(key)
-		if p := t.pos.keys[key]; p != nil && i < len(p.items) {
-			line = int(p.items[i].line)
-		}
-		s, ok := v.(string)
-		if !ok {
-			t.ErrorAt(line, key, fmt.Errorf("element %d is %s; must be a string", i+1, typeName(v)))
-			continue
-		}
-		items = append(items, Item{s, line})
-	}
-	return items, true
+	return int32(t.Line(key))
 }
 
 // Table returns the table under a key, or nil: it is missing, or of another
@@ -268,28 +253,28 @@ func (t *Table) Table(key string) *Table {
 // Tables returns the array of tables under a key; none if it is missing, or of
 // another type and reported.
 func (t *Table) Tables(key string) []*Table {
-	var maps []map[string]any
-	switch v := t.values[key].(type) {
-	case []any: // key = [{…}, {…}]
-		for i, element := range v {
-			m, ok := element.(map[string]any)
-			if !ok {
-				t.Errorf(key, "element %d is %s; must be a table", i+1, typeName(element))
-				continue
-			}
-			maps = append(maps, m)
-		}
-		t.know(key)
-	default:
-		maps, _ = get[[]map[string]any](t, key, "an array of tables: write [["+bare(t.path)+key+"]]")
-	}
-	tables := make([]*Table, len(maps))
-	for i, m := range maps {
+	var tables []*Table
+	element := func(i int, values map[string]any) {
 		pos := t.pos.keys[key]
 		if pos != nil && i < len(pos.items) {
 			pos = &pos.items[i]
 		}
-		tables[i] = t.sub(fmt.Sprintf("%s[%d]", key, i+1), m, pos)
+		tables = append(tables, t.sub(fmt.Sprintf("%s[%d]", key, i+1), values, pos))
+	}
+	if array, ok := t.values[key].([]any); ok { // key = [{…}, {…}]
+		t.know(key)
+		for i, v := range array {
+			if values, ok := v.(map[string]any); ok {
+				element(i, values)
+				continue
+			}
+			t.ErrorAt(int(t.elementLine(key, i)), key, fmt.Errorf("element %d is %s; must be a table", i+1, typeName(v)))
+		}
+		return tables
+	}
+	array, _ := get[[]map[string]any](t, key, "an array of tables: write [["+bare(t.path)+key+"]]")
+	for i, values := range array {
+		element(i, values)
 	}
 	return tables
 }

@@ -65,17 +65,19 @@ func TestLines(t *testing.T) {
 			t.Errorf("%s: line %d, want %d", name, tc.got, tc.want)
 		}
 	}
-	items, _ := root.Strings("list")
-	if got := fmt.Sprint(items); got != "[{first 4} {sec\"ond 5} {three\nlines 6} {same line 8}]" {
-		t.Errorf("items: %s", got)
+	values, lines := Each(root, "list", asIs)
+	if got := fmt.Sprint(values, lines); got != "[first sec\"ond three\nlines same line] [4 5 6 8]" {
+		t.Errorf("elements: %s", got)
 	}
 }
+
+func asIs(s string) (string, error) { return s, nil }
 
 func TestMistakes(t *testing.T) {
 	root := Parse("dir/f.toml", []byte(sample+"[more]\n"))
 	root.String("name")
 	root.Int("list")
-	root.Strings("inline")
+	Each(root, "inline", asIs)
 	root.Tables("last")
 	root.Table("server")
 	for _, s := range root.Tables("server") {
@@ -105,7 +107,7 @@ func TestNotTOML(t *testing.T) {
 		"NUL":                     {"a = 1\nb = \"\x00\"\n", "f:2: b: basic strings cannot have control characters"},
 		"invalid UTF-8":           {"a = 1\n\nb = \"\xff\"\n", "f:3: b: invalid UTF-8 character in basic string"},
 		"UTF-16":                  {"\xff\xfea\x00 \x00=\x00", "f:1: is UTF-16; TOML is UTF-8"},
-		"key twice":               {"a = 1\na = 2\n", "f:2: Key 'a' has already been defined."},
+		"key twice":               {"a = 1\na = 2\n", "f:2: a: is set twice; once is allowed"},
 		"no closing quote":        {"a = 1\nb = \"x\nc = 2", "f:2: b: the string has no closing quote"},
 		"no closing quote, last":  {"a.b = 'x", "f:1: a.b: the string has no closing quote"},
 		"… with an escape":        {"b = \"x\\t\nc = 2", "f:1: b: the string has no closing quote"},

@@ -29,23 +29,30 @@ func Required[T any](t *Table, key string, parse func(string) (T, error)) T {
 	return Optional(t, key, parse)
 }
 
-// Each parses the strings of the array under a key; those that are refused are
-// reported and left out. False: the key is missing, or of another type.
-func Each[T any](t *Table, key string, parse func(string) (T, error)) ([]T, bool) {
-	items, ok := t.Strings(key)
+// Each parses the strings of the array under a key, and returns the line of each;
+// those that are refused are reported and left out. Nil, and not empty: the key is
+// missing, or of another type and reported.
+func Each[T any](t *Table, key string, parse func(string) (T, error)) (values []T, lines []int32) {
+	array, ok := get[[]any](t, key, "an array of strings")
 	if !ok {
-		return nil, false
+		return nil, nil
 	}
-	out := make([]T, 0, len(items))
-	for _, item := range items {
-		v, err := parse(item.Value)
-		if err != nil {
-			t.ErrorAt(item.Line, key, err)
+	values, lines = make([]T, 0, len(array)), make([]int32, 0, len(array))
+	for i, element := range array {
+		line := t.elementLine(key, i)
+		s, ok := element.(string)
+		if !ok {
+			t.ErrorAt(int(line), key, fmt.Errorf("element %d is %s; must be a string", i+1, typeName(element)))
 			continue
 		}
-		out = append(out, v)
+		v, err := parse(s)
+		if err != nil {
+			t.ErrorAt(int(line), key, err)
+			continue
+		}
+		values, lines = append(values, v), append(lines, line)
 	}
-	return out, true
+	return values, lines
 }
 
 // Number returns the integer under a key, or byDefault if the key is missing or
@@ -62,10 +69,12 @@ func Number(t *Table, key string, byDefault, least, most int64) int64 {
 	return n
 }
 
-// OneOf reads a word out of a list.
-func OneOf[S ~string](s string, values []S) (S, error) {
-	if slices.Contains(values, S(s)) {
-		return S(s), nil
+// OneOf makes a parser of the words in a list.
+func OneOf[S ~string](values []S) func(string) (S, error) {
+	return func(s string) (S, error) {
+		if slices.Contains(values, S(s)) {
+			return S(s), nil
+		}
+		return "", fmt.Errorf("%q is unknown; %s", s, Allowed(values))
 	}
-	return "", fmt.Errorf("%q is unknown; %s", s, Allowed(values))
 }
