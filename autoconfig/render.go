@@ -2,6 +2,7 @@ package autoconfig
 
 import (
 	"fmt"
+	"math/big"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,7 +16,7 @@ import (
 // provider has no incoming or no outgoing server for that domain.
 func Render(a settings.Account) ([]byte, error) {
 	a.Provider = accepted(a)
-	return write(a, username)
+	return write(a, func(u settings.Username) string { return username(a, u) })
 }
 
 // RenderAll makes the document that the ISP database would keep: every server
@@ -28,7 +29,7 @@ func RenderAll(a settings.Account) ([]byte, error) {
 	if !slices.Contains(a.Provider.Domains, asked) {
 		a.Provider.Domains = append([]settings.DomainPattern{asked}, a.Provider.Domains...)
 	}
-	return write(a, func(_ settings.Account, u settings.Username) string { return string(u) })
+	return write(a, func(u settings.Username) string { return string(u) })
 }
 
 // accepted narrows a provider down to what every client reads rightly.
@@ -88,8 +89,7 @@ func acceptedMethods(methods []settings.Authentication) []settings.Authenticatio
 	}
 	var out []settings.Authentication
 	for i, m := range methods {
-		switch {
-		case m.Password(), i < first && m != settings.None && m != settings.ClientIPAddress:
+		if m.Password() || i < first && m != settings.None && m != settings.ClientIPAddress {
 			out = append(out, m)
 		}
 	}
@@ -124,18 +124,17 @@ func templateOf(a settings.Account, u settings.Username) settings.Username {
 	return settings.Username(a.Login)
 }
 
+// looksTyped tells whether Thunderbird reads a text as a number or a boolean
+// (JXON.sys.mjs, parseText). Hexadecimal numbers have no bound there.
 func looksTyped(s string) bool {
-	if strings.Trim(s, "0123456789") == "" || strings.EqualFold(s, "true") || strings.EqualFold(s, "false") {
-		return true
-	}
-	_, errFloat := strconv.ParseFloat(s, 64)
-	_, errInt := strconv.ParseInt(s, 0, 64)
-	return errFloat == nil || errInt == nil
+	_, err := strconv.ParseFloat(s, 64)
+	_, integer := new(big.Int).SetString(s, 0)
+	return err == nil || integer || strings.EqualFold(s, "true") || strings.EqualFold(s, "false")
 }
 
 // write writes a provider down. The order of the elements is that of the
 // grammar autoconfig-strict.
-func write(a settings.Account, username func(settings.Account, settings.Username) string) ([]byte, error) {
+func write(a settings.Account, username func(settings.Username) string) ([]byte, error) {
 	p := &a.Provider
 	switch {
 	case len(p.Incoming) == 0:
@@ -143,7 +142,7 @@ func write(a settings.Account, username func(settings.Account, settings.Username
 	case len(p.Outgoing) == 0:
 		return nil, fmt.Errorf("provider %s has no outgoing server for %s", p.ID, a.Address.Domain)
 	}
-	d := documentWriter{xmlwriter.New(), func(u settings.Username) string { return username(a, u) }}
+	d := documentWriter{xmlwriter.New(), username}
 	d.Element("clientConfig", func() {
 		d.Element("emailProvider", func() { d.provider(p) }, xmlwriter.Attr{Name: "id", Value: p.ID})
 		for _, element := range [...]string{"calendar", "addressbook", "fileShare"} {

@@ -85,25 +85,3 @@ func ispdbDomain(path string) (string, bool) {
 	}
 	return "", false
 }
-
-// Domains lists the domains to look up, the likeliest first: that of the
-// address, then that of the host (a client that asks by MX sends a customer's
-// address to its hoster's name).
-func (r Request) Domains() []address.Domain {
-	var domains []address.Domain
-	for _, d := range [...]address.Domain{r.Address.Domain, r.Host} {
-		if !d.IsZero() {
-			domains = append(domains, d)
-		}
-	}
-	return domains
-}
-
-// For returns whose account the answer is about: the address that was sent, or
-// else somebody at the host's domain.
-func (r Request) For() address.Address {
-	if r.Address.Domain.IsZero() {
-		return address.Address{Domain: r.Host}
-	}
-	return r.Address
-}
