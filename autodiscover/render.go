@@ -70,21 +70,21 @@ func (w *document) action() {
 	}
 }
 
-// recommended returns the best server of each protocol, first those that
-// Thunderbird's Exchange look-up reads rightly: it takes the first. What it
-// misreads stands behind them, or alone. Left out, it would be missing in Outlook,
-// which reads it rightly and asks nowhere else, and Thunderbird would send through
-// another account's server; misread, it fails before a password is sent.
+// recommended returns the best server of each protocol that Thunderbird's Exchange
+// look-up reads rightly. Where a protocol has none, its best one that is misread
+// stands behind the others, for Thunderbird takes the first; or it stands alone.
+// Left out, it would be missing in Outlook, which reads it rightly and asks nowhere
+// else, and Thunderbird would send through another account's server. Misread, it
+// fails before a password is sent.
 func recommended(servers []settings.Server, protocols []settings.Protocol) []settings.Server {
 	best := settings.Recommended(servers, protocols)
 	if !slices.ContainsFunc(best, misread) {
 		return best
 	}
+	others := slices.DeleteFunc(slices.Clone(servers), misread)
 	for i, s := range best {
-		others := slices.DeleteFunc(slices.Clone(servers), func(o settings.Server) bool {
-			return misread(o) || s.SocketType.Encrypted() && !o.SocketType.Encrypted() || s.TakesPassword() && !o.TakesPassword()
-		})
-		if other, ok := settings.Best(others, s.Protocol); ok && misread(s) {
+		other, ok := settings.Best(others, s.Protocol)
+		if ok && misread(s) && other.SocketType.Encrypted() && (other.TakesPassword() || !s.TakesPassword()) {
 			best[i] = other
 		}
 	}

@@ -81,7 +81,5 @@ type Request struct {
 }
 
 // ParseGETRequest reads a GET of the XML form, as Delta Chat and MyMail send it:
-// it says nothing but its Host.
-func ParseGETRequest(host string) Request {
-	return Request{address.Address{Domain: address.ParseHost(host, "autodiscover")}, Outlook}
-}
+// it says nothing but its Host, which names the domain.
+func ParseGETRequest(host string) address.Domain { return address.ParseHost(host, "autodiscover") }

@@ -52,7 +52,7 @@ var table = []Format{
 		Paths: []string{autodiscover.POXPath}, Methods: get,
 		ContentType: autodiscover.ContentType, Cached: true, Vary: "X-Forwarded-Proto",
 		Parse: func(r Request) (lookup.Question, Options, error) {
-			q := lookup.Question{Addresses: []address.Address{{}}, Host: autodiscover.ParseGETRequest(r.Host).Address.Domain}
+			q := lookup.Question{Addresses: []address.Address{{}}, Host: autodiscover.ParseGETRequest(r.Host)}
 			if r.PublicURL != "" && !r.HTTPS && strings.HasPrefix(strings.ToLower(r.Host), "autodiscover.") {
 				return q, Options{}, &Redirect{r.PublicURL + autodiscover.POXPath}
 			}
