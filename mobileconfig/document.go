@@ -23,13 +23,6 @@ func (w plist) string(key, value string) {
 	w.Leaf("string", value)
 }
 
-// optional leaves an empty string out.
-func (w plist) optional(key, value string) {
-	if value != "" {
-		w.string(key, value)
-	}
-}
-
 func (w plist) integer(key string, value int) {
 	w.Leaf("key", key)
 	w.Leaf("integer", strconv.Itoa(value))

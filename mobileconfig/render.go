@@ -79,7 +79,9 @@ func (w writer) mail(a *account) {
 	w.payload(a, "com.apple.mail.managed", service, a.Provider.DisplayName, func() {
 		w.string("EmailAccountType", accountType)
 		w.string("EmailAccountDescription", a.Address.Unicode())
-		w.optional("EmailAccountName", w.profile.person)
+		if w.profile.person != "" {
+			w.string("EmailAccountName", w.profile.person)
+		}
 		w.string("EmailAddress", a.Address.String())
 		w.server("Incoming", a, a.incoming)
 		w.server("Outgoing", a, a.outgoing)
