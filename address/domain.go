@@ -129,20 +129,13 @@ func checkName(s string) error {
 	case s[0] == '[':
 		return errors.New("domain is an address literal; a name is needed")
 	}
-	start, digits := 0, true
-	for i := 0; i <= len(s); i++ {
-		if i == len(s) || s[i] == '.' {
-			if err := checkLabel(s[start:i]); err != nil {
-				return err
-			}
-			if i < len(s) {
-				start, digits = i+1, true
-			}
-			continue
+	var label string
+	for label = range strings.SplitSeq(s, ".") {
+		if err := checkLabel(label); err != nil {
+			return err
 		}
-		digits = digits && '0' <= s[i] && s[i] <= '9'
 	}
-	if digits { // RFC 3696 §2: no top-level domain is all digits
+	if strings.Trim(label, "0123456789") == "" { // RFC 3696 §2: no top-level domain is all digits
 		return fmt.Errorf("domain %q ends in a number; an IP address is not a domain", s)
 	}
 	return nil

@@ -59,12 +59,12 @@ func (e *UnknownDomain) Error() string {
 func Accounts(c Catalogue, q Question) ([]settings.Account, error) {
 	accounts := make([]settings.Account, 0, 1)
 	for _, a := range q.Addresses {
+		if a.Domain.IsZero() {
+			a.Domain = q.Host
+		}
 		provider, err := provider(c, q, a)
 		if err != nil {
 			return nil, err
-		}
-		if a.Domain.IsZero() {
-			a.Domain = q.Host
 		}
 		accounts = append(accounts, provider.For(a))
 	}
@@ -82,22 +82,12 @@ func provider(c Catalogue, q Question, a address.Address) (*settings.Provider, e
 		}
 		return p, nil
 	}
-	var domains [2]address.Domain
-	n := 0
-	for _, d := range [...]address.Domain{a.Domain, q.Host} {
-		if !d.IsZero() {
-			domains[n] = d
-			n++
-		}
-	}
-	p, ok := c.LookupFirst(domains[:n]...)
+	p, ok := c.LookupFirst(a.Domain, q.Host)
 	switch {
-	case ok:
+	case ok && !a.Domain.IsZero():
 		return p, nil
 	case q.Err != nil:
 		return nil, q.Err
-	case n == 0:
-		return nil, &UnknownDomain{}
 	}
-	return nil, &UnknownDomain{domains[0]}
+	return nil, &UnknownDomain{a.Domain}
 }
