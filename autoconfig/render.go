@@ -46,19 +46,15 @@ func accepted(a settings.Account) settings.Provider {
 	// such a URL is left out.
 	var services []settings.Service
 	for _, protocol := range settings.ServiceProtocols {
-		if i := slices.IndexFunc(p.Services, func(s settings.Service) bool { return s.Protocol == protocol && s.URL.Filled() }); i >= 0 {
-			services = append(services, p.Services[i])
+		if s := p.Service(protocol); s.URL != "" {
+			services = append(services, s)
 		}
 	}
 	p.Services = services
 
-	var docs []settings.Documentation
-	for _, d := range p.Documentation {
-		if strings.HasPrefix(string(d.URL), "https://") && len(d.Descriptions) > 0 {
-			docs = append(docs, d)
-		}
-	}
-	p.Documentation = docs
+	p.Documentation = slices.DeleteFunc(slices.Clone(p.Documentation), func(d settings.Documentation) bool {
+		return !strings.HasPrefix(string(d.URL), "https://") || len(d.Descriptions) == 0
+	})
 	if o := p.OAuth2; o != nil && (!o.AuthURL.Filled() || !o.TokenURL.Filled() || o.Issuer == "" || o.Scope == "") {
 		p.OAuth2 = nil
 	}

@@ -143,7 +143,7 @@ func (w *document) sameLogin(s *settings.Server) bool {
 }
 
 func (w *document) service(protocol settings.Protocol) {
-	s := service(w.account, protocol)
+	s := w.account.Provider.Service(protocol)
 	if s.URL == "" {
 		return
 	}
@@ -166,7 +166,7 @@ func (w *document) login(u settings.Username) {
 // ActiveSync.
 func RenderMobileSync(a settings.Account) ([]byte, error) {
 	to, redirected := redirectAddress(&a)
-	url := string(service(&a, settings.ActiveSync).URL)
+	url := string(a.Provider.Service(settings.ActiveSync).URL)
 	if url == "" && !redirected {
 		return nil, &Error{NotProvided, "the provider has no ActiveSync"}
 	}
@@ -191,17 +191,6 @@ func RenderMobileSync(a settings.Account) ([]byte, error) {
 		}, xmlns(string(MobileSync)))
 	}, xmlns(envelope))
 	return w.Bytes(), nil
-}
-
-// service returns the service of a protocol; the zero Service: there is none, or
-// its URL needs an address that is not known.
-func service(a *settings.Account, protocol settings.Protocol) settings.Service {
-	for _, s := range a.Provider.Services {
-		if s.Protocol == protocol && s.URL.Filled() {
-			return s
-		}
-	}
-	return settings.Service{}
 }
 
 // RenderError makes an error document (MS-OXDSCLI §2.2.4.1.1.3), in the

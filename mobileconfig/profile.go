@@ -20,15 +20,14 @@ type Options struct {
 
 // profile is what a profile says about itself, and its accounts.
 type profile struct {
-	id           string // a UUID
-	title        string
-	description  string
-	consent      string
-	organization string
-	lang         string // of the texts
-	text         message
-	person       string // their name
-	accounts     []account
+	id          string // a UUID
+	title       string
+	description string
+	consent     string
+	lang        string // of the texts
+	text        message
+	person      string // their name
+	accounts    []account
 }
 
 // identifier is what a device knows the profile by.
@@ -44,7 +43,7 @@ func newProfile(accounts []settings.Account, o Options) (*profile, error) {
 	if len(accounts) == 0 {
 		return nil, errors.New("a profile needs an account")
 	}
-	p := &profile{lang: o.Lang, person: o.Name, organization: accounts[0].Provider.DisplayName}
+	p := &profile{lang: o.Lang, person: o.Name}
 	var ok bool
 	if p.text, ok = messages[p.lang]; !ok {
 		p.lang, p.text = "en", messages["en"]

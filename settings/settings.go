@@ -249,6 +249,16 @@ type Provider struct {
 	Source  string // where these facts come from
 }
 
+// Service returns the first service of a protocol whose URL has no placeholder
+// left; the zero Service: there is none.
+func (p *Provider) Service(protocol Protocol) Service {
+	i := slices.IndexFunc(p.Services, func(s Service) bool { return s.Protocol == protocol && s.URL.Filled() })
+	if i < 0 {
+		return Service{}
+	}
+	return p.Services[i]
+}
+
 // Best returns the server of a protocol that a program should use: encrypted
 // before clear text, then one that takes a password before one that does not
 // (most programs have no other way in), then the provider's order.
