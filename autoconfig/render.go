@@ -75,9 +75,9 @@ func recommended(servers []settings.Server, protocols []settings.Protocol) []set
 	return best
 }
 
-// acceptedMethods leaves out what no client would use and some trip over. Beside
-// a password these are none, client-IP-address, and all methods that the provider
-// likes less.
+// acceptedMethods leaves out what no client would use and some trip over: where a
+// server takes a password, none, client-IP-address, and every method that stands
+// behind the password.
 func acceptedMethods(methods []settings.Authentication) []settings.Authentication {
 	first := slices.IndexFunc(methods, settings.Authentication.Password)
 	if first < 0 || len(methods) == 1 {
@@ -110,7 +110,8 @@ func username(a settings.Account, u settings.Username) string {
 }
 
 // templateOf returns a template that makes the account's login name: the
-// provider's own, or what else suits the directory's.
+// provider's own, or another if only that makes the directory's. A login name that
+// none makes stands for itself.
 func templateOf(a settings.Account, u settings.Username) settings.Username {
 	for _, template := range [...]settings.Username{u, settings.EmailAddress, settings.EmailLocalPart} {
 		if a.Login == "" || a.Login == template.For(a.Address) {

@@ -136,7 +136,8 @@ func asksForLogin(s *settings.Server) bool {
 	return s.Authentication[0] != settings.None && s.Authentication[0] != settings.ClientIPAddress
 }
 
-// sameLogin tells whether an outgoing server takes what the incoming ones take.
+// sameLogin tells whether an outgoing server takes the login name of the incoming
+// ones.
 func (w *document) sameLogin(s *settings.Server) bool {
 	differs := func(in settings.Server) bool { return in.Username != s.Username }
 	return w.account.Login != "" || !slices.ContainsFunc(w.account.Provider.Incoming, differs)

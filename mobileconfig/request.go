@@ -33,7 +33,7 @@ type Request struct {
 	Addresses []address.Address // at least one, none of them twice
 	Options   Options
 
-	listed int // addresses, those that stand twice too
+	listed int // addresses that were read, repeated ones too
 }
 
 // Paths are where profiles are asked for: ours first, then those that stand in

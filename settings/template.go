@@ -71,7 +71,7 @@ func fill(s string, a address.Address, escape func(string) string) string {
 	return strings.NewReplacer(EmailAddress, escape(a.String()), EmailLocalPart, escape(a.Local), EmailDomain, a.Domain.ASCII).Replace(s)
 }
 
-// placeholders takes the known ones out.
+// placeholders takes the known ones out, so that a % which is left is a mistake.
 var placeholders = strings.NewReplacer(EmailAddress, "", EmailLocalPart, "", EmailDomain, "")
 
 var errPlaceholder = errors.New("has an unknown placeholder or a stray %; " +

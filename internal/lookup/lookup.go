@@ -12,10 +12,10 @@ import (
 //
 // [catalogue.Catalogue]: milepost/catalogue
 type Catalogue interface {
-	// LookupFirst finds it for the first of several domains that one names; only if
-	// there is none it is the default provider.
+	// LookupFirst finds the provider of the first domain that any provider names;
+	// the default one if there is none.
 	LookupFirst(domains ...address.Domain) (*settings.Provider, bool)
-	// LookupWithoutDefault finds it unless that is the default provider.
+	// LookupWithoutDefault finds the provider that names a domain.
 	LookupWithoutDefault(address.Domain) (*settings.Provider, bool)
 }
 
@@ -29,8 +29,8 @@ type Question struct {
 	Host address.Domain
 	// Err says why an address could not be read. The rest may be enough all the same.
 	Err error
-	// Typed tells that a person typed it. What has no @ is most likely a name then,
-	// unless a provider names it.
+	// Typed tells that a person typed it. What has no @ is most likely a login name
+	// then, and a domain only if a provider names it.
 	Typed bool
 }
 
