@@ -124,18 +124,10 @@ func (a Address) with(domain string) string {
 	if !strings.ContainsFunc(a.Local, special) {
 		return a.Local + "@" + domain
 	}
-	var b strings.Builder
-	b.WriteByte('"')
-	for i := range len(a.Local) {
-		if a.Local[i] == '"' || a.Local[i] == '\\' {
-			b.WriteByte('\\')
-		}
-		b.WriteByte(a.Local[i])
-	}
-	b.WriteString(`"@`)
-	b.WriteString(domain)
-	return b.String()
+	return `"` + quoter.Replace(a.Local) + `"@` + domain
 }
+
+var quoter = strings.NewReplacer(`"`, `\"`, `\`, `\\`)
 
 // special tells whether a character needs a quoted local part: everything that
 // is not atext or a dot (RFC 5322 §3.2.3, RFC 6532 §3.2).

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/net/idna"
 )
@@ -114,12 +115,7 @@ func trimDot(s string) string {
 }
 
 func isASCII(s string) bool {
-	for i := range len(s) {
-		if s[i] >= 0x80 {
-			return false
-		}
-	}
-	return true
+	return !strings.ContainsFunc(s, func(r rune) bool { return r >= utf8.RuneSelf })
 }
 
 // checkName holds a lower-case ASCII name to the rules for host names (RFC 1123
@@ -133,20 +129,13 @@ func checkName(s string) error {
 	case s[0] == '[':
 		return errors.New("domain is an address literal; a name is needed")
 	}
-	start, digits := 0, true
-	for i := 0; i <= len(s); i++ {
-		if i == len(s) || s[i] == '.' {
-			if err := checkLabel(s[start:i]); err != nil {
-				return err
-			}
-			if i < len(s) {
-				start, digits = i+1, true
-			}
-			continue
+	var label string
+	for label = range strings.SplitSeq(s, ".") {
+		if err := checkLabel(label); err != nil {
+			return err
 		}
-		digits = digits && '0' <= s[i] && s[i] <= '9'
 	}
-	if digits { // RFC 3696 §2: no top-level domain is all digits
+	if strings.Trim(label, "0123456789") == "" { // RFC 3696 §2: no top-level domain is all digits
 		return fmt.Errorf("domain %q ends in a number; an IP address is not a domain", s)
 	}
 	return nil

@@ -12,9 +12,9 @@ type document struct {
 	AddressBook []section       `xml:"addressbook"`
 	FileShare   []section       `xml:"fileShare"`
 	Setup       []section       `xml:"setupServer"`
-	OAuth2      *oAuth2         `xml:"oAuth2"`
+	OAuth2      oAuth2          `xml:"oAuth2"`
 	Enable      []enable        `xml:"enable"`
-	WebMail     []webMail       `xml:"webMail"`
+	LoginPage   []loginPage     `xml:"webMail>loginPage"`
 }
 
 type emailProvider struct {
@@ -71,10 +71,8 @@ type oAuth2 struct {
 	ClientID []string `xml:"clientID"`
 }
 
-type webMail struct {
-	LoginPage []struct {
-		URL string `xml:"url,attr"`
-	} `xml:"loginPage"`
+type loginPage struct {
+	URL string `xml:"url,attr"`
 }
 
 // sectionOf says where a service stands in a document and what its type is

@@ -2,6 +2,7 @@ package autoconfig
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -52,11 +53,8 @@ func Parse(data []byte) (settings.Provider, error) {
 			p.Documentation = append(p.Documentation, settings.Documentation{URL: url, Descriptions: texts(d.Descr)})
 		}
 	}
-	for _, w := range doc.WebMail {
-		if len(w.LoginPage) > 0 {
-			p.Webmail, _ = parseURL(w.LoginPage[0].URL, "https", "http")
-			break
-		}
+	if len(doc.LoginPage) > 0 {
+		p.Webmail, _ = parseURL(doc.LoginPage[0].URL, "https", "http")
 	}
 	switch {
 	case len(p.Domains) == 0:
@@ -192,15 +190,13 @@ func methods(elements []authentication, known []settings.Authentication, byDefau
 	return out
 }
 
-// parseUsername keeps what is no valid template as it is; clients would.
+// parseUsername keeps what is no valid template as it is, as clients do. Without a
+// username they take the address.
 func parseUsername(s string) settings.Username {
-	if s == "" {
-		return settings.EmailAddress
-	}
 	if u, err := settings.ParseUsername(s); err == nil {
 		return u
 	}
-	return settings.Username(s)
+	return settings.Username(cmp.Or(s, settings.EmailAddress))
 }
 
 func parseURL(s string, schemes ...string) (settings.URL, bool) {
@@ -208,10 +204,7 @@ func parseURL(s string, schemes ...string) (settings.URL, bool) {
 	return u, err == nil
 }
 
-func oauth2(o *oAuth2) *settings.OAuth2Settings {
-	if o == nil {
-		return nil
-	}
+func oauth2(o oAuth2) *settings.OAuth2Settings {
 	out := settings.OAuth2Settings{Issuer: first(o.Issuer), Scope: first(o.Scope), ClientID: first(o.ClientID)}
 	out.AuthURL, _ = parseURL(first(o.AuthURL), "https")
 	out.TokenURL, _ = parseURL(first(o.TokenURL), "https")
@@ -236,11 +229,7 @@ func texts(elements []text) []settings.Text {
 	var out []settings.Text
 	for _, e := range elements {
 		if value := oneLine(e.Value); value != "" {
-			lang := oneLine(e.Lang)
-			if lang == "" {
-				lang = "en"
-			}
-			out = append(out, settings.Text{Lang: lang, Value: value})
+			out = append(out, settings.Text{Lang: cmp.Or(oneLine(e.Lang), "en"), Value: value})
 		}
 	}
 	return out

@@ -2,6 +2,7 @@ package autoconfig
 
 import (
 	"fmt"
+	"math/big"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,7 +16,7 @@ import (
 // provider has no incoming or no outgoing server for that domain.
 func Render(a settings.Account) ([]byte, error) {
 	a.Provider = accepted(a)
-	return write(a, username)
+	return write(a, func(u settings.Username) string { return username(a, u) })
 }
 
 // RenderAll makes the document that the ISP database would keep: every server
@@ -28,7 +29,7 @@ func RenderAll(a settings.Account) ([]byte, error) {
 	if !slices.Contains(a.Provider.Domains, asked) {
 		a.Provider.Domains = append([]settings.DomainPattern{asked}, a.Provider.Domains...)
 	}
-	return write(a, func(_ settings.Account, u settings.Username) string { return string(u) })
+	return write(a, func(u settings.Username) string { return string(u) })
 }
 
 // accepted narrows a provider down to what every client reads rightly.
@@ -45,19 +46,15 @@ func accepted(a settings.Account) settings.Provider {
 	// such a URL is left out.
 	var services []settings.Service
 	for _, protocol := range settings.ServiceProtocols {
-		if i := slices.IndexFunc(p.Services, func(s settings.Service) bool { return s.Protocol == protocol && s.URL.Filled() }); i >= 0 {
-			services = append(services, p.Services[i])
+		if s := p.Service(protocol); s.URL != "" {
+			services = append(services, s)
 		}
 	}
 	p.Services = services
 
-	var docs []settings.Documentation
-	for _, d := range p.Documentation {
-		if strings.HasPrefix(string(d.URL), "https://") && len(d.Descriptions) > 0 {
-			docs = append(docs, d)
-		}
-	}
-	p.Documentation = docs
+	p.Documentation = slices.DeleteFunc(slices.Clone(p.Documentation), func(d settings.Documentation) bool {
+		return !strings.HasPrefix(string(d.URL), "https://") || len(d.Descriptions) == 0
+	})
 	if o := p.OAuth2; o != nil && (!o.AuthURL.Filled() || !o.TokenURL.Filled() || o.Issuer == "" || o.Scope == "") {
 		p.OAuth2 = nil
 	}
@@ -78,9 +75,9 @@ func recommended(servers []settings.Server, protocols []settings.Protocol) []set
 	return best
 }
 
-// acceptedMethods leaves out what no client would use and some trip over. Beside
-// a password these are none, client-IP-address, and all methods that the provider
-// likes less.
+// acceptedMethods leaves out what no client would use and some trip over: where a
+// server takes a password, none, client-IP-address, and every method that stands
+// behind the password.
 func acceptedMethods(methods []settings.Authentication) []settings.Authentication {
 	first := slices.IndexFunc(methods, settings.Authentication.Password)
 	if first < 0 || len(methods) == 1 {
@@ -88,8 +85,7 @@ func acceptedMethods(methods []settings.Authentication) []settings.Authenticatio
 	}
 	var out []settings.Authentication
 	for i, m := range methods {
-		switch {
-		case m.Password(), i < first && m != settings.None && m != settings.ClientIPAddress:
+		if m.Password() || i < first && m != settings.None && m != settings.ClientIPAddress {
 			out = append(out, m)
 		}
 	}
@@ -114,7 +110,8 @@ func username(a settings.Account, u settings.Username) string {
 }
 
 // templateOf returns a template that makes the account's login name: the
-// provider's own, or what else suits the directory's.
+// provider's own, or another if only that makes the directory's. A login name that
+// none makes stands for itself.
 func templateOf(a settings.Account, u settings.Username) settings.Username {
 	for _, template := range [...]settings.Username{u, settings.EmailAddress, settings.EmailLocalPart} {
 		if a.Login == "" || a.Login == template.For(a.Address) {
@@ -124,18 +121,17 @@ func templateOf(a settings.Account, u settings.Username) settings.Username {
 	return settings.Username(a.Login)
 }
 
+// looksTyped tells whether Thunderbird reads a text as a number or a boolean
+// (JXON.sys.mjs, parseText). Hexadecimal numbers have no bound there.
 func looksTyped(s string) bool {
-	if strings.Trim(s, "0123456789") == "" || strings.EqualFold(s, "true") || strings.EqualFold(s, "false") {
-		return true
-	}
-	_, errFloat := strconv.ParseFloat(s, 64)
-	_, errInt := strconv.ParseInt(s, 0, 64)
-	return errFloat == nil || errInt == nil
+	_, err := strconv.ParseFloat(s, 64)
+	_, integer := new(big.Int).SetString(s, 0)
+	return err == nil || integer || strings.EqualFold(s, "true") || strings.EqualFold(s, "false")
 }
 
 // write writes a provider down. The order of the elements is that of the
 // grammar autoconfig-strict.
-func write(a settings.Account, username func(settings.Account, settings.Username) string) ([]byte, error) {
+func write(a settings.Account, username func(settings.Username) string) ([]byte, error) {
 	p := &a.Provider
 	switch {
 	case len(p.Incoming) == 0:
@@ -143,7 +139,7 @@ func write(a settings.Account, username func(settings.Account, settings.Username
 	case len(p.Outgoing) == 0:
 		return nil, fmt.Errorf("provider %s has no outgoing server for %s", p.ID, a.Address.Domain)
 	}
-	d := documentWriter{xmlwriter.New(), func(u settings.Username) string { return username(a, u) }}
+	d := documentWriter{xmlwriter.New(), username}
 	d.Element("clientConfig", func() {
 		d.Element("emailProvider", func() { d.provider(p) }, xmlwriter.Attr{Name: "id", Value: p.ID})
 		for _, element := range [...]string{"calendar", "addressbook", "fileShare"} {

@@ -22,6 +22,9 @@ func TestLogin(t *testing.T) {
 		{"the local part, where the provider says the address", "fred@example.com", "fred", "%EMAILADDRESS%", "fred"},
 		{"a number that is the local part", "0123@example.com", "0123", "%EMAILADDRESS%", "%EMAILLOCALPART%"},
 		{"a number that is nothing else", "fred@example.com", "0123", "%EMAILADDRESS%", "0123"},
+		{"a hexadecimal number of any length", "0xAb5801a7D398351b8bE1@example.com", "", "%EMAILLOCALPART%", "%EMAILLOCALPART%"},
+		{"a number in exponential notation", "1e5@example.com", "", "%EMAILLOCALPART%", "%EMAILLOCALPART%"},
+		{"a boolean", "True@example.com", "", "%EMAILLOCALPART%", "%EMAILLOCALPART%"},
 		{"an entity in the local part", "o&m@example.com", "o&m", "%EMAILADDRESS%", "%EMAILLOCALPART%"},
 		{"markup", "fred@example.com", `EXAMPLE\fred</username>`, "%EMAILADDRESS%", `EXAMPLE\fred&lt;/username&gt;`},
 	} {

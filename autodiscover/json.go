@@ -74,8 +74,8 @@ func RenderJSON(a settings.Account, protocol, poxURL string) ([]byte, error) {
 	var supported []string
 	for _, offer := range []struct{ name, url string }{
 		{"AutodiscoverV1", poxURL},
-		{"ActiveSync", string(service(&a, settings.ActiveSync).URL)},
-		{"Ews", string(service(&a, settings.EWS).URL)},
+		{"ActiveSync", string(a.Provider.Service(settings.ActiveSync).URL)},
+		{"Ews", string(a.Provider.Service(settings.EWS).URL)},
 	} {
 		switch {
 		case offer.url == "":

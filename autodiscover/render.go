@@ -18,8 +18,12 @@ func Render(a settings.Account) ([]byte, error) {
 	p := &a.Provider
 	p.Incoming = recommended(p.Incoming, settings.IncomingProtocols)
 	p.Outgoing = recommended(p.Outgoing, settings.OutgoingProtocols)
-	if len(p.Incoming)+len(p.Outgoing) == 0 {
-		return nil, fmt.Errorf("provider %s has no server for %s", p.ID, a.Address.Domain)
+	// Half a document does harm: without SMTP, Thunderbird sends through another
+	// account's server. Without any, clients ask elsewhere.
+	_, elsewhere := redirectAddress(&a)
+	elsewhere = elsewhere || p.AutodiscoverRedirectURL != ""
+	if !elsewhere && (len(p.Incoming) == 0 || len(p.Outgoing) == 0) {
+		return nil, fmt.Errorf("provider %s has no servers for %s that all clients of Autodiscover read rightly", p.ID, a.Address.Domain)
 	}
 	w := &document{xmlwriter.New(), &a}
 	w.Element("Autodiscover", func() {
@@ -70,26 +74,13 @@ func (w *document) action() {
 	}
 }
 
-// recommended returns the best server of each protocol, first those that
-// Thunderbird's Exchange look-up reads rightly: it takes the first. What it
-// misreads stands behind them, or alone. Left out, it would be missing in Outlook,
-// which reads it rightly and asks nowhere else, and Thunderbird would send through
-// another account's server; misread, it fails before a password is sent.
+// recommended returns the best server of each protocol, of those that Thunderbird's
+// Exchange look-up reads rightly. Clear text is no way out of a misreading.
 func recommended(servers []settings.Server, protocols []settings.Protocol) []settings.Server {
-	best := settings.Recommended(servers, protocols)
-	if !slices.ContainsFunc(best, misread) {
-		return best
-	}
-	for i, s := range best {
-		others := slices.DeleteFunc(slices.Clone(servers), func(o settings.Server) bool {
-			return misread(o) || s.SocketType.Encrypted() && !o.SocketType.Encrypted() || s.TakesPassword() && !o.TakesPassword()
-		})
-		if other, ok := settings.Best(others, s.Protocol); ok && misread(s) {
-			best[i] = other
-		}
-	}
-	right := slices.DeleteFunc(slices.Clone(best), misread)
-	return append(right, slices.DeleteFunc(best, func(s settings.Server) bool { return !misread(s) })...)
+	encrypts := slices.ContainsFunc(servers, func(s settings.Server) bool { return s.SocketType.Encrypted() })
+	return settings.Recommended(slices.DeleteFunc(slices.Clone(servers), func(s settings.Server) bool {
+		return misread(s) || encrypts && !s.SocketType.Encrypted()
+	}), protocols)
 }
 
 // misread tells whether Thunderbird's Exchange look-up takes STARTTLS for TLS or
@@ -136,14 +127,15 @@ func asksForLogin(s *settings.Server) bool {
 	return s.Authentication[0] != settings.None && s.Authentication[0] != settings.ClientIPAddress
 }
 
-// sameLogin tells whether an outgoing server takes what the incoming ones take.
+// sameLogin tells whether an outgoing server takes the login name of the incoming
+// ones.
 func (w *document) sameLogin(s *settings.Server) bool {
 	differs := func(in settings.Server) bool { return in.Username != s.Username }
 	return w.account.Login != "" || !slices.ContainsFunc(w.account.Provider.Incoming, differs)
 }
 
 func (w *document) service(protocol settings.Protocol) {
-	s := service(w.account, protocol)
+	s := w.account.Provider.Service(protocol)
 	if s.URL == "" {
 		return
 	}
@@ -166,7 +158,7 @@ func (w *document) login(u settings.Username) {
 // ActiveSync.
 func RenderMobileSync(a settings.Account) ([]byte, error) {
 	to, redirected := redirectAddress(&a)
-	url := string(service(&a, settings.ActiveSync).URL)
+	url := string(a.Provider.Service(settings.ActiveSync).URL)
 	if url == "" && !redirected {
 		return nil, &Error{NotProvided, "the provider has no ActiveSync"}
 	}
@@ -191,17 +183,6 @@ func RenderMobileSync(a settings.Account) ([]byte, error) {
 		}, xmlns(string(MobileSync)))
 	}, xmlns(envelope))
 	return w.Bytes(), nil
-}
-
-// service returns the service of a protocol; the zero Service: there is none, or
-// its URL needs an address that is not known.
-func service(a *settings.Account, protocol settings.Protocol) settings.Service {
-	for _, s := range a.Provider.Services {
-		if s.Protocol == protocol && s.URL.Filled() {
-			return s
-		}
-	}
-	return settings.Service{}
 }
 
 // RenderError makes an error document (MS-OXDSCLI §2.2.4.1.1.3), in the

@@ -12,22 +12,9 @@ type plist struct {
 	*xmlwriter.Writer
 }
 
-func newPlist() plist {
-	w := plist{xmlwriter.New()}
-	w.Doctype("plist", "-//Apple//DTD PLIST 1.0//EN", "http://www.apple.com/DTDs/PropertyList-1.0.dtd")
-	return w
-}
-
 func (w plist) string(key, value string) {
 	w.Leaf("key", key)
 	w.Leaf("string", value)
-}
-
-// optional leaves an empty string out.
-func (w plist) optional(key, value string) {
-	if value != "" {
-		w.string(key, value)
-	}
 }
 
 func (w plist) integer(key string, value int) {

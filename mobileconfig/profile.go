@@ -20,15 +20,14 @@ type Options struct {
 
 // profile is what a profile says about itself, and its accounts.
 type profile struct {
-	id           string // a UUID
-	title        string
-	description  string
-	consent      string
-	organization string
-	lang         string // of the texts
-	text         message
-	person       string // their name
-	accounts     []account
+	id          string // a UUID
+	title       string
+	description string
+	consent     string
+	lang        string // of the texts
+	text        message
+	person      string // their name
+	accounts    []account
 }
 
 // identifier is what a device knows the profile by.
@@ -44,9 +43,8 @@ func newProfile(accounts []settings.Account, o Options) (*profile, error) {
 	if len(accounts) == 0 {
 		return nil, errors.New("a profile needs an account")
 	}
-	p := &profile{lang: o.Lang, person: o.Name, organization: accounts[0].Provider.DisplayName}
-	var ok bool
-	if p.text, ok = messages[p.lang]; !ok {
+	p := &profile{lang: o.Lang, text: messages[o.Lang], person: o.Name}
+	if p.text == (message{}) {
 		p.lang, p.text = "en", messages["en"]
 	}
 	var addresses, providers, notices, ids []string
@@ -90,11 +88,11 @@ func identity(parts ...string) string {
 	return strings.ToUpper(uuid.NewSHA1(namespace, []byte(strings.Join(parts, "\x00"))).String())
 }
 
-// ErrNotExpressible is what errors about providers are (see [errors.Is]) whose
-// servers or ways to log in Apple has no key for.
+// ErrNotExpressible is, for [errors.Is], every error about a provider that no
+// profile can describe: Apple has no key for its servers or ways to log in.
 var ErrNotExpressible = errors.New("not expressible in a profile")
 
-// unusable is a sentence that is an [ErrNotExpressible].
+// unusable is an [ErrNotExpressible] that tells a person why.
 type unusable struct{ sentence string }
 
 func (u unusable) Error() string   { return u.sentence }

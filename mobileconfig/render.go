@@ -18,7 +18,8 @@ func Render(accounts []settings.Account, o Options) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := writer{newPlist(), p}
+	w := writer{plist{xmlwriter.New()}, p}
+	w.Doctype("plist", "-//Apple//DTD PLIST 1.0//EN", "http://www.apple.com/DTDs/PropertyList-1.0.dtd")
 	w.Element("plist", func() {
 		w.Element("dict", w.topLevel)
 	}, xmlwriter.Attr{Name: "version", Value: "1.0"})
@@ -37,7 +38,7 @@ func (w writer) topLevel() {
 	w.string("PayloadUUID", w.profile.id)
 	w.string("PayloadDisplayName", w.profile.title)
 	w.string("PayloadDescription", w.profile.description)
-	w.string("PayloadOrganization", w.profile.organization)
+	w.string("PayloadOrganization", w.profile.accounts[0].Provider.DisplayName)
 	w.dict("ConsentText", func() {
 		w.string("default", w.profile.consent)
 		w.string(w.profile.lang, w.profile.consent)
@@ -79,7 +80,9 @@ func (w writer) mail(a *account) {
 	w.payload(a, "com.apple.mail.managed", service, a.Provider.DisplayName, func() {
 		w.string("EmailAccountType", accountType)
 		w.string("EmailAccountDescription", a.Address.Unicode())
-		w.optional("EmailAccountName", w.profile.person)
+		if w.profile.person != "" {
+			w.string("EmailAccountName", w.profile.person)
+		}
 		w.string("EmailAddress", a.Address.String())
 		w.server("Incoming", a, a.incoming)
 		w.server("Outgoing", a, a.outgoing)

@@ -8,6 +8,7 @@
 package mobileconfig
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -32,7 +33,7 @@ type Request struct {
 	Addresses []address.Address // at least one, none of them twice
 	Options   Options
 
-	listed int // addresses, those that stand twice too
+	listed int // addresses that were read, repeated ones too
 }
 
 // Paths are where profiles are asked for: ours first, then those that stand in
@@ -50,7 +51,7 @@ var Paths = []string{
 // Languages are those that the client prefers (an Accept-Language header), for
 // want of lang. The errors are sentences for the person who opened the link.
 func ParseRequest(rawQuery, languages string) (Request, error) {
-	r := Request{Options: Options{Lang: chooseLanguage(languages)}}
+	r := Request{Options: Options{Lang: languages}}
 	for p := range query.Parameters(rawQuery) {
 		if err := r.read(p); err != nil {
 			return Request{}, err
@@ -59,6 +60,7 @@ func ParseRequest(rawQuery, languages string) (Request, error) {
 	if len(r.Addresses) == 0 {
 		return Request{}, errors.New("the address is missing; add ?emailaddress=ADDRESS")
 	}
+	r.Options.Lang = chooseLanguage(r.Options.Lang) // once: a query has room for thousands
 	return r, nil
 }
 
@@ -77,9 +79,7 @@ func (r *Request) read(p query.Parameter) (err error) {
 			return errors.New("the protocol is unknown; imap and pop3 are allowed")
 		}
 	case "lang":
-		if lang := p.Value(); lang != "" {
-			r.Options.Lang = chooseLanguage(lang)
-		}
+		r.Options.Lang = cmp.Or(p.Value(), r.Options.Lang)
 	}
 	return err
 }

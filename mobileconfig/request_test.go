@@ -72,3 +72,15 @@ func TestLongListsCostLittle(t *testing.T) {
 		}
 	}
 }
+
+// Of many languages one alone is looked for, the last.
+func TestManyLanguagesCostLittle(t *testing.T) {
+	query := "email=fred@example.com" + strings.Repeat("&lang="+strings.Repeat("pt-BR,", 30), 75) + "&lang=fr&lang="
+	if n := testing.AllocsPerRun(10, func() {
+		if r, err := mobileconfig.ParseRequest(query, "de"); err != nil || r.Options.Lang != "fr" {
+			t.Errorf("%+v, %v", r.Options, err)
+		}
+	}); n > 100 {
+		t.Errorf("%v allocations", n)
+	}
+}

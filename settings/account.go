@@ -19,7 +19,7 @@ type Account struct {
 	// templates: a format may want to keep them so.
 	Provider Provider
 
-	inURL bool // the address, or its local part, is in one of the URLs
+	inURL bool // one of the URLs was filled in with more of the address than its domain
 }
 
 // For makes the account of an address: it fills the placeholders of hostnames
@@ -67,8 +67,8 @@ func (a Account) Shared() bool {
 		!slices.ContainsFunc(p.Setup, inServer) && !slices.ContainsFunc(p.Services, inService)
 }
 
-// urlNamesAddress tells whether a URL is a template that differs from one
-// address of a domain to the other.
+// urlNamesAddress tells whether a URL still differs between two addresses of a
+// domain.
 func (p *Provider) urlNamesAddress() bool {
 	return slices.ContainsFunc(p.Services, func(s Service) bool { return namesAddress(s.URL) }) ||
 		p.OAuth2 != nil && (namesAddress(p.OAuth2.AuthURL) || namesAddress(p.OAuth2.TokenURL)) || namesAddress(p.Webmail)

@@ -56,33 +56,16 @@ var SocketTypes = []SocketType{SSL, STARTTLS, Plain}
 // Encrypted tells whether a password sent over such a connection is encrypted.
 func (t SocketType) Encrypted() bool { return t == SSL || t == STARTTLS }
 
-// DefaultPort returns the registered port of a protocol with a socket type
-// (RFC 6186, RFC 8314 §7, RFC 5804), or 0 if there is none.
-func DefaultPort(p Protocol, t SocketType) uint16 {
-	switch p {
-	case IMAP:
-		return portFor(t, 993, 143, 143)
-	case POP3:
-		return portFor(t, 995, 110, 110)
-	case SMTP:
-		return portFor(t, 465, 587, 25)
-	case ManageSieve:
-		return portFor(t, 4190, 4190, 4190)
-	}
-	return 0
+var defaultPorts = map[Protocol]map[SocketType]uint16{
+	IMAP:        {SSL: 993, STARTTLS: 143, Plain: 143},
+	POP3:        {SSL: 995, STARTTLS: 110, Plain: 110},
+	SMTP:        {SSL: 465, STARTTLS: 587, Plain: 25},
+	ManageSieve: {SSL: 4190, STARTTLS: 4190, Plain: 4190},
 }
 
-func portFor(t SocketType, ssl, starttls, plain uint16) uint16 {
-	switch t {
-	case SSL:
-		return ssl
-	case STARTTLS:
-		return starttls
-	case Plain:
-		return plain
-	}
-	return 0
-}
+// DefaultPort returns the registered port of a protocol with a socket type
+// (RFC 6186, RFC 8314 §7, RFC 5804), or 0 if there is none.
+func DefaultPort(p Protocol, t SocketType) uint16 { return defaultPorts[p][t] }
 
 // Authentication is one way to log in.
 type Authentication string
@@ -159,25 +142,37 @@ type Text struct {
 // tag, else one with its base language (pt for pt-BR, and pt-BR for pt), else an
 // English one, else the first.
 func InLanguage(texts []Text, lang string) Text {
-	base := func(tag string) string { b, _, _ := strings.Cut(tag, "-"); return b }
-	best, bestRank := Text{}, -1
-	for _, t := range texts {
-		rank := 0
+	best, _ := highest(texts, func(t Text) int {
 		switch {
 		case t.Lang == lang:
-			rank = 4
-		case base(t.Lang) == base(lang):
-			rank = 3
+			return 4
+		case baseLanguage(t.Lang) == baseLanguage(lang):
+			return 3
 		case t.Lang == "en":
-			rank = 2
-		case base(t.Lang) == "en":
-			rank = 1
+			return 2
+		case baseLanguage(t.Lang) == "en":
+			return 1
 		}
-		if rank > bestRank {
-			best, bestRank = t, rank
+		return 0
+	})
+	return best
+}
+
+func baseLanguage(tag string) string {
+	base, _, _ := strings.Cut(tag, "-")
+	return base
+}
+
+// highest returns the first element of the highest rank. Those whose rank is
+// negative do not count.
+func highest[T any](list []T, rank func(T) int) (best T, ok bool) {
+	bestRank := -1
+	for _, x := range list {
+		if r := rank(x); r > bestRank {
+			best, bestRank = x, r
 		}
 	}
-	return best
+	return best, bestRank >= 0
 }
 
 // Documentation is a help page of the provider.
@@ -254,30 +249,34 @@ type Provider struct {
 	Source  string // where these facts come from
 }
 
+// Service returns the first service of a protocol whose URL has no placeholder
+// left; the zero Service: there is none.
+func (p *Provider) Service(protocol Protocol) Service {
+	i := slices.IndexFunc(p.Services, func(s Service) bool { return s.Protocol == protocol && s.URL.Filled() })
+	if i < 0 {
+		return Service{}
+	}
+	return p.Services[i]
+}
+
 // Best returns the server of a protocol that a program should use: encrypted
 // before clear text, then one that takes a password before one that does not
 // (most programs have no other way in), then the provider's order.
 func Best(servers []Server, p Protocol) (Server, bool) {
-	best, bestRank := -1, -1
-	for i, s := range servers {
-		if s.Protocol != p {
-			continue
+	return highest(servers, func(s Server) int {
+		encrypted, password := s.SocketType.Encrypted(), s.TakesPassword()
+		switch {
+		case s.Protocol != p:
+			return -1
+		case encrypted && password:
+			return 3
+		case encrypted:
+			return 2
+		case password:
+			return 1
 		}
-		rank := 0
-		if s.SocketType.Encrypted() {
-			rank += 2
-		}
-		if s.TakesPassword() {
-			rank++
-		}
-		if rank > bestRank {
-			best, bestRank = i, rank
-		}
-	}
-	if best < 0 {
-		return Server{}, false
-	}
-	return servers[best], true
+		return 0
+	})
 }
 
 // Recommended returns the best server of each protocol, in the order of the

@@ -55,42 +55,23 @@ func escapeURL(s string) string {
 	return strings.ReplaceAll(url.QueryEscape(s), "+", "%20")
 }
 
-// fill replaces the placeholders, in one pass, so that nothing which an address
-// holds is taken for a placeholder.
+// fill replaces the placeholders in one pass, so that none is seen in an address
+// that looks like one.
 func fill(s string, a address.Address, escape func(string) string) string {
-	if a.Local != "" && s == EmailAddress { // nearly always
+	switch {
+	case !hasPlaceholder(s):
+		return s
+	case a.Local == "":
+		return strings.ReplaceAll(s, EmailDomain, a.Domain.ASCII)
+	case s == EmailAddress: // nearly always
 		return escape(a.String())
+	case s == EmailLocalPart:
+		return escape(a.Local)
 	}
-	var b strings.Builder
-	for {
-		i := strings.Index(s, "%EMAIL")
-		if i < 0 {
-			if b.Len() == 0 {
-				return s
-			}
-			b.WriteString(s)
-			return b.String()
-		}
-		b.WriteString(s[:i])
-		s = s[i:]
-		switch {
-		case strings.HasPrefix(s, EmailDomain):
-			b.WriteString(escape(a.Domain.ASCII))
-			s = s[len(EmailDomain):]
-		case a.Local != "" && strings.HasPrefix(s, EmailAddress):
-			b.WriteString(escape(a.String()))
-			s = s[len(EmailAddress):]
-		case a.Local != "" && strings.HasPrefix(s, EmailLocalPart):
-			b.WriteString(escape(a.Local))
-			s = s[len(EmailLocalPart):]
-		default: // it stays
-			b.WriteByte('%')
-			s = s[1:]
-		}
-	}
+	return strings.NewReplacer(EmailAddress, escape(a.String()), EmailLocalPart, escape(a.Local), EmailDomain, a.Domain.ASCII).Replace(s)
 }
 
-// placeholders takes the known ones out.
+// placeholders takes the known ones out, so that a % which is left is a mistake.
 var placeholders = strings.NewReplacer(EmailAddress, "", EmailLocalPart, "", EmailDomain, "")
 
 var errPlaceholder = errors.New("has an unknown placeholder or a stray %; " +
@@ -170,28 +151,13 @@ func ParseURL(s string, schemes ...string) (URL, error) {
 	if n, err := strconv.ParseUint(port, 10, 16); hasPort && (err != nil || n == 0) {
 		return "", fmt.Errorf("%q is not a URL: its port %q is none; 1 to 65535 are allowed", s, port)
 	}
-	if !validEscapes(placeholders.Replace(rest)) || strings.ContainsFunc(rest, unicode.IsSpace) {
+	if _, err := url.PathUnescape(placeholders.Replace(rest)); err != nil || strings.ContainsFunc(rest, unicode.IsSpace) {
 		return "", fmt.Errorf("%q is not a URL; spaces, stray %% signs and placeholders other than %s, %s and %s are not allowed", s, EmailAddress, EmailLocalPart, EmailDomain)
 	}
 	if hasPort {
 		hostname += Hostname(":" + port)
 	}
 	return URL(scheme + "://" + string(hostname) + rest), nil
-}
-
-// validEscapes tells whether every % starts an escape (RFC 3986 §2.1).
-func validEscapes(s string) bool {
-	for i := strings.IndexByte(s, '%'); i >= 0; i = strings.IndexByte(s, '%') {
-		if len(s) < i+3 || !isHex(s[i+1]) || !isHex(s[i+2]) {
-			return false
-		}
-		s = s[i+3:]
-	}
-	return true
-}
-
-func isHex(c byte) bool {
-	return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
 }
 
 func checkText(s string) error {

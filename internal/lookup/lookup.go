@@ -27,8 +27,8 @@ type Question struct {
 	Host address.Host
 	// Err says why an address could not be read. The rest may be enough all the same.
 	Err error
-	// Typed tells that a person typed it. What has no @ is most likely a name then,
-	// unless a provider names it.
+	// Typed tells that a person typed it. What has no @ is most likely a login name
+	// then, and a domain only if a provider names it.
 	Typed bool
 }
 

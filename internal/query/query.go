@@ -42,17 +42,14 @@ func Get(rawQuery, name string) (value string, ok bool) {
 }
 
 // Value is the value of an address, a domain or a word: a + is a plus.
-func (p Parameter) Value() string {
-	if value, err := url.PathUnescape(p.raw); err == nil {
-		return value
-	}
-	return p.raw
-}
+func (p Parameter) Value() string { return p.unescape(url.PathUnescape) }
 
 // Text is the value of what people write into a form: a + is a space.
-func (p Parameter) Text() string {
-	if text, err := url.QueryUnescape(p.raw); err == nil {
-		return text
+func (p Parameter) Text() string { return p.unescape(url.QueryUnescape) }
+
+func (p Parameter) unescape(by func(string) (string, error)) string {
+	if s, err := by(p.raw); err == nil {
+		return s
 	}
 	return p.raw
 }

@@ -11,12 +11,10 @@ import (
 	"unicode/utf8"
 )
 
-const indentation = "  "
-
 // Writer builds a document in memory. The zero Writer is ready for use.
 type Writer struct {
-	buf  []byte
-	open []string
+	buf   []byte
+	depth int
 }
 
 // Attr is an attribute.
@@ -24,9 +22,7 @@ type Attr struct{ Name, Value string }
 
 // New returns a Writer that has written the XML declaration.
 func New() *Writer {
-	w := &Writer{buf: make([]byte, 0, 3072), open: make([]string, 0, 8)}
-	w.buf = append(w.buf, `<?xml version="1.0" encoding="UTF-8"?>`+"\n"...)
-	return w
+	return &Writer{buf: append(make([]byte, 0, 3072), `<?xml version="1.0" encoding="UTF-8"?>`+"\n"...)}
 }
 
 // Doctype writes a document type declaration; it goes before the root. Its
@@ -40,9 +36,9 @@ func (w *Writer) Doctype(root, public, system string) {
 func (w *Writer) Element(name string, inside func(), attrs ...Attr) {
 	w.start(name, attrs)
 	w.buf = append(w.buf, ">\n"...)
-	w.open = append(w.open, name)
+	w.depth++
 	inside()
-	w.open = w.open[:len(w.open)-1]
+	w.depth--
 	w.indent()
 	w.end(name)
 }
@@ -67,8 +63,8 @@ func (w *Writer) Empty(name string, attrs ...Attr) {
 func (w *Writer) Bytes() []byte { return w.buf }
 
 func (w *Writer) indent() {
-	for range w.open {
-		w.buf = append(w.buf, indentation...)
+	for range w.depth {
+		w.buf = append(w.buf, "  "...)
 	}
 }
 
@@ -91,42 +87,18 @@ func (w *Writer) end(name string) {
 	w.buf = append(w.buf, ">\n"...)
 }
 
-// escape writes a value (XML 1.0 §2.4, §3.3.3). Characters that XML cannot
-// hold (§2.2) become U+FFFD.
 func (w *Writer) escape(s string, attr bool) {
 	if isPlain(s) { // nearly always
 		w.buf = append(w.buf, s...)
 		return
 	}
-	written := 0
-	for i, r := range s {
-		var by string
-		switch {
-		case r == '&':
-			by = "&amp;"
-		case r == '<':
-			by = "&lt;"
-		case r == '>': // "]]>" must not stand in text
-			by = "&gt;"
-		case r == '"' && attr:
-			by = "&quot;"
-		case r == '\r': // written plainly, these would be normalised away, §2.11
-			by = "&#13;"
-		case r == '\n' && attr:
-			by = "&#10;"
-		case r == '\t' && attr:
-			by = "&#9;"
-		case r == utf8.RuneError || !allowed(r):
-			by = "\ufffd"
-		default:
-			continue
+	for _, r := range s {
+		if by := substitute(r, attr); by != "" {
+			w.buf = append(w.buf, by...)
+		} else {
+			w.buf = utf8.AppendRune(w.buf, r)
 		}
-		w.buf = append(w.buf, s[written:i]...)
-		w.buf = append(w.buf, by...)
-		_, size := utf8.DecodeRuneInString(s[i:])
-		written = i + size
 	}
-	w.buf = append(w.buf, s[written:]...)
 }
 
 func isPlain(s string) bool {
@@ -138,13 +110,31 @@ func isPlain(s string) bool {
 	return true
 }
 
-func allowed(r rune) bool {
-	return r >= ' ' && r != 0xFFFE && r != 0xFFFF || r == '\t' || r == '\n'
+// substitute returns what must be written for a character of a value (XML 1.0
+// §2.4, §3.3.3); empty: the character itself.
+func substitute(r rune, attr bool) string {
+	switch {
+	case r == '&':
+		return "&amp;"
+	case r == '<':
+		return "&lt;"
+	case r == '>': // "]]>" must not stand in text
+		return "&gt;"
+	case r == '"' && attr:
+		return "&quot;"
+	case r == '\r': // a reader would make a line feed of it, §2.11
+		return "&#13;"
+	case r == '\n' && attr: // and a space of these, §3.3.3
+		return "&#10;"
+	case r == '\t' && attr:
+		return "&#9;"
+	case r < ' ' && r != '\n' && r != '\t', r == 0xFFFE, r == 0xFFFF, r == utf8.RuneError: // no characters of XML, §2.2
+		return "\ufffd"
+	}
+	return ""
 }
 
 // NeedsEntity tells whether a text cannot be written as it is.
 func NeedsEntity(s string) bool {
-	return strings.ContainsFunc(s, func(r rune) bool {
-		return r == '&' || r == '<' || r == '>' || r == '\r' || r == utf8.RuneError || !allowed(r)
-	})
+	return strings.ContainsFunc(s, func(r rune) bool { return substitute(r, false) != "" })
 }
