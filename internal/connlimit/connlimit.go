@@ -146,15 +146,11 @@ func (l *Limit) leave(c *Conn) {
 // NetworkOf returns the network around an address, by the length of its prefix in
 // IPv4 and in IPv6.
 func NetworkOf(a netip.Addr, bits4, bits6 int) netip.Prefix {
-	a = a.Unmap().WithZone("")
 	bits := bits6
-	if a.Is4() {
+	if a = a.Unmap(); a.Is4() {
 		bits = bits4
 	}
-	p, err := a.Prefix(bits)
-	if err != nil {
-		return netip.Prefix{}
-	}
+	p, _ := a.Prefix(bits)
 	return p
 }
 
