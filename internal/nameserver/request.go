@@ -123,18 +123,15 @@ func (r *request) parseQuestion(m []byte) (rest []byte, ok bool) {
 // parseOPT reads an OPT record, whose owner is the root (RFC 6891 §6.1.2), off the
 // front of m.
 func (r *request) parseOPT(m []byte) (rest []byte, ok bool) {
-	if len(m) < 11 || m[0] != 0 || binary.BigEndian.Uint16(m[1:]) != dns.TypeOPT {
-		return nil, false
-	}
-	end := 11 + int(binary.BigEndian.Uint16(m[9:]))
-	if end > len(m) {
+	options, rest, ok := cutRecord(m, dns.TypeOPT)
+	if !ok || m[0] != 0 {
 		return nil, false
 	}
 	r.edns = true
 	r.size = int(binary.BigEndian.Uint16(m[3:]))
 	r.version = m[6]
 	r.do = m[7]&0x80 != 0
-	for options := m[11:end]; len(options) > 0; {
+	for len(options) > 0 {
 		if len(options) < 4 {
 			return nil, false
 		}
@@ -147,7 +144,7 @@ func (r *request) parseOPT(m []byte) (rest []byte, ok bool) {
 		}
 		options = options[n:]
 	}
-	return m[end:], true
+	return rest, true
 }
 
 // cutRecord cuts a record of a type off the front of m.

@@ -2,12 +2,14 @@ package nameserver
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/miekg/dns"
 
+	"milepost/internal/config"
 	"milepost/zone"
 )
 
@@ -48,15 +50,9 @@ func (s *Server) transfer(w dns.ResponseWriter, m *dns.Msg, st *state, client ne
 // mayTransfer tells whether a client may copy zones: it has signed with a key of
 // ours, or has the address of a secondary that needs no key.
 func (s *state) mayTransfer(client netip.Addr, verified *dns.TSIG) bool {
-	if verified != nil {
-		return true
-	}
-	for _, secondary := range s.conf.Secondaries {
-		if secondary.Key == "" && secondary.Address.Addr() == client {
-			return true
-		}
-	}
-	return false
+	return verified != nil || slices.ContainsFunc(s.conf.Secondaries, func(secondary config.Secondary) bool {
+		return secondary.Key == "" && secondary.Address.Addr() == client
+	})
 }
 
 // zoneName is what the log says: never the name that a stranger asked for.

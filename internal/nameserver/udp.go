@@ -3,9 +3,12 @@ package nameserver
 import (
 	"net"
 	"net/netip"
+	"slices"
 	"time"
 
 	"golang.org/x/net/ipv4"
+
+	"milepost/internal/config"
 )
 
 // maxPacket is how many octets of a packet are read. No query has as many; a longer
@@ -61,19 +64,13 @@ type peer struct {
 // ReadFrom answers until there is a packet for the library.
 func (u *udpConn) ReadFrom(b []byte) (int, net.Addr, error) {
 	for {
-		if u.next < u.got {
-			now, state := u.server.now(), u.server.state()
-			for u.next < u.got {
-				m := &u.in[u.next]
-				u.next++
-				addr := m.Addr.(*net.UDPAddr)
-				if packet := m.Buffers[0][:m.N]; !u.answer(state, m, packet, addr.AddrPort().Addr(), now) {
-					p := &peer{UDPAddr: addr}
-					if u.from != nil {
-						p.oob = u.from(m.OOB[:m.NN])
-					}
-					return copy(b, packet), p, nil
-				}
+		now, state := u.server.now(), u.server.state()
+		for u.next < u.got {
+			m := &u.in[u.next]
+			u.next++
+			addr := m.Addr.(*net.UDPAddr)
+			if packet := m.Buffers[0][:m.N]; !u.answer(state, m, packet, addr.AddrPort().Addr(), now) {
+				return copy(b, packet), &peer{UDPAddr: addr, oob: u.control(m)}, nil
 			}
 		}
 		u.flush()
@@ -97,12 +94,17 @@ func (u *udpConn) answer(s *state, m *ipv4.Message, packet []byte, client netip.
 	}
 	out := &u.out[u.queued]
 	u.buffers[u.queued] = reply
-	out.Buffers[0], out.Addr, out.OOB = reply, m.Addr, nil
-	if u.from != nil {
-		out.OOB = u.from(m.OOB[:m.NN])
-	}
+	out.Buffers[0], out.Addr, out.OOB = reply, m.Addr, u.control(m)
 	u.queued++
 	return true
+}
+
+// control returns the control message of the reply to a packet.
+func (u *udpConn) control(m *ipv4.Message) []byte {
+	if u.from == nil {
+		return nil
+	}
+	return u.from(m.OOB[:m.NN])
 }
 
 // reply makes the response over UDP; nil: the rate limit allows none.
@@ -124,12 +126,9 @@ func (s *state) reply(dst []byte, r *request, client netip.Addr, now time.Time) 
 
 // trusted tells whether a client has the address of a secondary.
 func (s *state) trusted(client netip.Addr) bool {
-	for _, secondary := range s.conf.Secondaries {
-		if secondary.Address.Addr() == client.Unmap() {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(s.conf.Secondaries, func(secondary config.Secondary) bool {
+		return secondary.Address.Addr() == client.Unmap()
+	})
 }
 
 // flush sends what is queued. What the kernel refuses is lost, as any packet may be.
