@@ -445,3 +445,23 @@ func soakOnce(s *Server, network string, random *rand.Rand) (noise int, err erro
 		}
 	}
 }
+
+// An answer that is too long for UDP takes no more room than one that fits: each of a
+// socket's buffers would grow to it.
+func TestLongAnswerKeepsBuffer(t *testing.T) {
+	s := quiet(t, Config{Zones: zoneSet(t, family, nil)})
+	for name, qtype := range map[string]uint16{"huge.example.com.": dns.TypeTXT, "many.example.com.": dns.TypeSRV, "x.lab.example.com.": dns.TypeA} {
+		packet, err := question(name, qtype).Pack()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var r request
+		if r.parse(packet) != responder {
+			t.Fatalf("%s: no plain query", name)
+		}
+		reply := s.state().reply(make([]byte, 0, 512), &r, netip.MustParseAddr("192.0.2.1"), s.now())
+		if len(reply) == 0 || cap(reply) > 512 {
+			t.Errorf("%s: %d octets in a buffer of %d", name, len(reply), cap(reply))
+		}
+	}
+}

@@ -41,7 +41,6 @@ type Server struct {
 	derived  atomic.Pointer[state]
 	udp      []*net.UDPConn
 	tcp      []net.Listener
-	servers  []*dns.Server
 	refusals throttle // of transfers that were refused
 	rejected throttle // of NOTIFY that secondaries refused
 	broken   throttle // of transfers that broke off
@@ -67,23 +66,20 @@ type state struct {
 // IPv6. Each query is answered from the current snapshot, which must have zones.
 func Listen(addr string, current *atomic.Pointer[snapshot.Snapshot], now func() time.Time, log *slog.Logger) (*Server, error) {
 	s := &Server{log: log, now: now, cookies: newCookies(), current: current}
-	var err error
+	addrs, err := resolve(addr)
+	if err != nil {
+		return nil, err
+	}
 	for range 10 { // a free port of TCP may be taken in UDP
-		if s.tcp, s.udp, err = open(addr); err == nil || !anyPort(addr) {
+		if s.tcp, s.udp, err = open(addrs); err == nil {
 			break
 		}
 	}
 	if err != nil {
 		return nil, err
 	}
-	s.notifier.from = source(s.Addr())
 	s.notifier.ticks = func() <-chan time.Time { return time.Tick(time.Second / notifyRate) }
 	return s, nil
-}
-
-func anyPort(addr string) bool {
-	_, port, err := net.SplitHostPort(addr)
-	return err == nil && port == "0"
 }
 
 // Addr returns the address that is listened on.
@@ -116,12 +112,13 @@ func (s *Server) newState(of *snapshot.Snapshot, before *state) *state {
 // Serve answers until the context ends. At the start it tells the secondaries of all
 // zones, since they may have missed a change.
 func (s *Server) Serve(ctx context.Context) error {
+	var servers []*dns.Server
 	for _, conn := range s.udp {
 		packets, from, err := batches(conn)
 		if err != nil {
 			return err
 		}
-		s.servers = append(s.servers, s.server(&dns.Server{PacketConn: newUDPConn(conn, packets, s, from)}))
+		servers = append(servers, s.server(&dns.Server{PacketConn: newUDPConn(conn, packets, s, from)}))
 	}
 	limit := connlimit.New(connlimit.Bounds{
 		Total:        connlimit.Affordable(maxConns, 4),
@@ -130,11 +127,11 @@ func (s *Server) Serve(ctx context.Context) error {
 		WriteTimeout: tcpWrite,
 	}, s.log)
 	for _, l := range s.tcp {
-		s.servers = append(s.servers, s.server(&dns.Server{Listener: limit.Listener(l)}))
+		servers = append(servers, s.server(&dns.Server{Listener: limit.Listener(l)}))
 	}
-	ended := make(chan error, len(s.servers))
+	ended := make(chan error, len(servers))
 	var started, running sync.WaitGroup
-	for _, server := range s.servers {
+	for _, server := range servers {
 		started.Add(1)
 		server.NotifyStartedFunc = started.Done
 		running.Go(func() { ended <- server.ActivateAndServe() })
@@ -148,7 +145,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	}
 	grace, cancel := context.WithTimeout(context.Background(), tcpIdle)
 	defer cancel()
-	for _, server := range s.servers {
+	for _, server := range servers {
 		if e := server.ShutdownContext(grace); e != nil && !errors.Is(e, context.DeadlineExceeded) {
 			err = errors.Join(err, e)
 		}
