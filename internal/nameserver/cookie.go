@@ -28,7 +28,10 @@ const (
 // proves that the client gets what is sent to its address.
 type cookies struct{ k0, k1 uint64 }
 
-// newCookies draws a secret, which lasts as long as the process.
+// secretAge is how long a secret makes cookies (RFC 7873 §7.1: 26 hours at most).
+const secretAge = 24 * time.Hour
+
+// newCookies draws a secret.
 func newCookies() cookies {
 	var secret [16]byte
 	rand.Read(secret[:])

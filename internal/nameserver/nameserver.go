@@ -36,7 +36,6 @@ const (
 type Server struct {
 	log      *slog.Logger
 	now      func() time.Time
-	cookies  cookies
 	current  *atomic.Pointer[snapshot.Snapshot]
 	derived  atomic.Pointer[state]
 	udp      []*net.UDPConn
@@ -53,6 +52,8 @@ type state struct {
 	conf    config.DNS
 	log     *slog.Logger
 	cookies cookies
+	former  cookies   // of the secret before, which made the cookies that are still about
+	drawn   time.Time // when the secret of cookies was
 	limiter *limiter
 	keys    map[string]config.Key
 
@@ -65,7 +66,7 @@ type state struct {
 // picks one that is free for both. An address without host is opened for IPv4 and
 // IPv6. Each query is answered from the current snapshot, which must have zones.
 func Listen(addr string, current *atomic.Pointer[snapshot.Snapshot], now func() time.Time, log *slog.Logger) (*Server, error) {
-	s := &Server{log: log, now: now, cookies: newCookies(), current: current}
+	s := &Server{log: log, now: now, current: current}
 	addrs, err := resolve(addr)
 	if err != nil {
 		return nil, err
@@ -85,11 +86,11 @@ func Listen(addr string, current *atomic.Pointer[snapshot.Snapshot], now func() 
 // Addr returns the address that is listened on.
 func (s *Server) Addr() *net.TCPAddr { return s.tcp[0].Addr().(*net.TCPAddr) }
 
-// state returns what is made of the current snapshot.
+// state returns what is made of the current snapshot, with a secret that is not too old.
 func (s *Server) state() *state {
 	for {
 		st, of := s.derived.Load(), s.current.Load()
-		if st != nil && st.of == of {
+		if st != nil && st.of == of && s.now().Sub(st.drawn) < secretAge {
 			return st
 		}
 		s.derived.CompareAndSwap(st, s.newState(of, st))
@@ -97,11 +98,19 @@ func (s *Server) state() *state {
 }
 
 func (s *Server) newState(of *snapshot.Snapshot, before *state) *state {
-	st := &state{of: of, conf: of.Config.DNS, log: s.log, cookies: s.cookies, keys: make(map[string]config.Key), answers: make(map[string]*answer)}
+	now := s.now()
+	st := &state{of: of, conf: of.Config.DNS, log: s.log, cookies: newCookies(), former: newCookies(), drawn: now, keys: make(map[string]config.Key), answers: make(map[string]*answer)}
 	if before != nil && before.conf.RateLimit == st.conf.RateLimit {
 		st.limiter = before.limiter // else each reload would fill the buckets
 	} else {
-		st.limiter = newLimiter(st.conf.RateLimit, s.now())
+		st.limiter = newLimiter(st.conf.RateLimit, now)
+	}
+	switch {
+	case before == nil:
+	case now.Sub(before.drawn) < secretAge:
+		st.cookies, st.former, st.drawn = before.cookies, before.former, before.drawn
+	default:
+		st.former = before.cookies
 	}
 	for _, k := range st.conf.Keys {
 		st.keys[k.Name] = k

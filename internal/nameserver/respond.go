@@ -97,7 +97,7 @@ func (s *state) opt(opt []byte, r *request, client netip.Addr, now time.Time) (_
 	if !wellFormed(r.cookie) {
 		return opt, dns.RcodeFormatError, false // RFC 7873 §5.2.2
 	}
-	known = s.cookies.valid(r.cookie, client, now)
+	known = s.cookies.valid(r.cookie, client, now) || s.former.valid(r.cookie, client, now)
 	opt[10] = 4 + cookieSize
 	opt = append(opt, 0, dns.EDNS0COOKIE, 0, cookieSize)
 	if r.name == nil && len(r.cookie) > clientCookieSize && !known { // RFC 7873 §5.4
