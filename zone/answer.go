@@ -40,10 +40,8 @@ func (z *Zone) Answer(q dns.Question) Answer {
 		n, source, ok := z.find(name)
 		if !ok {
 			a.Rcode = dns.RcodeNameError // of the last name in the chain (RFC 6604 §3)
-			a.Authority = z.negative()
-			return a
 		}
-		a.Wildcard = a.Wildcard || source != name
+		a.Wildcard = a.Wildcard || ok && source != name
 		if cname := n[dns.TypeCNAME]; cname != nil && q.Qtype != dns.TypeCNAME {
 			alias := at(cname, source, name)
 			a.Answer = append(a.Answer, alias...)
@@ -96,13 +94,13 @@ func (z *Zone) find(name string) (n node, source string, ok bool) {
 	if n, ok := z.nodes[name]; ok {
 		return n, name, true
 	}
-	for encloser := Parent(name); ; encloser = Parent(encloser) {
-		if _, exists := z.nodes[encloser]; exists {
-			source = "*." + encloser
-			n, ok = z.nodes[source]
-			return n, source, ok
-		}
+	encloser := Parent(name)
+	for z.nodes[encloser] == nil {
+		encloser = Parent(encloser)
 	}
+	source = "*." + encloser
+	n, ok = z.nodes[source]
+	return n, source, ok
 }
 
 // at returns records under the name that was asked for. Those of a wildcard are

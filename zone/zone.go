@@ -113,11 +113,8 @@ func (e *RecordError) Unwrap() error { return e.Err }
 // Name returns the zone's name without its final dot.
 func (z *Zone) Name() string { return strings.TrimSuffix(z.origin, ".") }
 
-// Serial returns the SOA's serial.
-func (z *Zone) Serial() uint32 { return z.soa.Serial }
-
-// SOA returns the zone's SOA record.
-func (z *Zone) SOA() dns.RR { return z.soa }
+// SOA returns the zone's SOA record, which must not be changed.
+func (z *Zone) SOA() *dns.SOA { return z.soa }
 
 // Records returns every record, the SOA first and only once. The slice must not
 // be changed.

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+	"golang.org/x/sync/errgroup"
 
 	"milepost/internal/config"
 	"milepost/internal/connlimit"
@@ -138,20 +139,17 @@ func (s *Server) Serve(ctx context.Context) error {
 	for _, l := range s.tcp {
 		servers = append(servers, s.server(&dns.Server{Listener: limit.Listener(l)}))
 	}
-	ended := make(chan error, len(servers))
-	var started, running sync.WaitGroup
+	running, ctx := errgroup.WithContext(ctx) // one does not go on without the others
+	var started sync.WaitGroup
 	for _, server := range servers {
 		started.Add(1)
 		server.NotifyStartedFunc = started.Done
-		running.Go(func() { ended <- server.ActivateAndServe() })
+		running.Go(server.ActivateAndServe)
 	}
 	started.Wait()
 	s.Notify(ctx, nil)
+	<-ctx.Done()
 	var err error
-	select {
-	case <-ctx.Done():
-	case err = <-ended:
-	}
 	grace, cancel := context.WithTimeout(context.Background(), tcpIdle)
 	defer cancel()
 	for _, server := range servers {
@@ -160,7 +158,7 @@ func (s *Server) Serve(ctx context.Context) error {
 		}
 	}
 	limit.CloseAll() // whoever is still served after that time
-	running.Wait()
+	err = errors.Join(running.Wait(), err)
 	s.notifier.wait()
 	return err
 }

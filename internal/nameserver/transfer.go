@@ -35,7 +35,7 @@ func (s *Server) transfer(w dns.ResponseWriter, m *dns.Msg, st *state, client ne
 		w.WriteMsg(s.reply(m, dns.RcodeNotAuth))
 		return
 	}
-	soaOnly := udp || q.Qtype == dns.TypeIXFR && upToDate(m, z.Serial())
+	soaOnly := udp || q.Qtype == dns.TypeIXFR && upToDate(m, z.SOA().Serial)
 	if err := s.send(w, m, z, soaOnly); err != nil {
 		if s.broken.pass(s.now()) {
 			s.log.Warn("transfer broken off", "zone", z.Name(), "to", client, "err", err)
@@ -43,7 +43,7 @@ func (s *Server) transfer(w dns.ResponseWriter, m *dns.Msg, st *state, client ne
 		return
 	}
 	if !soaOnly {
-		s.log.Info("transferred", "zone", z.Name(), "serial", z.Serial(), "records", len(z.Records())+1, "to", client)
+		s.log.Info("transferred", "zone", z.Name(), "serial", z.SOA().Serial, "records", len(z.Records())+1, "to", client)
 	}
 }
 

@@ -33,23 +33,21 @@ type udpConn struct {
 	packets packetConn
 	from    func(oob []byte) []byte // as batches returns it
 
-	in, out   []ipv4.Message
-	next, got int // of in
-	queued    int // of out
-	buffers   [][]byte
-	request   request
+	in, out []ipv4.Message
+	pending []ipv4.Message // of in
+	queued  int            // of out
+	request request
 }
 
 func newUDPConn(c net.PacketConn, packets packetConn, s *Server, from func([]byte) []byte) *udpConn {
 	u := &udpConn{PacketConn: c, server: s, packets: packets, from: from,
-		in: make([]ipv4.Message, batch), out: make([]ipv4.Message, batch), buffers: make([][]byte, batch)}
+		in: make([]ipv4.Message, batch), out: make([]ipv4.Message, batch)}
 	for i := range batch {
 		u.in[i].Buffers = [][]byte{make([]byte, maxPacket)}
 		if from != nil {
 			u.in[i].OOB = make([]byte, 64)
 		}
-		u.buffers[i] = make([]byte, 0, udpSize)
-		u.out[i].Buffers = make([][]byte, 1)
+		u.out[i].Buffers = [][]byte{make([]byte, 0, udpSize)}
 	}
 	return u
 }
@@ -65,9 +63,9 @@ type peer struct {
 func (u *udpConn) ReadFrom(b []byte) (int, net.Addr, error) {
 	for {
 		now, state := u.server.now(), u.server.state()
-		for u.next < u.got {
-			m := &u.in[u.next]
-			u.next++
+		for len(u.pending) > 0 {
+			m := &u.pending[0]
+			u.pending = u.pending[1:]
 			addr := m.Addr.(*net.UDPAddr)
 			if packet := m.Buffers[0][:m.N]; !u.answer(state, m, packet, addr.AddrPort().Addr(), now) {
 				return copy(b, packet), &peer{UDPAddr: addr, oob: u.control(m)}, nil
@@ -78,7 +76,7 @@ func (u *udpConn) ReadFrom(b []byte) (int, net.Addr, error) {
 		if err != nil {
 			return 0, nil, err
 		}
-		u.next, u.got = 0, n
+		u.pending = u.in[:n]
 	}
 }
 
@@ -88,12 +86,11 @@ func (u *udpConn) answer(s *state, m *ipv4.Message, packet []byte, client netip.
 	if to := u.request.parse(packet); to != responder {
 		return to == nobody
 	}
-	reply := s.reply(u.buffers[u.queued][:0], &u.request, client, now)
+	out := &u.out[u.queued]
+	reply := s.reply(out.Buffers[0][:0], &u.request, client, now)
 	if reply == nil {
 		return true
 	}
-	out := &u.out[u.queued]
-	u.buffers[u.queued] = reply
 	out.Buffers[0], out.Addr, out.OOB = reply, m.Addr, u.control(m)
 	u.queued++
 	return true
@@ -149,10 +146,8 @@ func (u *udpConn) WriteTo(b []byte, addr net.Addr) (int, error) {
 	p := addr.(*peer)
 	client := p.AddrPort().Addr()
 	s := u.server.state()
-	if !p.signed && !s.trusted(client) && len(b) >= headerSize {
-		if s.limiter.allow(client, s.limiter.kind(int(b[3]&0xf), ""), u.server.now()) != pass {
-			return len(b), nil
-		}
+	if !p.signed && !s.trusted(client) && s.limiter.allow(client, s.limiter.kind(int(b[3]&maskRcode), ""), u.server.now()) != pass {
+		return len(b), nil
 	}
 	_, err := u.packets.WriteBatch([]ipv4.Message{{Buffers: [][]byte{b}, OOB: p.oob, Addr: p.UDPAddr}}, 0)
 	return len(b), err

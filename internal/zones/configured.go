@@ -74,7 +74,7 @@ func (s *Set) buildOne(z config.Zone, domains []address.Domain, previous *Set) (
 	serial := s.serials.highest
 	old := previous.Find(z.Name)
 	if old != nil {
-		serial = old.Serial()
+		serial = old.SOA().Serial
 	}
 	built, err := zone.New(z.Name, s.authority(own, serial), rrs)
 	if err == nil {

@@ -72,7 +72,7 @@ func (s *Set) serial(name string) (uint32, bool) {
 		return 0, false
 	}
 	if z := s.configured[origin]; z != nil {
-		return z.Serial(), true
+		return z.SOA().Serial, true
 	}
 	p, _ := s.catalogue.Named(d)
 	return s.serials.of(d, p), true
