@@ -135,6 +135,8 @@ func (z *Zone) check(h *dns.RR_Header) error {
 		return errors.New("the zone's name servers stand in the configuration, under name_server")
 	case h.Rrtype == dns.TypeNS && strings.HasPrefix(h.Name, "*."):
 		return errors.New("a wildcard cannot be delegated (RFC 4592 §4.2)")
+	case h.Rrtype == 0, h.Rrtype == dns.TypeOPT, 128 <= h.Rrtype && h.Rrtype <= 255:
+		return errors.New("is no record of a zone") // RFC 6895 §3.1
 	case h.Ttl > 1<<31-1:
 		return fmt.Errorf("has a TTL of %d; at most 2147483647 are allowed (RFC 2181 §8)", h.Ttl)
 	}
@@ -145,8 +147,6 @@ func (z *Zone) check(h *dns.RR_Header) error {
 		return errors.New("is not supported")
 	case dns.TypeRRSIG, dns.TypeNSEC, dns.TypeNSEC3, dns.TypeNSEC3PARAM, dns.TypeDNSKEY, dns.TypeCDS, dns.TypeCDNSKEY:
 		return errors.New("is of a signed zone; zones are served unsigned here")
-	case dns.TypeOPT, dns.TypeTSIG:
-		return errors.New("is no record of a zone")
 	}
 	return nil
 }
