@@ -32,7 +32,7 @@ type Queue struct {
 	writing int // lines that are being written, and dropped ones that are being told of
 }
 
-// New starts a queue in which so many octets may wait. Close ends it.
+// New starts a queue in which at most that many octets wait. Close ends it.
 func New(to io.Writer, octets int) *Queue {
 	q := &Queue{to: to, max: octets, wake: make(chan struct{}, 1), closed: make(chan struct{}), done: make(chan struct{})}
 	go q.run()
@@ -53,8 +53,8 @@ func (q *Queue) Write(text []byte) (int, error) {
 	return len(text), nil
 }
 
-// Close writes what waits, for so long at most. Its error says how many lines were
-// lost at the end.
+// Close writes what waits, but gives up after a time. Its error says how many lines
+// were lost at the end.
 func (q *Queue) Close(atMost time.Duration) error {
 	close(q.closed)
 	select {

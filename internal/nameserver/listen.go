@@ -65,12 +65,11 @@ func resolve(addr string) ([]netip.AddrPort, error) {
 	return []netip.AddrPort{netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())}, nil
 }
 
-// available tells whether the machine has the address family, and err is about
-// something else.
+// available is false if an error says that the machine lacks the address family.
 func available(err error) bool {
 	return !errors.Is(err, syscall.EAFNOSUPPORT) && !errors.Is(err, syscall.EADDRNOTAVAIL)
 }
 
-// networkOf returns the network that counts as one client: who has an address has
-// those around it.
+// networkOf returns the network that counts as one client: whoever has an address has
+// its neighbours too.
 func networkOf(a netip.Addr) netip.Prefix { return connlimit.NetworkOf(a, 24, 56) }

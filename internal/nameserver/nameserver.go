@@ -53,7 +53,7 @@ type state struct {
 	conf    config.DNS
 	log     *slog.Logger
 	cookies cookies
-	former  cookies   // of the secret before, which made the cookies that are still about
+	former  cookies   // by the secret before: checks what that made in its last hour
 	drawn   time.Time // when the secret of cookies was
 	limiter *limiter
 	keys    map[string]config.Key

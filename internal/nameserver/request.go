@@ -73,8 +73,9 @@ func (r *request) parse(m []byte) route {
 
 // parseQuery reads what a query may have: a question, for an IXFR an SOA record (RFC
 // 1995 §3), an OPT record, and a signature as the last record (RFC 8945 §5.1). The
-// question may lack if there is OPT (RFC 7873 §5.4). Anything else is malformed, but
-// for octets behind all that the header counts.
+// question may be missing if there is OPT (RFC 7873 §5.4; NSD asks for no cookie
+// either). Octets behind all that the header counts are ignored; anything else is
+// malformed.
 func (r *request) parseQuery(m []byte) (signed, ok bool) {
 	questions, answers := binary.BigEndian.Uint16(m[4:]), binary.BigEndian.Uint16(m[6:])
 	authorities, additional := binary.BigEndian.Uint16(m[8:]), binary.BigEndian.Uint16(m[10:])

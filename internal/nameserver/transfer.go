@@ -25,7 +25,11 @@ func (s *Server) transfer(w dns.ResponseWriter, m *dns.Msg, st *state, client ne
 	switch {
 	case !st.mayTransfer(client, m.IsTsig()):
 		if s.refusals.pass(s.now()) {
-			s.log.Warn("transfer refused: neither the address nor a key is configured for it", "zone", zoneName(z), "from", client)
+			zone := "" // never the name that a stranger asked for
+			if z != nil {
+				zone = z.Name()
+			}
+			s.log.Warn("transfer refused: neither the address nor a key is configured for it", "zone", zone, "from", client)
 		}
 		fallthrough
 	case z == nil, udp && q.Qtype == dns.TypeAXFR:
@@ -53,14 +57,6 @@ func (s *state) mayTransfer(client netip.Addr, verified *dns.TSIG) bool {
 	return verified != nil || slices.ContainsFunc(s.conf.Secondaries, func(secondary config.Secondary) bool {
 		return secondary.Key == "" && secondary.Address.Addr() == client
 	})
-}
-
-// zoneName is what the log says: never the name that a stranger asked for.
-func zoneName(z *zone.Zone) string {
-	if z == nil {
-		return ""
-	}
-	return z.Name()
 }
 
 // upToDate tells whether the serial that the client sends with its question is ours

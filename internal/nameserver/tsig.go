@@ -12,7 +12,7 @@ import (
 )
 
 // tsig signs and verifies with the keys of the current configuration (RFC 8945).
-// The library always has one: without a provider it takes every signature for good.
+// The library always has one: without a provider it accepts every signature.
 type tsig struct{ *Server }
 
 var hashes = map[string]func() hash.Hash{

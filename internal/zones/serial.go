@@ -21,7 +21,7 @@ type serials struct {
 	common    uint32            // of name servers, timers and what else all zones share
 	providers map[string]uint32 // by ID: of the records that a provider's settings make
 	moved     map[string]uint32 // by domain, if it came to its provider or out of a configured zone since the start
-	highest   uint32            // of all, these and those before: what changes now gets it
+	highest   uint32            // of this set and all before it; what has changed now gets it
 }
 
 func newSerials(s, previous *Set, now uint32) serials {
