@@ -40,7 +40,7 @@ func newSerials(s, previous *Set, now uint32) serials {
 	}
 	for _, p := range s.own {
 		out.providers[p.ID] = out.highest
-		if q := before[p.ID]; q != nil && sameRecords(p, q, s.options) {
+		if q := before[p.ID]; q != nil && text(zone.Records(p, sample, s.options)) == text(zone.Records(q, sample, s.options)) {
 			out.providers[p.ID] = old.providers[p.ID]
 		}
 	}
@@ -102,11 +102,6 @@ func sameCommon(a, b *Set) bool {
 
 // sample is a domain that nobody has (RFC 2606 §2).
 var sample = address.Domain{ASCII: "sample.invalid", Unicode: "sample.invalid"}
-
-// sameRecords tells whether two providers have the same records.
-func sameRecords(a, b *settings.Provider, o zone.Options) bool {
-	return text(zone.Records(a, sample, o)) == text(zone.Records(b, sample, o))
-}
 
 func text(rrs []dns.RR) string {
 	var b strings.Builder
