@@ -27,12 +27,12 @@ func (s *state) respond(dst []byte, r *request, udp bool, client netip.Addr, now
 	var buf [optSize]byte
 	opt, rcode, known := s.opt(buf[:0], r, client, now)
 	start := len(dst)
-	if rcode == dns.RcodeSuccess && r.name != nil && r.class != dns.ClassINET {
-		rcode = dns.RcodeRefused // version.bind CH for one
-	}
-	if rcode != dns.RcodeSuccess || r.name == nil {
+	switch {
+	case rcode != dns.RcodeSuccess, r.name == nil:
 		dst, kind = r.bare(dst, uint16(rcode)&maskRcode), uint64(rcode)
-	} else {
+	case r.class != dns.ClassINET:
+		dst, kind = r.bare(dst, dns.RcodeRefused), dns.RcodeRefused // version.bind CH for one
+	default:
 		a := s.answer(r)
 		dst, kind = a.appendTo(dst, r, limit-len(opt)), a.kind
 	}
