@@ -30,17 +30,18 @@ func (z *Zone) Answer(q dns.Question) Answer {
 	}
 	a := Answer{Authoritative: true}
 	for range maxChain {
-		if cut, ok := z.cut(name, q.Qtype); ok {
-			z.refer(&a, cut)
+		if ns := z.cut(name, q.Qtype); ns != nil {
+			a.Authoritative = len(a.Answer) > 0 // of an alias that led here (RFC 1034 §4.3.1)
+			a.Referral = true
+			a.Authority = ns
+			a.Additional = z.additional(ns) // RFC 9471
 			return a
 		}
 		n, source, ok := z.find(name)
 		if !ok {
 			a.Rcode = dns.RcodeNameError // of the last name in the chain (RFC 6604 §3)
-			a.Authority = z.negative()
-			return a
 		}
-		a.Wildcard = a.Wildcard || source != name
+		a.Wildcard = a.Wildcard || ok && source != name
 		if cname := n[dns.TypeCNAME]; cname != nil && q.Qtype != dns.TypeCNAME {
 			alias := at(cname, source, name)
 			a.Answer = append(a.Answer, alias...)
@@ -76,25 +77,15 @@ func minimal(name string) dns.RR {
 	return &dns.HINFO{Hdr: dns.RR_Header{Name: name, Rrtype: dns.TypeHINFO, Class: dns.ClassINET, Ttl: 3789}, Cpu: "RFC8482"}
 }
 
-// cut returns the delegation at or above a name. At the cut itself, DS is ours
-// to answer (RFC 4035 §3.1.4.1).
-func (z *Zone) cut(name string, qtype uint16) ([]dns.RR, bool) {
-	var found []dns.RR
+// cut returns the NS records of the delegation at or above a name; nil: there is none.
+// At the cut itself, DS is ours to answer (RFC 4035 §3.1.4.1).
+func (z *Zone) cut(name string, qtype uint16) (ns []dns.RR) {
 	for above := name; above != z.origin; above = Parent(above) {
-		if ns := z.nodes[above][dns.TypeNS]; ns != nil && (above != name || qtype != dns.TypeDS) {
-			found = ns // and goes on: the delegation nearest to the apex counts
+		if set := z.nodes[above][dns.TypeNS]; set != nil && (above != name || qtype != dns.TypeDS) {
+			ns = set // and goes on: the delegation nearest to the apex counts
 		}
 	}
-	return found, found != nil
-}
-
-// refer points to the name servers of a delegation, with the addresses that
-// stand in this zone (RFC 9471).
-func (z *Zone) refer(a *Answer, ns []dns.RR) {
-	a.Authoritative = len(a.Answer) > 0 // of an alias that led here (RFC 1034 §4.3.1)
-	a.Referral = true
-	a.Authority = ns
-	a.Additional = z.additional(ns)
+	return ns
 }
 
 // find returns the node of a name, or of the wildcard that stands for it
@@ -103,13 +94,13 @@ func (z *Zone) find(name string) (n node, source string, ok bool) {
 	if n, ok := z.nodes[name]; ok {
 		return n, name, true
 	}
-	for encloser := Parent(name); ; encloser = Parent(encloser) {
-		if _, exists := z.nodes[encloser]; exists {
-			source = "*." + encloser
-			n, ok = z.nodes[source]
-			return n, source, ok
-		}
+	encloser := Parent(name)
+	for z.nodes[encloser] == nil {
+		encloser = Parent(encloser)
 	}
+	source = "*." + encloser
+	n, ok = z.nodes[source]
+	return n, source, ok
 }
 
 // at returns records under the name that was asked for. Those of a wildcard are

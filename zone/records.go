@@ -200,10 +200,8 @@ func (r *records) deniable(l serviceLabel, servers []settings.Server) bool {
 		switch {
 		case s.Protocol != l.protocol:
 			return false
-		case l.label == "_submission": // FairEmail and aerc ask for it before the labels of TLS
-			return true
-		case l.label == "_sieve": // the only label, whatever the socket type
-			return true
+		case l.label == "_submission", l.label == "_sieve":
+			return true // FairEmail and aerc ask for the one before _submissions; the other has no TLS label
 		case l.socketType == settings.STARTTLS:
 			return s.SocketType != settings.SSL // the label is that of clear text too (RFC 6186 §3.1)
 		}

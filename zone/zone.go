@@ -8,9 +8,9 @@
 package zone
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -42,8 +42,7 @@ type Zone struct {
 	origin  string
 	soa     *dns.SOA
 	nodes   map[string]node
-	records []dns.RR        // as they are transferred, the SOA first
-	seen    map[string]bool // records that are in, as text; nil once the zone is made
+	records []dns.RR // as they are transferred, the SOA first
 }
 
 // node has what exists at one name. A node without record sets is an empty
@@ -56,52 +55,46 @@ type node map[uint16][]dns.RR
 // name servers in the zone that have no address, and types that need what this
 // server does not do.
 func New(origin string, a Authority, rrs []dns.RR) (*Zone, error) {
-	z := &Zone{origin: dns.CanonicalName(origin), nodes: make(map[string]node), seen: make(map[string]bool)}
-	ttl := a.TTL
-	if ttl == 0 {
-		ttl = DefaultTTL
-	}
-	negative := a.NegativeTTL
-	if negative == 0 {
-		negative = DefaultNegativeTTL
-	}
-	mailbox := a.Mailbox
-	if mailbox == "" {
-		mailbox = "hostmaster." + z.origin
-	}
+	z := &Zone{origin: dns.CanonicalName(origin)}
 	if len(a.NameServers) == 0 {
 		return nil, fmt.Errorf("the zone %s has no name server", z.Name())
 	}
+	mailbox := cmp.Or(a.Mailbox, "hostmaster."+z.origin)
 	for _, name := range append([]string{z.origin, mailbox}, a.NameServers...) {
 		if _, ok := dns.IsDomainName(name); !ok || len(name) > MaxName {
 			return nil, fmt.Errorf("%s is no name, or too long for one", name)
 		}
 	}
+	header := dns.RR_Header{Name: z.origin, Rrtype: dns.TypeSOA, Class: dns.ClassINET, Ttl: cmp.Or(a.TTL, DefaultTTL)}
 	z.soa = &dns.SOA{
-		Hdr: dns.RR_Header{Name: z.origin, Rrtype: dns.TypeSOA, Class: dns.ClassINET, Ttl: ttl},
-		Ns:  a.NameServers[0], Mbox: mailbox, Serial: a.Serial,
-		Refresh: refresh, Retry: retry, Expire: expire, Minttl: negative,
+		Hdr: header, Ns: a.NameServers[0], Mbox: mailbox, Serial: a.Serial,
+		Refresh: refresh, Retry: retry, Expire: expire, Minttl: cmp.Or(a.NegativeTTL, DefaultNegativeTTL),
 	}
-	z.insert(z.soa)
+	z.records = []dns.RR{z.soa}
+	header.Rrtype = dns.TypeNS
 	for _, ns := range a.NameServers {
-		z.insert(&dns.NS{Hdr: dns.RR_Header{Name: z.origin, Rrtype: dns.TypeNS, Class: dns.ClassINET, Ttl: ttl}, Ns: dns.CanonicalName(ns)})
+		z.records = append(z.records, &dns.NS{Hdr: header, Ns: dns.CanonicalName(ns)})
 	}
 	var errs []error
 	for _, rr := range rrs {
 		rr = dns.Copy(rr)
-		rr.Header().Name = dns.CanonicalName(rr.Header().Name)
-		if err := z.check(rr); err != nil {
-			errs = append(errs, &RecordError{rr.Header().Name, rr.Header().Rrtype, err})
+		h := rr.Header()
+		h.Name = dns.CanonicalName(h.Name)
+		if err := z.check(h); err != nil {
+			errs = append(errs, &RecordError{h.Name, h.Rrtype, err})
 			continue
 		}
+		z.records = append(z.records, rr)
+	}
+	z.nodes = map[string]node{z.origin: {}}
+	z.records = dns.Dedup(z.records, nil)
+	slices.SortStableFunc(z.records, compareRecords)
+	for _, rr := range z.records {
 		z.insert(rr)
 	}
-	errs = append(errs, z.checkNodes()...)
-	if len(errs) > 0 {
+	if errs = append(errs, z.checkSets()...); len(errs) > 0 {
 		return nil, errors.Join(errs...)
 	}
-	z.sort()
-	z.seen = nil
 	return z, nil
 }
 
@@ -120,89 +113,55 @@ func (e *RecordError) Unwrap() error { return e.Err }
 // Name returns the zone's name without its final dot.
 func (z *Zone) Name() string { return strings.TrimSuffix(z.origin, ".") }
 
-// Serial returns the SOA's serial.
-func (z *Zone) Serial() uint32 { return z.soa.Serial }
-
-// SOA returns the zone's SOA record.
-func (z *Zone) SOA() dns.RR { return z.soa }
+// SOA returns the zone's SOA record, which must not be changed.
+func (z *Zone) SOA() *dns.SOA { return z.soa }
 
 // Records returns every record, the SOA first and only once. The slice must not
 // be changed.
 func (z *Zone) Records() []dns.RR { return z.records }
 
-// WithSerial returns the same zone with another serial.
-func (z *Zone) WithSerial(serial uint32) *Zone {
-	out, soa := *z, *z.soa
-	soa.Serial = serial
-	out.soa = &soa
-	out.records = append([]dns.RR{&soa}, z.records[1:]...)
-	out.nodes = maps.Clone(z.nodes)
-	out.nodes[z.origin] = maps.Clone(z.nodes[z.origin])
-	out.nodes[z.origin][dns.TypeSOA] = out.records[:1:1]
-	return &out
-}
-
 // maxSet is how many octets the records of one name and type may have: what a
 // message holds (RFC 1035 §4.2.2), less the question, OPT and a signature.
 const maxSet = dns.MaxMsgSize - 1024
 
-// refused has the types that a zone cannot hold, with the reason.
-var refused = map[uint16]string{
-	dns.TypeSOA:        "is made by the server",
-	dns.TypeDNAME:      "is not supported",
-	dns.TypeRRSIG:      "is of a signed zone; zones are served unsigned here",
-	dns.TypeNSEC:       "is of a signed zone; zones are served unsigned here",
-	dns.TypeNSEC3:      "is of a signed zone; zones are served unsigned here",
-	dns.TypeNSEC3PARAM: "is of a signed zone; zones are served unsigned here",
-	dns.TypeDNSKEY:     "is of a signed zone; zones are served unsigned here",
-	dns.TypeCDS:        "is of a signed zone; zones are served unsigned here",
-	dns.TypeCDNSKEY:    "is of a signed zone; zones are served unsigned here",
-	dns.TypeOPT:        "is no record of a zone",
-	dns.TypeTSIG:       "is no record of a zone",
-}
-
-func (z *Zone) check(rr dns.RR) error {
-	h := rr.Header()
+// check says why a record has no place in the zone.
+func (z *Zone) check(h *dns.RR_Header) error {
 	switch {
 	case !dns.IsSubDomain(z.origin, h.Name):
 		return fmt.Errorf("lies outside of the zone %s", z.Name())
 	case h.Class != dns.ClassINET:
 		return fmt.Errorf("has the class %s; IN is allowed", dns.Class(h.Class))
-	case refused[h.Rrtype] != "":
-		return errors.New(refused[h.Rrtype])
 	case h.Rrtype == dns.TypeNS && h.Name == z.origin:
 		return errors.New("the zone's name servers stand in the configuration, under name_server")
 	case h.Rrtype == dns.TypeNS && strings.HasPrefix(h.Name, "*."):
 		return errors.New("a wildcard cannot be delegated (RFC 4592 §4.2)")
+	case h.Rrtype == 0, h.Rrtype == dns.TypeOPT, 128 <= h.Rrtype && h.Rrtype <= 255:
+		return errors.New("is no record of a zone") // RFC 6895 §3.1
 	case h.Ttl > 1<<31-1:
 		return fmt.Errorf("has a TTL of %d; at most 2147483647 are allowed (RFC 2181 §8)", h.Ttl)
+	}
+	switch h.Rrtype {
+	case dns.TypeSOA:
+		return errors.New("is made by the server")
+	case dns.TypeDNAME:
+		return errors.New("is not supported")
+	case dns.TypeRRSIG, dns.TypeNSEC, dns.TypeNSEC3, dns.TypeNSEC3PARAM, dns.TypeDNSKEY, dns.TypeCDS, dns.TypeCDNSKEY:
+		return errors.New("is of a signed zone; zones are served unsigned here")
 	}
 	return nil
 }
 
-// insert enters a record and the names above it, unless the record is there already.
+// insert enters a record and the names above it.
 func (z *Zone) insert(rr dns.RR) {
-	name := rr.Header().Name
-	for above := name; ; {
-		if z.nodes[above] == nil {
-			z.nodes[above] = make(node)
-		}
-		if above == z.origin {
-			break
-		}
-		above = Parent(above)
+	h := rr.Header()
+	for name := h.Name; z.nodes[name] == nil; name = Parent(name) {
+		z.nodes[name] = make(node)
 	}
-	t := rr.Header().Rrtype
-	set := z.nodes[name][t]
+	set := z.nodes[h.Name][h.Rrtype]
 	if len(set) > 0 {
-		rr.Header().Ttl = set[0].Header().Ttl // one TTL a record set (RFC 2181 §5.2)
+		h.Ttl = set[0].Header().Ttl // one TTL a record set (RFC 2181 §5.2)
 	}
-	text := rr.String()
-	if z.seen[text] {
-		return
-	}
-	z.seen[text] = true
-	z.nodes[name][t] = append(set, rr)
+	z.nodes[h.Name][h.Rrtype] = append(set, rr)
 }
 
 // Parent returns the name one label up.
@@ -214,27 +173,30 @@ func Parent(name string) string {
 	return name[next:]
 }
 
-// checkNodes looks for what no single record shows.
-func (z *Zone) checkNodes() []error {
+// checkSets looks for what no single record shows.
+func (z *Zone) checkSets() []error {
 	var errs []error
-	for _, name := range z.names() {
+	for _, rr := range z.records {
+		name, t := rr.Header().Name, rr.Header().Rrtype
 		n := z.nodes[name]
-		for t, set := range n {
-			size := 0
-			for _, rr := range set {
-				size += dns.Len(rr) - len(name) + 1 // the name is written once; then a pointer stands for it
-			}
-			if size > maxSet {
-				errs = append(errs, &RecordError{name, t, fmt.Errorf("the %d records have %d octets; at most %d fit into an answer", len(set), size, maxSet)})
-			}
+		set := n[t]
+		if rr != set[0] {
+			continue // each set once
 		}
-		switch cname := n[dns.TypeCNAME]; {
-		case len(cname) > 1:
-			errs = append(errs, &RecordError{name, dns.TypeCNAME, fmt.Errorf("there are %d; a name has one (RFC 2181 §10.1)", len(cname))})
-		case cname != nil && name == z.origin:
-			errs = append(errs, &RecordError{name, dns.TypeCNAME, errors.New("cannot stand at the top of a zone, beside SOA and NS (RFC 1034 §3.6.2); give the service's addresses")})
-		case cname != nil && len(n) > 1:
-			errs = append(errs, &RecordError{name, dns.TypeCNAME, errors.New("other records stand at the name (RFC 1034 §3.6.2)")})
+		size := 0
+		for _, rr := range set {
+			size += dns.Len(rr) - len(name) + 1 // the name is written once; then a pointer stands for it
+		}
+		switch {
+		case size > maxSet:
+			errs = append(errs, &RecordError{name, t, fmt.Errorf("the %d records have %d octets; at most %d fit into an answer", len(set), size, maxSet)})
+		case t != dns.TypeCNAME:
+		case len(set) > 1:
+			errs = append(errs, &RecordError{name, t, fmt.Errorf("there are %d; a name has one (RFC 2181 §10.1)", len(set))})
+		case name == z.origin:
+			errs = append(errs, &RecordError{name, t, errors.New("cannot stand at the top of a zone, beside SOA and NS (RFC 1034 §3.6.2); give the service's addresses")})
+		case len(n) > 1:
+			errs = append(errs, &RecordError{name, t, errors.New("other records stand at the name (RFC 1034 §3.6.2)")})
 		}
 	}
 	for _, rr := range z.nodes[z.origin][dns.TypeNS] {
@@ -261,39 +223,18 @@ func (z *Zone) CheckTargets() error {
 			continue
 		}
 		seen[target] = true
-		if _, delegated := z.cut(target, dns.TypeA); delegated {
-			continue
-		}
 		// RFC 2782 forbids an alias there, but clients follow it.
-		if n, _, _ := z.find(target); n[dns.TypeA] == nil && n[dns.TypeAAAA] == nil && n[dns.TypeCNAME] == nil {
+		if n, _, _ := z.find(target); z.cut(target, dns.TypeA) == nil && n[dns.TypeA] == nil && n[dns.TypeAAAA] == nil && n[dns.TypeCNAME] == nil {
 			errs = append(errs, fmt.Errorf("%s leads to %s, which lies in the zone %s and has no address there; the records of a zone that is set by name can give it one", strings.TrimSuffix(srv.Hdr.Name, "."), strings.TrimSuffix(target, "."), z.Name()))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-func (z *Zone) names() []string {
-	names := make([]string, 0, len(z.nodes))
-	for name := range z.nodes {
-		names = append(names, name)
-	}
-	slices.SortFunc(names, compareNames)
-	return names
-}
-
-// sort puts the records into the order in which they are transferred and printed.
-func (z *Zone) sort() {
-	for _, name := range z.names() {
-		n := z.nodes[name]
-		types := make([]uint16, 0, len(n))
-		for t := range n {
-			types = append(types, t)
-		}
-		slices.SortFunc(types, func(a, b uint16) int { return order(a) - order(b) })
-		for _, t := range types {
-			z.records = append(z.records, n[t]...)
-		}
-	}
+// compareRecords has the order in which records are transferred and printed.
+func compareRecords(a, b dns.RR) int {
+	x, y := a.Header(), b.Header()
+	return cmp.Or(compareNames(x.Name, y.Name), order(x.Rrtype)-order(y.Rrtype))
 }
 
 // order puts SOA and NS before the other types.
@@ -310,6 +251,9 @@ func order(t uint16) int {
 // compareNames sorts names from the right-most label on (RFC 4034 §6.1), so that
 // a zone's apex is first.
 func compareNames(a, b string) int {
+	if a == b {
+		return 0
+	}
 	as, bs := dns.SplitDomainName(a), dns.SplitDomainName(b)
 	for i := 1; i <= min(len(as), len(bs)); i++ {
 		if c := strings.Compare(as[len(as)-i], bs[len(bs)-i]); c != 0 {

@@ -20,9 +20,8 @@ type Bounds struct {
 	PerNetwork int
 	// Network returns the network that counts as one client.
 	Network func(netip.Addr) netip.Prefix
-	// WriteTimeout is for a server that does not set states, and does not itself end
-	// a connection whose client does not read: each write counts as an answer and may
-	// take so long.
+	// WriteTimeout ends a connection whose client does not read, and has each write
+	// count as an answer; 0: the server sets deadlines and states by itself.
 	WriteTimeout time.Duration
 }
 
@@ -104,8 +103,8 @@ func (l *Limit) enter(conn net.Conn) *Conn {
 	return c
 }
 
-// network returns the network that an address counts for, or none if it is not
-// bound.
+// network returns the network that an address counts for; zero: PerNetwork does not
+// hold for it.
 func (l *Limit) network(a net.Addr) netip.Prefix {
 	tcp, ok := a.(*net.TCPAddr)
 	if !ok {
@@ -146,15 +145,11 @@ func (l *Limit) leave(c *Conn) {
 // NetworkOf returns the network around an address, by the length of its prefix in
 // IPv4 and in IPv6.
 func NetworkOf(a netip.Addr, bits4, bits6 int) netip.Prefix {
-	a = a.Unmap().WithZone("")
 	bits := bits6
-	if a.Is4() {
+	if a = a.Unmap(); a.Is4() {
 		bits = bits4
 	}
-	p, err := a.Prefix(bits)
-	if err != nil {
-		return netip.Prefix{}
-	}
+	p, _ := a.Prefix(bits)
 	return p
 }
 

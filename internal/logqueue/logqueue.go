@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 )
@@ -26,18 +27,12 @@ type Queue struct {
 	done   chan struct{} // closed when the last line is written
 
 	mu      sync.Mutex
-	waiting batch
+	waiting []byte
 	dropped int // lines of which the log does not tell yet
 	writing int // lines that are being written, and dropped ones that are being told of
 }
 
-// batch is what is written at once.
-type batch struct {
-	text  []byte
-	lines int
-}
-
-// New starts a queue in which so many octets may wait. Close ends it.
+// New starts a queue in which at most that many octets wait. Close ends it.
 func New(to io.Writer, octets int) *Queue {
 	q := &Queue{to: to, max: octets, wake: make(chan struct{}, 1), closed: make(chan struct{}), done: make(chan struct{})}
 	go q.run()
@@ -46,22 +41,20 @@ func New(to io.Writer, octets int) *Queue {
 
 // Write queues lines. It returns no error.
 func (q *Queue) Write(text []byte) (int, error) {
-	lines := bytes.Count(text, newline)
 	q.mu.Lock()
 	// Once one is dropped all are, until there is room: the log has one gap, not many.
-	if q.dropped > 0 || len(q.waiting.text)+len(text) > q.max {
-		q.dropped += lines
+	if q.dropped > 0 || len(q.waiting)+len(text) > q.max {
+		q.dropped += bytes.Count(text, newline)
 	} else {
-		q.waiting.text = append(q.waiting.text, text...)
-		q.waiting.lines += lines
+		q.waiting = append(q.waiting, text...)
 	}
 	q.mu.Unlock()
 	q.signal()
 	return len(text), nil
 }
 
-// Close writes what waits, for so long at most. Its error says how many lines were
-// lost at the end.
+// Close writes what waits, but gives up after a time. Its error says how many lines
+// were lost at the end.
 func (q *Queue) Close(atMost time.Duration) error {
 	close(q.closed)
 	select {
@@ -70,7 +63,7 @@ func (q *Queue) Close(atMost time.Duration) error {
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if lost := q.waiting.lines + q.writing + q.dropped; lost > 0 {
+	if lost := bytes.Count(q.waiting, newline) + q.writing + q.dropped; lost > 0 {
 		return fmt.Errorf("the last %d lines of the log were lost", lost)
 	}
 	return nil
@@ -94,47 +87,47 @@ func (q *Queue) run() {
 		case <-q.closed:
 			closing = true
 		}
-		b, dropped := q.take(spare, torn)
-		if len(b.text) > 0 {
-			n, err := q.to.Write(b.text)
-			q.count(b, n, dropped)
+		text := q.take(spare, torn)
+		if len(text) > 0 {
+			n, err := q.to.Write(text)
+			q.count(text, n)
 			if n > 0 {
-				torn = b.text[n-1] != newline[0]
+				torn = text[n-1] != newline[0]
 			}
 			if err != nil {
 				q.pause()
 			}
 		}
-		spare = b.text[:0]
+		spare = text[:0]
 	}
 }
 
-// take returns what waits, and how many dropped lines its last line reports.
-func (q *Queue) take(spare []byte, torn bool) (b batch, dropped int) {
+// take returns what waits, and behind it a line about those that were dropped.
+func (q *Queue) take(spare []byte, torn bool) []byte {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	b, dropped = q.waiting, q.dropped
-	q.waiting, q.dropped, q.writing = batch{text: spare}, 0, b.lines+dropped
+	text, dropped := q.waiting, q.dropped
+	q.waiting, q.dropped, q.writing = spare, 0, bytes.Count(text, newline)+dropped
 	if dropped > 0 {
 		var told bytes.Buffer
 		slog.New(slog.NewTextHandler(&told, nil)).Warn("log lines dropped", "count", dropped)
-		b.text = append(b.text, told.Bytes()...)
+		text = append(text, told.Bytes()...)
 	}
-	if torn && len(b.text) > 0 {
-		b.text = append([]byte("\n"), b.text...)
+	if torn && len(text) > 0 {
+		text = slices.Insert(text, 0, newline...)
 	}
-	return b, dropped
+	return text
 }
 
-// count notes what became of a batch of which n octets were written.
-func (q *Queue) count(b batch, n, dropped int) {
+// count notes what became of a text of which n octets were written.
+func (q *Queue) count(text []byte, n int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.writing = 0
-	if n < len(b.text) {
-		whole := bytes.TrimPrefix(b.text[:n], newline) // which ends a torn line
-		q.dropped += dropped + max(0, b.lines-bytes.Count(whole, newline))
+	if n < len(text) {
+		whole := bytes.TrimPrefix(text[:n], newline) // which ends a torn line
+		q.dropped += q.writing - bytes.Count(whole, newline)
 	}
+	q.writing = 0
 }
 
 // pause waits after an error, and then lets the lines that were dropped be told of.

@@ -88,7 +88,7 @@ func startOurs(b *testing.B) string {
 // on as many sockets.
 func startByLibrary(b *testing.B) string {
 	s := quiet(b, Config{Zones: zoneSet(b, family, nil), RateLimit: 50})
-	tcp, udp, err := open("127.0.0.1:0")
+	tcp, udp, err := open([]netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -28,7 +28,10 @@ const (
 // proves that the client gets what is sent to its address.
 type cookies struct{ k0, k1 uint64 }
 
-// newCookies draws a secret, which lasts as long as the process.
+// secretAge is how long a secret makes cookies (RFC 7873 §7.1: 26 hours at most).
+const secretAge = 24 * time.Hour
+
+// newCookies draws a secret.
 func newCookies() cookies {
 	var secret [16]byte
 	rand.Read(secret[:])
@@ -58,14 +61,7 @@ func (c cookies) appendTo(dst, client []byte, addr netip.Addr, now time.Time) []
 // hash is SipHash-2-4 of client cookie, version, reserved, timestamp and address.
 func (c cookies) hash(head []byte, addr netip.Addr) uint64 {
 	var buf [clientCookieSize + 8 + 16]byte
-	m := append(buf[:0], head...)
-	if addr = addr.Unmap(); addr.Is4() {
-		ip := addr.As4()
-		m = append(m, ip[:]...)
-	} else {
-		ip := addr.As16()
-		m = append(m, ip[:]...)
-	}
+	m, _ := addr.Unmap().WithZone("").AppendBinary(append(buf[:0], head...)) // it has no error
 	return siphash.Hash(c.k0, c.k1, m)
 }
 

@@ -1,7 +1,7 @@
 package nameserver
 
 import (
-	"net"
+	"fmt"
 	"net/netip"
 	"runtime/debug"
 
@@ -13,14 +13,15 @@ import (
 func (s *Server) ServeDNS(w dns.ResponseWriter, m *dns.Msg) {
 	defer s.recovered(new(bool))
 	st := s.state()
-	client, udp := clientOf(w)
+	client := w.RemoteAddr().(interface{ AddrPort() netip.AddrPort }).AddrPort().Addr().Unmap()
+	p, udp := w.RemoteAddr().(*peer)
 	signature := m.IsTsig()
 	if signature != nil {
 		if w.TsigStatus() != nil {
 			s.refuseSignature(w, m, signature)
 			return
 		}
-		if p, ok := w.RemoteAddr().(*peer); ok {
+		if udp {
 			p.signed = true
 		}
 	}
@@ -83,20 +84,10 @@ func (s *Server) refuseSignature(w dns.ResponseWriter, m *dns.Msg, request *dns.
 		// The library has compared with the machine's clock. The reply is signed and
 		// has our time, so that the client's clock can be put right (RFC 8945 §5.2.3).
 		answer.Error = dns.RcodeBadTime
-		answer.OtherLen, answer.OtherData = 6, hexTime(s.now())
+		answer.OtherLen, answer.OtherData = 6, fmt.Sprintf("%012X", s.now().Unix()) // 48 bits
 		answer.TimeSigned = request.TimeSigned
 	default:
 		answer.Error = dns.RcodeBadSig
 	}
 	w.WriteMsg(reply)
-}
-
-func clientOf(w dns.ResponseWriter) (client netip.Addr, udp bool) {
-	switch a := w.RemoteAddr().(type) {
-	case *peer:
-		return a.AddrPort().Addr().Unmap(), true
-	case *net.TCPAddr:
-		return a.AddrPort().Addr().Unmap(), false
-	}
-	return netip.Addr{}, false
 }

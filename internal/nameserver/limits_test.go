@@ -445,3 +445,53 @@ func soakOnce(s *Server, network string, random *rand.Rand) (noise int, err erro
 		}
 	}
 }
+
+// An answer that is too long for UDP takes no more room than one that fits: each of a
+// socket's buffers would grow to it.
+func TestLongAnswerKeepsBuffer(t *testing.T) {
+	s := quiet(t, Config{Zones: zoneSet(t, family, nil)})
+	for name, qtype := range map[string]uint16{"huge.example.com.": dns.TypeTXT, "many.example.com.": dns.TypeSRV, "x.lab.example.com.": dns.TypeA} {
+		packet, err := question(name, qtype).Pack()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var r request
+		if r.parse(packet) != responder {
+			t.Fatalf("%s: no plain query", name)
+		}
+		reply := s.state().reply(make([]byte, 0, 512), &r, netip.MustParseAddr("192.0.2.1"), s.now())
+		if len(reply) == 0 || cap(reply) > 512 {
+			t.Errorf("%s: %d octets in a buffer of %d", name, len(reply), cap(reply))
+		}
+	}
+}
+
+// A secret makes cookies for a day; those that it made last are still good behind it.
+func TestCookieSecretIsReplaced(t *testing.T) {
+	s := quiet(t, Config{Zones: zoneSet(t, family, nil)})
+	client := netip.MustParseAddr("192.0.2.1")
+	now := time.Unix(1_800_000_000, 0)
+	s.now = func() time.Time { return now }
+	ask := func(cookie []byte) (reply []byte, known bool) {
+		r := request{name: []byte("\x07example\x03com\x00"), qtype: dns.TypeMX, class: dns.ClassINET, edns: true, size: udpSize, cookie: cookie}
+		reply, _, known = s.state().respond(nil, &r, true, client, now)
+		return reply[len(reply)-cookieSize:], known
+	}
+	first, known := ask([]byte("abcdefgh"))
+	if known {
+		t.Error("a client without a server cookie is known")
+	}
+	now = now.Add(24*time.Hour - time.Minute)
+	last, _ := ask([]byte("abcdefgh"))
+	now = now.Add(2 * time.Minute)
+	if _, known := ask(last); !known {
+		t.Error("a cookie of 2 minutes is not good any more")
+	}
+	now = now.Add(-24*time.Hour - time.Minute) // what the first secret made then, another one makes otherwise
+	if again, _ := ask([]byte("abcdefgh")); bytes.Equal(again, first) {
+		t.Error("the secret is the same after a day")
+	}
+	if _, known := ask(cookies{}.appendTo(nil, []byte("abcdefgh"), client, now)); known {
+		t.Error("a secret of zeros is good")
+	}
+}

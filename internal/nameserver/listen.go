@@ -5,15 +5,14 @@ import (
 	"errors"
 	"net"
 	"net/netip"
-	"strconv"
 	"syscall"
 
 	"milepost/internal/connlimit"
 )
 
-// open opens an address for TCP and UDP. TCP comes first: it shares the port with no
-// other program, so one that has it is noticed.
-func open(addr string) (tcp []net.Listener, udp []*net.UDPConn, err error) {
+// open opens addresses of one port for TCP and UDP. TCP comes first: it shares the
+// port with no other program, so one that has it is noticed.
+func open(addrs []netip.AddrPort) (tcp []net.Listener, udp []*net.UDPConn, err error) {
 	defer func() {
 		if err != nil {
 			for _, l := range tcp {
@@ -22,16 +21,16 @@ func open(addr string) (tcp []net.Listener, udp []*net.UDPConn, err error) {
 			for _, c := range udp {
 				c.Close()
 			}
-			tcp, udp = nil, nil
 		}
 	}()
-	networks, hosts, port, err := split(addr)
-	if err != nil {
-		return nil, nil, err
-	}
 	shared := net.ListenConfig{Control: sharePort}
-	for i, network := range networks {
-		l, err := net.Listen("tcp"+network, net.JoinHostPort(hosts[i], port))
+	port := addrs[0].Port()
+	for i, addr := range addrs {
+		network := "6"
+		if addr.Addr().Is4() {
+			network = "4"
+		}
+		l, err := net.Listen("tcp"+network, netip.AddrPortFrom(addr.Addr(), port).String())
 		if err != nil {
 			if i > 0 && !available(err) {
 				break // a machine without IPv6
@@ -39,7 +38,7 @@ func open(addr string) (tcp []net.Listener, udp []*net.UDPConn, err error) {
 			return tcp, udp, err
 		}
 		tcp = append(tcp, l)
-		port = strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+		port = l.Addr().(*net.TCPAddr).AddrPort().Port()
 		for range udpSockets() {
 			c, err := shared.ListenPacket(context.Background(), "udp"+network, l.Addr().String())
 			if err != nil {
@@ -51,42 +50,26 @@ func open(addr string) (tcp []net.Listener, udp []*net.UDPConn, err error) {
 	return tcp, udp, nil
 }
 
-// split says how an address is opened. Without a host it is opened for IPv4 and for
-// IPv6, so that each socket has one family.
-func split(addr string) (networks, hosts []string, port string, err error) {
-	host, port, err := net.SplitHostPort(addr)
+// resolve returns the addresses to open. Without a host these are all of IPv4 and all
+// of IPv6, so that each socket has one family.
+func resolve(addr string) ([]netip.AddrPort, error) {
+	a, err := net.ResolveTCPAddr("tcp", addr)
 	if err != nil {
-		return nil, nil, "", err
+		return nil, err
 	}
-	if host == "" {
-		return []string{"4", "6"}, []string{"0.0.0.0", "::"}, port, nil
+	if a.IP == nil {
+		port := uint16(a.Port)
+		return []netip.AddrPort{netip.AddrPortFrom(netip.IPv4Unspecified(), port), netip.AddrPortFrom(netip.IPv6Unspecified(), port)}, nil
 	}
-	resolved, err := net.ResolveTCPAddr("tcp", addr)
-	if err != nil {
-		return nil, nil, "", err
-	}
-	if resolved.IP.To4() != nil {
-		return []string{"4"}, []string{host}, port, nil
-	}
-	return []string{"6"}, []string{host}, port, nil
+	ap := a.AddrPort()
+	return []netip.AddrPort{netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())}, nil
 }
 
-// available tells whether the machine has the address family, and err is about
-// something else.
+// available is false if an error says that the machine lacks the address family.
 func available(err error) bool {
 	return !errors.Is(err, syscall.EAFNOSUPPORT) && !errors.Is(err, syscall.EADDRNOTAVAIL)
 }
 
-// source is the address that NOTIFY comes from: the one that is listened on, if it is
-// one.
-func source(a *net.TCPAddr) netip.Addr {
-	ip := a.AddrPort().Addr().Unmap()
-	if ip.IsUnspecified() {
-		return netip.Addr{}
-	}
-	return ip
-}
-
-// networkOf returns the network that counts as one client: who has an address has
-// those around it.
+// networkOf returns the network that counts as one client: whoever has an address has
+// its neighbours too.
 func networkOf(a netip.Addr) netip.Prefix { return connlimit.NetworkOf(a, 24, 56) }

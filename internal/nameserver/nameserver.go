@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+	"golang.org/x/sync/errgroup"
 
 	"milepost/internal/config"
 	"milepost/internal/connlimit"
@@ -36,12 +37,10 @@ const (
 type Server struct {
 	log      *slog.Logger
 	now      func() time.Time
-	cookies  cookies
 	current  *atomic.Pointer[snapshot.Snapshot]
 	derived  atomic.Pointer[state]
 	udp      []*net.UDPConn
 	tcp      []net.Listener
-	servers  []*dns.Server
 	refusals throttle // of transfers that were refused
 	rejected throttle // of NOTIFY that secondaries refused
 	broken   throttle // of transfers that broke off
@@ -54,6 +53,8 @@ type state struct {
 	conf    config.DNS
 	log     *slog.Logger
 	cookies cookies
+	former  cookies   // by the secret before: checks what that made in its last hour
+	drawn   time.Time // when the secret of cookies was
 	limiter *limiter
 	keys    map[string]config.Key
 
@@ -66,34 +67,31 @@ type state struct {
 // picks one that is free for both. An address without host is opened for IPv4 and
 // IPv6. Each query is answered from the current snapshot, which must have zones.
 func Listen(addr string, current *atomic.Pointer[snapshot.Snapshot], now func() time.Time, log *slog.Logger) (*Server, error) {
-	s := &Server{log: log, now: now, cookies: newCookies(), current: current}
-	var err error
+	s := &Server{log: log, now: now, current: current}
+	addrs, err := resolve(addr)
+	if err != nil {
+		return nil, err
+	}
 	for range 10 { // a free port of TCP may be taken in UDP
-		if s.tcp, s.udp, err = open(addr); err == nil || !anyPort(addr) {
+		if s.tcp, s.udp, err = open(addrs); err == nil {
 			break
 		}
 	}
 	if err != nil {
 		return nil, err
 	}
-	s.notifier.from = source(s.Addr())
 	s.notifier.ticks = func() <-chan time.Time { return time.Tick(time.Second / notifyRate) }
 	return s, nil
-}
-
-func anyPort(addr string) bool {
-	_, port, err := net.SplitHostPort(addr)
-	return err == nil && port == "0"
 }
 
 // Addr returns the address that is listened on.
 func (s *Server) Addr() *net.TCPAddr { return s.tcp[0].Addr().(*net.TCPAddr) }
 
-// state returns what is made of the current snapshot.
+// state returns what is made of the current snapshot, with a secret that is not too old.
 func (s *Server) state() *state {
 	for {
 		st, of := s.derived.Load(), s.current.Load()
-		if st != nil && st.of == of {
+		if st != nil && st.of == of && s.now().Sub(st.drawn) < secretAge {
 			return st
 		}
 		s.derived.CompareAndSwap(st, s.newState(of, st))
@@ -101,11 +99,19 @@ func (s *Server) state() *state {
 }
 
 func (s *Server) newState(of *snapshot.Snapshot, before *state) *state {
-	st := &state{of: of, conf: of.Config.DNS, log: s.log, cookies: s.cookies, keys: make(map[string]config.Key), answers: make(map[string]*answer)}
+	now := s.now()
+	st := &state{of: of, conf: of.Config.DNS, log: s.log, cookies: newCookies(), former: newCookies(), drawn: now, keys: make(map[string]config.Key), answers: make(map[string]*answer)}
 	if before != nil && before.conf.RateLimit == st.conf.RateLimit {
 		st.limiter = before.limiter // else each reload would fill the buckets
 	} else {
-		st.limiter = newLimiter(st.conf.RateLimit, s.now())
+		st.limiter = newLimiter(st.conf.RateLimit, now)
+	}
+	switch {
+	case before == nil:
+	case now.Sub(before.drawn) < secretAge:
+		st.cookies, st.former, st.drawn = before.cookies, before.former, before.drawn
+	default:
+		st.former = before.cookies
 	}
 	for _, k := range st.conf.Keys {
 		st.keys[k.Name] = k
@@ -116,12 +122,13 @@ func (s *Server) newState(of *snapshot.Snapshot, before *state) *state {
 // Serve answers until the context ends. At the start it tells the secondaries of all
 // zones, since they may have missed a change.
 func (s *Server) Serve(ctx context.Context) error {
+	var servers []*dns.Server
 	for _, conn := range s.udp {
 		packets, from, err := batches(conn)
 		if err != nil {
 			return err
 		}
-		s.servers = append(s.servers, s.server(&dns.Server{PacketConn: newUDPConn(conn, packets, s, from)}))
+		servers = append(servers, s.server(&dns.Server{PacketConn: newUDPConn(conn, packets, s, from)}))
 	}
 	limit := connlimit.New(connlimit.Bounds{
 		Total:        connlimit.Affordable(maxConns, 4),
@@ -130,31 +137,28 @@ func (s *Server) Serve(ctx context.Context) error {
 		WriteTimeout: tcpWrite,
 	}, s.log)
 	for _, l := range s.tcp {
-		s.servers = append(s.servers, s.server(&dns.Server{Listener: limit.Listener(l)}))
+		servers = append(servers, s.server(&dns.Server{Listener: limit.Listener(l)}))
 	}
-	ended := make(chan error, len(s.servers))
-	var started, running sync.WaitGroup
-	for _, server := range s.servers {
+	running, ctx := errgroup.WithContext(ctx) // one does not go on without the others
+	var started sync.WaitGroup
+	for _, server := range servers {
 		started.Add(1)
 		server.NotifyStartedFunc = started.Done
-		running.Go(func() { ended <- server.ActivateAndServe() })
+		running.Go(server.ActivateAndServe)
 	}
 	started.Wait()
 	s.Notify(ctx, nil)
+	<-ctx.Done()
 	var err error
-	select {
-	case <-ctx.Done():
-	case err = <-ended:
-	}
 	grace, cancel := context.WithTimeout(context.Background(), tcpIdle)
 	defer cancel()
-	for _, server := range s.servers {
+	for _, server := range servers {
 		if e := server.ShutdownContext(grace); e != nil && !errors.Is(e, context.DeadlineExceeded) {
 			err = errors.Join(err, e)
 		}
 	}
 	limit.CloseAll() // whoever is still served after that time
-	running.Wait()
+	err = errors.Join(running.Wait(), err)
 	s.notifier.wait()
 	return err
 }

@@ -374,7 +374,7 @@ func TestOddMessages(t *testing.T) {
 // quiet is a server that has no port.
 func quiet(t testing.TB, c Config) *Server {
 	t.Helper()
-	s := &Server{log: slog.New(failing{t}), now: func() time.Time { return time.Unix(1_800_000_000, 0) }, cookies: cookiesOf([16]byte{1})}
+	s := &Server{log: slog.New(failing{t}), now: func() time.Time { return time.Unix(1_800_000_000, 0) }}
 	s.current = c.current()
 	return s
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"iter"
-	"log/slog"
 	"net"
 	"net/netip"
 	"slices"
@@ -13,6 +12,7 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+	"golang.org/x/sync/errgroup"
 
 	"milepost/internal/config"
 	"milepost/internal/snapshot"
@@ -34,7 +34,6 @@ const (
 // notifier tells secondaries of changes. A newer change ends what is under way, and
 // includes what was left of it.
 type notifier struct {
-	from  netip.Addr              // the address to send from; zero: the machine's choice
 	ticks func() <-chan time.Time // one tick for each zone that a secondary is told of
 
 	mu      sync.Mutex
@@ -97,41 +96,23 @@ func (n *notifier) wait() {
 // tell tells one secondary of zones. One that does not answer is given up; it
 // looks by itself when the SOA's refresh time is over.
 func (s *Server) tell(ctx context.Context, st *state, to config.Secondary, names iter.Seq[string]) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	next := make(chan string)
-	var workers sync.WaitGroup
-	for range notifyAtOnce {
-		workers.Go(func() {
-			for name := range next {
-				if err := s.tellOne(ctx, st, to, name); err != nil {
-					cancel(err)
-				}
-			}
-		})
-	}
+	group, telling := errgroup.WithContext(ctx)
+	group.SetLimit(notifyAtOnce)
 	zones, ticks := 0, s.notifier.ticks()
 feed:
 	for name := range names {
 		select {
 		case <-ticks:
-		case <-ctx.Done():
-			break feed
-		}
-		select {
-		case next <- name:
 			zones++
-		case <-ctx.Done():
+			group.Go(func() error { return s.tellOne(telling, st, to, name) })
+		case <-telling.Done():
 			break feed
 		}
 	}
-	close(next)
-	workers.Wait()
-	switch err := context.Cause(ctx); {
-	case err == nil && zones > 0:
-		s.log.Info("notified", "secondary", to.Address.String(), "zones", zones)
-	case err != nil && !errors.Is(err, context.Canceled):
+	if err := group.Wait(); err != nil {
 		s.log.Warn("a secondary does not answer NOTIFY; it will look by itself within the hour", "secondary", to.Address.String(), "err", err)
+	} else if ctx.Err() == nil && zones > 0 {
+		s.log.Info("notified", "secondary", to.Address.String(), "zones", zones)
 	}
 }
 
@@ -143,8 +124,9 @@ func (s *Server) tellOne(ctx context.Context, st *state, to config.Secondary, na
 		return nil
 	}
 	client := dns.Client{TsigProvider: tsig{s}}
-	if s.notifier.from.IsValid() && s.notifier.from.Is4() == to.Address.Addr().Is4() {
-		client.Dialer = &net.Dialer{LocalAddr: net.UDPAddrFromAddrPort(netip.AddrPortFrom(s.notifier.from, 0))}
+	from := s.Addr().AddrPort().Addr().Unmap()
+	if !from.IsUnspecified() && from.Is4() == to.Address.Addr().Is4() { // else the machine picks one
+		client.Dialer = &net.Dialer{LocalAddr: net.UDPAddrFromAddrPort(netip.AddrPortFrom(from, 0))}
 	}
 	var err error
 	for _, wait := range notifyWaits {
@@ -164,8 +146,9 @@ func (s *Server) tellOne(ctx context.Context, st *state, to config.Secondary, na
 		}
 		cancel()
 		if err == nil {
-			if reply.Rcode != dns.RcodeSuccess {
-				s.refused(to, name, reply.Rcode)
+			if reply.Rcode != dns.RcodeSuccess && s.rejected.pass(s.now()) { // mostly it does not know the zone
+				s.log.Warn("a secondary refused NOTIFY; is the zone configured there?",
+					"secondary", to.Address.String(), "zone", strings.TrimSuffix(name, "."), "rcode", dns.RcodeToString[reply.Rcode])
 			}
 			return nil
 		}
@@ -174,12 +157,4 @@ func (s *Server) tellOne(ctx context.Context, st *state, to config.Secondary, na
 		}
 	}
 	return err
-}
-
-// refused logs that a secondary does not want a zone: mostly it does not know it.
-func (s *Server) refused(to config.Secondary, name string, rcode int) {
-	if s.rejected.pass(s.now()) {
-		s.log.LogAttrs(context.Background(), slog.LevelWarn, "a secondary refused NOTIFY; is the zone configured there?",
-			slog.String("secondary", to.Address.String()), slog.String("zone", strings.TrimSuffix(name, ".")), slog.String("rcode", dns.RcodeToString[rcode]))
-	}
 }

@@ -59,7 +59,7 @@ func newLimiter(rate int, now time.Time) *limiter {
 // half of them at once, and the others one by one.
 func newTable(buckets, rate int) table {
 	atOnce := (rate + 1) / 2
-	refills := time.Duration(rate - atOnce + 1) // that many intervals end just after the second
+	refills := time.Duration(rate - atOnce + 1) // the last of them comes when the second is over
 	interval := (time.Second + refills - 1) / refills
 	return table{make([]atomic.Int64, buckets), interval, time.Duration(atOnce) * interval}
 }

@@ -73,8 +73,9 @@ func (r *request) parse(m []byte) route {
 
 // parseQuery reads what a query may have: a question, for an IXFR an SOA record (RFC
 // 1995 §3), an OPT record, and a signature as the last record (RFC 8945 §5.1). The
-// question may lack if there is OPT (RFC 7873 §5.4). Anything else is malformed, but
-// for octets behind all that the header counts.
+// question may be missing if there is OPT (RFC 7873 §5.4; NSD asks for no cookie
+// either). Octets behind all that the header counts are ignored; anything else is
+// malformed.
 func (r *request) parseQuery(m []byte) (signed, ok bool) {
 	questions, answers := binary.BigEndian.Uint16(m[4:]), binary.BigEndian.Uint16(m[6:])
 	authorities, additional := binary.BigEndian.Uint16(m[8:]), binary.BigEndian.Uint16(m[10:])
@@ -123,18 +124,15 @@ func (r *request) parseQuestion(m []byte) (rest []byte, ok bool) {
 // parseOPT reads an OPT record, whose owner is the root (RFC 6891 §6.1.2), off the
 // front of m.
 func (r *request) parseOPT(m []byte) (rest []byte, ok bool) {
-	if len(m) < 11 || m[0] != 0 || binary.BigEndian.Uint16(m[1:]) != dns.TypeOPT {
-		return nil, false
-	}
-	end := 11 + int(binary.BigEndian.Uint16(m[9:]))
-	if end > len(m) {
+	options, rest, ok := cutRecord(m, dns.TypeOPT)
+	if !ok || m[0] != 0 {
 		return nil, false
 	}
 	r.edns = true
 	r.size = int(binary.BigEndian.Uint16(m[3:]))
 	r.version = m[6]
 	r.do = m[7]&0x80 != 0
-	for options := m[11:end]; len(options) > 0; {
+	for len(options) > 0 {
 		if len(options) < 4 {
 			return nil, false
 		}
@@ -147,7 +145,7 @@ func (r *request) parseOPT(m []byte) (rest []byte, ok bool) {
 		}
 		options = options[n:]
 	}
-	return m[end:], true
+	return rest, true
 }
 
 // cutRecord cuts a record of a type off the front of m.

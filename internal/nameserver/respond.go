@@ -29,21 +29,12 @@ func (s *state) respond(dst []byte, r *request, udp bool, client netip.Addr, now
 	start := len(dst)
 	switch {
 	case rcode != dns.RcodeSuccess, r.name == nil:
-		dst, kind = r.bare(dst, rcode), uint64(rcode)
+		dst, kind = r.bare(dst, uint16(rcode)&maskRcode), uint64(rcode)
 	case r.class != dns.ClassINET:
 		dst, kind = r.bare(dst, dns.RcodeRefused), dns.RcodeRefused // version.bind CH for one
 	default:
 		a := s.answer(r)
-		dst, kind = append(dst, a.wire...), a.kind
-		m := dst[start:]
-		binary.BigEndian.PutUint16(m, r.id)
-		binary.BigEndian.PutUint16(m[2:], binary.BigEndian.Uint16(m[2:])|r.flags)
-		if len(m) > headerSize {
-			copy(m[headerSize:], r.name) // in the client's letters
-		}
-		if len(m)+len(opt) > limit {
-			dst = a.shorten(dst, start, limit-len(opt), r)
-		}
+		dst, kind = a.appendTo(dst, r, limit-len(opt)), a.kind
 	}
 	return appendOPT(dst, start, opt), kind, known
 }
@@ -52,8 +43,7 @@ func (s *state) respond(dst []byte, r *request, udp bool, client netip.Addr, now
 // with a cookie that lifts the rate limit.
 func (s *state) truncated(dst []byte, r *request, client netip.Addr, now time.Time) []byte {
 	start := len(dst)
-	dst = r.bare(dst, dns.RcodeSuccess)
-	dst[start+2] |= bitTC >> 8
+	dst = r.bare(dst, bitTC)
 	opt, _, _ := s.opt(nil, r, client, now)
 	return appendOPT(dst, start, opt)
 }
@@ -68,10 +58,11 @@ func appendOPT(dst []byte, start int, opt []byte) []byte {
 	return dst
 }
 
-// bare appends a response that is a header and the question, if there is one.
-func (r *request) bare(dst []byte, rcode int) []byte {
+// bare appends a response that is a header, with flags beside those of the request,
+// and the question, if there is one.
+func (r *request) bare(dst []byte, flags uint16) []byte {
 	dst = binary.BigEndian.AppendUint16(dst, r.id)
-	dst = binary.BigEndian.AppendUint16(dst, bitQR|r.flags|uint16(rcode)&0xf)
+	dst = binary.BigEndian.AppendUint16(dst, bitQR|r.flags|flags)
 	if r.name == nil {
 		return append(dst, 0, 0, 0, 0, 0, 0, 0, 0)
 	}
@@ -106,7 +97,7 @@ func (s *state) opt(opt []byte, r *request, client netip.Addr, now time.Time) (_
 	if !wellFormed(r.cookie) {
 		return opt, dns.RcodeFormatError, false // RFC 7873 §5.2.2
 	}
-	known = s.cookies.valid(r.cookie, client, now)
+	known = s.cookies.valid(r.cookie, client, now) || s.former.valid(r.cookie, client, now)
 	opt[10] = 4 + cookieSize
 	opt = append(opt, 0, dns.EDNS0COOKIE, 0, cookieSize)
 	if r.name == nil && len(r.cookie) > clientCookieSize && !known { // RFC 7873 §5.4
@@ -124,17 +115,25 @@ type answer struct {
 	kind       uint64 // for the rate limit
 }
 
-// shorten makes a response fit: without the additional section, unless that is
-// glue (RFC 2181 §9), else without all but the question, and TC set.
-func (a *answer) shorten(dst []byte, start, limit int, r *request) []byte {
-	if a.additional <= limit && !a.glue {
-		dst = dst[:start+a.additional]
+// appendTo appends the response to a request, as far as it fits: without the
+// additional section, unless that is glue (RFC 2181 §9), else without all but the
+// question, and TC set.
+func (a *answer) appendTo(dst []byte, r *request, limit int) []byte {
+	start := len(dst)
+	flags := binary.BigEndian.Uint16(a.wire[2:])
+	switch {
+	case len(a.wire) <= limit:
+		dst = append(dst, a.wire...)
+	case a.additional <= limit && !a.glue:
+		dst = append(dst, a.wire[:a.additional]...)
 		binary.BigEndian.PutUint16(dst[start+10:], 0)
-		return dst
+	default:
+		return r.bare(dst, flags|bitTC)
 	}
-	flags := binary.BigEndian.Uint16(dst[start+2:]) | bitTC
-	dst = r.bare(dst[:start], 0)
-	binary.BigEndian.PutUint16(dst[start+2:], flags)
+	m := dst[start:]
+	binary.BigEndian.PutUint16(m, r.id)
+	binary.BigEndian.PutUint16(m[2:], flags|r.flags)
+	copy(m[headerSize:], r.name) // in the client's letters
 	return dst
 }
 
@@ -215,6 +214,6 @@ func (s *state) make(name []byte, qtype uint16) (a *answer, keep bool) {
 
 // failure is an answer without records.
 func (s *state) failure(name []byte, qtype uint16, rcode int) *answer {
-	wire := (&request{name: name, qtype: qtype, class: dns.ClassINET}).bare(nil, rcode)
+	wire := (&request{name: name, qtype: qtype, class: dns.ClassINET}).bare(nil, uint16(rcode))
 	return &answer{wire: wire, additional: len(wire), kind: s.limiter.kind(rcode, "")}
 }

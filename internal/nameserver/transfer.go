@@ -2,12 +2,14 @@ package nameserver
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/miekg/dns"
 
+	"milepost/internal/config"
 	"milepost/zone"
 )
 
@@ -23,7 +25,11 @@ func (s *Server) transfer(w dns.ResponseWriter, m *dns.Msg, st *state, client ne
 	switch {
 	case !st.mayTransfer(client, m.IsTsig()):
 		if s.refusals.pass(s.now()) {
-			s.log.Warn("transfer refused: neither the address nor a key is configured for it", "zone", zoneName(z), "from", client)
+			zone := "" // never the name that a stranger asked for
+			if z != nil {
+				zone = z.Name()
+			}
+			s.log.Warn("transfer refused: neither the address nor a key is configured for it", "zone", zone, "from", client)
 		}
 		fallthrough
 	case z == nil, udp && q.Qtype == dns.TypeAXFR:
@@ -33,7 +39,7 @@ func (s *Server) transfer(w dns.ResponseWriter, m *dns.Msg, st *state, client ne
 		w.WriteMsg(s.reply(m, dns.RcodeNotAuth))
 		return
 	}
-	soaOnly := udp || q.Qtype == dns.TypeIXFR && upToDate(m, z.Serial())
+	soaOnly := udp || q.Qtype == dns.TypeIXFR && upToDate(m, z.SOA().Serial)
 	if err := s.send(w, m, z, soaOnly); err != nil {
 		if s.broken.pass(s.now()) {
 			s.log.Warn("transfer broken off", "zone", z.Name(), "to", client, "err", err)
@@ -41,30 +47,16 @@ func (s *Server) transfer(w dns.ResponseWriter, m *dns.Msg, st *state, client ne
 		return
 	}
 	if !soaOnly {
-		s.log.Info("transferred", "zone", z.Name(), "serial", z.Serial(), "records", len(z.Records())+1, "to", client)
+		s.log.Info("transferred", "zone", z.Name(), "serial", z.SOA().Serial, "records", len(z.Records())+1, "to", client)
 	}
 }
 
 // mayTransfer tells whether a client may copy zones: it has signed with a key of
 // ours, or has the address of a secondary that needs no key.
 func (s *state) mayTransfer(client netip.Addr, verified *dns.TSIG) bool {
-	if verified != nil {
-		return true
-	}
-	for _, secondary := range s.conf.Secondaries {
-		if secondary.Key == "" && secondary.Address.Addr() == client {
-			return true
-		}
-	}
-	return false
-}
-
-// zoneName is what the log says: never the name that a stranger asked for.
-func zoneName(z *zone.Zone) string {
-	if z == nil {
-		return ""
-	}
-	return z.Name()
+	return verified != nil || slices.ContainsFunc(s.conf.Secondaries, func(secondary config.Secondary) bool {
+		return secondary.Key == "" && secondary.Address.Addr() == client
+	})
 }
 
 // upToDate tells whether the serial that the client sends with its question is ours

@@ -6,15 +6,13 @@ import (
 	"crypto/sha512"
 	"encoding/base64"
 	"encoding/hex"
-	"fmt"
 	"hash"
-	"time"
 
 	"github.com/miekg/dns"
 )
 
 // tsig signs and verifies with the keys of the current configuration (RFC 8945).
-// The library always has one: without a provider it takes every signature for good.
+// The library always has one: without a provider it accepts every signature.
 type tsig struct{ *Server }
 
 var hashes = map[string]func() hash.Hash{
@@ -23,14 +21,9 @@ var hashes = map[string]func() hash.Hash{
 	dns.HmacSHA512: sha512.New,
 }
 
-// Generate makes a signature.
-func (t tsig) Generate(msg []byte, rr *dns.TSIG) ([]byte, error) {
-	return t.state().mac(msg, rr)
-}
-
 // Verify compares a signature with the one that our key makes.
 func (t tsig) Verify(msg []byte, rr *dns.TSIG) error {
-	want, err := t.state().mac(msg, rr)
+	want, err := t.Generate(msg, rr)
 	if err != nil {
 		return err
 	}
@@ -41,8 +34,9 @@ func (t tsig) Verify(msg []byte, rr *dns.TSIG) error {
 	return nil
 }
 
-func (s *state) mac(msg []byte, rr *dns.TSIG) ([]byte, error) {
-	key, ok := s.keys[dns.CanonicalName(rr.Hdr.Name)]
+// Generate makes a signature.
+func (t tsig) Generate(msg []byte, rr *dns.TSIG) ([]byte, error) {
+	key, ok := t.state().keys[dns.CanonicalName(rr.Hdr.Name)]
 	if !ok {
 		return nil, dns.ErrSecret
 	}
@@ -58,6 +52,3 @@ func (s *state) mac(msg []byte, rr *dns.TSIG) ([]byte, error) {
 	h.Write(msg)
 	return h.Sum(nil), nil
 }
-
-// hexTime is a time as 48 bits (RFC 8945 §4.2).
-func hexTime(t time.Time) string { return fmt.Sprintf("%012X", t.Unix()) }

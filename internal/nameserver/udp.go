@@ -3,9 +3,12 @@ package nameserver
 import (
 	"net"
 	"net/netip"
+	"slices"
 	"time"
 
 	"golang.org/x/net/ipv4"
+
+	"milepost/internal/config"
 )
 
 // maxPacket is how many octets of a packet are read. No query has as many; a longer
@@ -30,23 +33,21 @@ type udpConn struct {
 	packets packetConn
 	from    func(oob []byte) []byte // as batches returns it
 
-	in, out   []ipv4.Message
-	next, got int // of in
-	queued    int // of out
-	buffers   [][]byte
-	request   request
+	in, out []ipv4.Message
+	pending []ipv4.Message // of in
+	queued  int            // of out
+	request request
 }
 
 func newUDPConn(c net.PacketConn, packets packetConn, s *Server, from func([]byte) []byte) *udpConn {
 	u := &udpConn{PacketConn: c, server: s, packets: packets, from: from,
-		in: make([]ipv4.Message, batch), out: make([]ipv4.Message, batch), buffers: make([][]byte, batch)}
+		in: make([]ipv4.Message, batch), out: make([]ipv4.Message, batch)}
 	for i := range batch {
 		u.in[i].Buffers = [][]byte{make([]byte, maxPacket)}
 		if from != nil {
 			u.in[i].OOB = make([]byte, 64)
 		}
-		u.buffers[i] = make([]byte, 0, udpSize)
-		u.out[i].Buffers = make([][]byte, 1)
+		u.out[i].Buffers = [][]byte{make([]byte, 0, udpSize)}
 	}
 	return u
 }
@@ -61,19 +62,13 @@ type peer struct {
 // ReadFrom answers until there is a packet for the library.
 func (u *udpConn) ReadFrom(b []byte) (int, net.Addr, error) {
 	for {
-		if u.next < u.got {
-			now, state := u.server.now(), u.server.state()
-			for u.next < u.got {
-				m := &u.in[u.next]
-				u.next++
-				addr := m.Addr.(*net.UDPAddr)
-				if packet := m.Buffers[0][:m.N]; !u.answer(state, m, packet, addr.AddrPort().Addr(), now) {
-					p := &peer{UDPAddr: addr}
-					if u.from != nil {
-						p.oob = u.from(m.OOB[:m.NN])
-					}
-					return copy(b, packet), p, nil
-				}
+		now, state := u.server.now(), u.server.state()
+		for len(u.pending) > 0 {
+			m := &u.pending[0]
+			u.pending = u.pending[1:]
+			addr := m.Addr.(*net.UDPAddr)
+			if packet := m.Buffers[0][:m.N]; !u.answer(state, m, packet, addr.AddrPort().Addr(), now) {
+				return copy(b, packet), &peer{UDPAddr: addr, oob: u.control(m)}, nil
 			}
 		}
 		u.flush()
@@ -81,7 +76,7 @@ func (u *udpConn) ReadFrom(b []byte) (int, net.Addr, error) {
 		if err != nil {
 			return 0, nil, err
 		}
-		u.next, u.got = 0, n
+		u.pending = u.in[:n]
 	}
 }
 
@@ -91,18 +86,22 @@ func (u *udpConn) answer(s *state, m *ipv4.Message, packet []byte, client netip.
 	if to := u.request.parse(packet); to != responder {
 		return to == nobody
 	}
-	reply := s.reply(u.buffers[u.queued][:0], &u.request, client, now)
+	out := &u.out[u.queued]
+	reply := s.reply(out.Buffers[0][:0], &u.request, client, now)
 	if reply == nil {
 		return true
 	}
-	out := &u.out[u.queued]
-	u.buffers[u.queued] = reply
-	out.Buffers[0], out.Addr, out.OOB = reply, m.Addr, nil
-	if u.from != nil {
-		out.OOB = u.from(m.OOB[:m.NN])
-	}
+	out.Buffers[0], out.Addr, out.OOB = reply, m.Addr, u.control(m)
 	u.queued++
 	return true
+}
+
+// control returns the control message of the reply to a packet.
+func (u *udpConn) control(m *ipv4.Message) []byte {
+	if u.from == nil {
+		return nil
+	}
+	return u.from(m.OOB[:m.NN])
 }
 
 // reply makes the response over UDP; nil: the rate limit allows none.
@@ -124,12 +123,9 @@ func (s *state) reply(dst []byte, r *request, client netip.Addr, now time.Time) 
 
 // trusted tells whether a client has the address of a secondary.
 func (s *state) trusted(client netip.Addr) bool {
-	for _, secondary := range s.conf.Secondaries {
-		if secondary.Address.Addr() == client.Unmap() {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(s.conf.Secondaries, func(secondary config.Secondary) bool {
+		return secondary.Address.Addr() == client.Unmap()
+	})
 }
 
 // flush sends what is queued. What the kernel refuses is lost, as any packet may be.
@@ -150,10 +146,8 @@ func (u *udpConn) WriteTo(b []byte, addr net.Addr) (int, error) {
 	p := addr.(*peer)
 	client := p.AddrPort().Addr()
 	s := u.server.state()
-	if !p.signed && !s.trusted(client) && len(b) >= headerSize {
-		if s.limiter.allow(client, s.limiter.kind(int(b[3]&0xf), ""), u.server.now()) != pass {
-			return len(b), nil
-		}
+	if !p.signed && !s.trusted(client) && s.limiter.allow(client, s.limiter.kind(int(b[3]&maskRcode), ""), u.server.now()) != pass {
+		return len(b), nil
 	}
 	_, err := u.packets.WriteBatch([]ipv4.Message{{Buffers: [][]byte{b}, OOB: p.oob, Addr: p.UDPAddr}}, 0)
 	return len(b), err

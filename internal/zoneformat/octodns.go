@@ -3,6 +3,7 @@ package zoneformat
 import (
 	"bytes"
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 
@@ -26,6 +27,17 @@ type octoSRV struct {
 	Weight   uint16 `yaml:"weight"`
 }
 
+// octoName has the records of one name: a list, or one record by itself.
+type octoName []octoRecord
+
+// MarshalYAML implements [yaml.Marshaler].
+func (n octoName) MarshalYAML() (any, error) {
+	if len(n) == 1 {
+		return n[0], nil
+	}
+	return []octoRecord(n), nil
+}
+
 // renderOctoDNS writes a YAML document a domain, which is a file of its own for
 // octoDNS.
 func renderOctoDNS(domains []Domain) ([]byte, error) {
@@ -33,9 +45,23 @@ func renderOctoDNS(domains []Domain) ([]byte, error) {
 	e := yaml.NewEncoder(&b)
 	e.SetIndent(2)
 	for _, d := range domains {
-		doc, err := octoZone(d)
-		if err != nil {
-			return nil, err
+		names := make(map[string]octoName)
+		for _, s := range d.sets() {
+			r, err := octoSet(s)
+			if err != nil {
+				return nil, err
+			}
+			name := d.relative(s.name)
+			names[name] = append(names[name], r)
+		}
+		doc := &yaml.Node{Kind: yaml.MappingNode, HeadComment: "config/" + d.ASCII + ".yaml"}
+		for _, name := range slices.Sorted(maps.Keys(names)) { // the encoder has _pop3s before _pop3
+			var key, value yaml.Node
+			key.SetString(name)
+			if err := value.Encode(names[name]); err != nil {
+				return nil, err
+			}
+			doc.Content = append(doc.Content, &key, &value)
 		}
 		if err := e.Encode(doc); err != nil {
 			return nil, err
@@ -43,39 +69,6 @@ func renderOctoDNS(domains []Domain) ([]byte, error) {
 	}
 	err := e.Close()
 	return b.Bytes(), err
-}
-
-// octoZone maps each name to its record, or to the list of them.
-func octoZone(d Domain) (*yaml.Node, error) {
-	zone := &yaml.Node{Kind: yaml.MappingNode, HeadComment: "config/" + d.ASCII + ".yaml"}
-	sets := d.sets()
-	for len(sets) > 0 {
-		n := slices.IndexFunc(sets, func(s set) bool { return s.name != sets[0].name })
-		if n < 0 {
-			n = len(sets)
-		}
-		records := make([]octoRecord, n)
-		for i, s := range sets[:n] {
-			var err error
-			if records[i], err = octoSet(s); err != nil {
-				return nil, err
-			}
-		}
-		var key, value yaml.Node
-		key.SetString(d.relative(sets[0].name))
-		var err error
-		if n == 1 {
-			err = value.Encode(records[0])
-		} else {
-			err = value.Encode(records)
-		}
-		if err != nil {
-			return nil, err
-		}
-		zone.Content = append(zone.Content, &key, &value)
-		sets = sets[n:]
-	}
-	return zone, nil
 }
 
 func octoSet(s set) (octoRecord, error) {

@@ -17,13 +17,13 @@ import (
 // mistakes places an error, or each of several that were joined, in milepost.toml.
 // Without that file the option -dns is what was asked for.
 func (s *Set) mistakes(line int, key string, err error) textfile.Errors {
+	at := textfile.Error{File: "-dns"}
+	if s.conf.File != "" {
+		at = textfile.Error{File: s.conf.File, Line: max(line, 1), Key: key}
+	}
 	var errs textfile.Errors
-	for _, err := range flatten(err) {
-		if s.conf.File == "" {
-			errs = append(errs, textfile.Error{File: "-dns", Err: err})
-			continue
-		}
-		errs = append(errs, textfile.Error{File: s.conf.File, Line: max(line, 1), Key: key, Err: err})
+	for _, at.Err = range flatten(err) {
+		errs = append(errs, at)
 	}
 	return errs
 }

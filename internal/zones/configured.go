@@ -61,8 +61,8 @@ func (s *Set) buildOne(z config.Zone, domains []address.Domain, previous *Set) (
 	if made = within(z.Name, made); len(made) == 0 {
 		return nil, fmt.Errorf("the catalogue has nothing for the zone %s: no provider is known for a domain in it", strings.TrimSuffix(z.Name, "."))
 	}
-	for _, ns := range s.nameServers(own) {
-		if _, _, ok := s.origin(ns.Name); !ok && len(s.conf.DNS.NameServers) == 0 {
+	if len(s.conf.DNS.NameServers) == 0 {
+		if _, _, ok := s.origin(s.nameServers(own)[0].Name); !ok {
 			return nil, errors.New("no name server is set for the zone")
 		}
 	}
@@ -71,10 +71,10 @@ func (s *Set) buildOne(z config.Zone, domains []address.Domain, previous *Set) (
 	for _, r := range z.Records {
 		rrs = append(rrs, r.RR)
 	}
-	serial := s.serials.next
-	old := previous.at(z.Name)
+	serial := s.serials.highest
+	old := previous.Find(z.Name)
 	if old != nil {
-		serial = old.Serial()
+		serial = old.SOA().Serial
 	}
 	built, err := zone.New(z.Name, s.authority(own, serial), rrs)
 	if err == nil {
@@ -84,7 +84,7 @@ func (s *Set) buildOne(z config.Zone, domains []address.Domain, previous *Set) (
 		return nil, errors.Join(err, clash)
 	}
 	if old != nil && text(built.Records()) != text(old.Records()) {
-		return built.WithSerial(s.serials.next), nil
+		return zone.New(z.Name, s.authority(own, s.serials.highest), rrs)
 	}
 	return built, nil
 }

@@ -8,7 +8,6 @@ import (
 	"github.com/miekg/dns"
 
 	"milepost/address"
-	"milepost/internal/config"
 	"milepost/settings"
 	"milepost/zone"
 )
@@ -22,19 +21,17 @@ type serials struct {
 	common    uint32            // of name servers, timers and what else all zones share
 	providers map[string]uint32 // by ID: of the records that a provider's settings make
 	moved     map[string]uint32 // by domain, if it came to its provider or out of a configured zone since the start
-	highest   uint32            // that there ever was
-	next      uint32            // for what changes now
+	highest   uint32            // of this set and all before it; what has changed now gets it
 }
 
 func newSerials(s, previous *Set, now uint32) serials {
-	out := serials{common: now, providers: make(map[string]uint32), moved: make(map[string]uint32), highest: now, next: now}
+	out := serials{common: now, providers: make(map[string]uint32), moved: make(map[string]uint32), highest: now}
 	if previous == nil {
 		return out
 	}
 	old := &previous.serials
-	out.next = max(now, old.highest+1)
-	out.highest = out.next // even if nothing changes: a number may be left out
-	if out.common = out.next; sameCommon(s, previous) {
+	out.highest = max(now, old.highest+1) // even if nothing has changed: a number may be left out
+	if out.common = out.highest; sameCommon(s, previous) {
 		out.common = old.common
 	}
 	before := make(map[string]*settings.Provider)
@@ -42,8 +39,8 @@ func newSerials(s, previous *Set, now uint32) serials {
 		before[p.ID] = p
 	}
 	for _, p := range s.own {
-		out.providers[p.ID] = out.next
-		if q := before[p.ID]; q != nil && sameRecords(p, q, s.options) {
+		out.providers[p.ID] = out.highest
+		if q := before[p.ID]; q != nil && text(zone.Records(p, sample, s.options)) == text(zone.Records(q, sample, s.options)) {
 			out.providers[p.ID] = old.providers[p.ID]
 		}
 	}
@@ -51,7 +48,7 @@ func newSerials(s, previous *Set, now uint32) serials {
 		q, ok := previous.catalogue.Named(d)
 		switch serial, moved := old.moved[d.ASCII]; {
 		case !ok || q.ID != p.ID || !previous.isOwn[q] || s.configuredZones(d) != previous.configuredZones(d):
-			out.moved[d.ASCII] = out.next
+			out.moved[d.ASCII] = out.highest
 		case moved:
 			out.moved[d.ASCII] = serial
 		}
@@ -75,21 +72,10 @@ func (s *Set) serial(name string) (uint32, bool) {
 		return 0, false
 	}
 	if z := s.configured[origin]; z != nil {
-		return z.Serial(), true
+		return z.SOA().Serial, true
 	}
 	p, _ := s.catalogue.Named(d)
 	return s.serials.of(d, p), true
-}
-
-// at returns the zone of that name; nil: there is none, or no set.
-func (s *Set) at(name string) *zone.Zone {
-	if s == nil {
-		return nil
-	}
-	if origin, _, ok := s.origin(name); !ok || origin != name {
-		return nil
-	}
-	return s.Find(name)
 }
 
 // configuredZones names the configured zones that stand in place of a domain's own.
@@ -109,21 +95,13 @@ func (s *Set) configuredZones(d address.Domain) string {
 // sameCommon tells whether what all zones of domains have in common is the same in
 // two sets. Where it stands in milepost.toml does not matter.
 func sameCommon(a, b *Set) bool {
-	x, y := &a.conf.DNS, &b.conf.DNS
-	return x.Mailbox == y.Mailbox && x.NegativeTTL == y.NegativeTTL && reflect.DeepEqual(a.options, b.options) &&
-		slices.Equal(x.DomainZones, y.DomainZones) &&
-		slices.EqualFunc(x.NameServers, y.NameServers, func(n, m config.NameServer) bool {
-			return n.Name == m.Name && slices.Equal(n.Addresses, m.Addresses)
-		})
+	return reflect.DeepEqual(a.options, b.options) && slices.Equal(a.conf.DNS.DomainZones, b.conf.DNS.DomainZones) &&
+		reflect.DeepEqual(a.authority(sample, 0), b.authority(sample, 0)) &&
+		text(a.nameServerAddresses(sample)) == text(b.nameServerAddresses(sample))
 }
 
 // sample is a domain that nobody has (RFC 2606 §2).
 var sample = address.Domain{ASCII: "sample.invalid", Unicode: "sample.invalid"}
-
-// sameRecords tells whether two providers have the same records.
-func sameRecords(a, b *settings.Provider, o zone.Options) bool {
-	return text(zone.Records(a, sample, o)) == text(zone.Records(b, sample, o))
-}
 
 func text(rrs []dns.RR) string {
 	var b strings.Builder

@@ -148,8 +148,11 @@ func (s *Set) origin(name string) (origin string, d address.Domain, ok bool) {
 	return "", address.Domain{}, false
 }
 
-// Find returns the zone in which a name lies, or nil.
+// Find returns the zone in which a name lies; nil: there is none, or no set.
 func (s *Set) Find(name string) *zone.Zone {
+	if s == nil {
+		return nil
+	}
 	origin, d, ok := s.origin(dns.CanonicalName(name))
 	if !ok {
 		return nil
