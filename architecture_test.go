@@ -46,8 +46,8 @@ var rooms = map[string]string{
 	"internal/xmlwriter": "",
 	"data":               "",
 
-	"internal/answer/answertest": "catalogue data internal/answer internal/providerfile",
-	"cmd/milepost":               "*",
+	"internal/fixture": "address settings catalogue data internal/answer internal/providerfile", // for tests alone
+	"cmd/milepost":     "*",
 }
 
 // pure are the rooms in which data goes in, and bytes or records come out: without
@@ -105,6 +105,9 @@ func TestArchitecture(t *testing.T) {
 			}
 			if owner := only[i]; owner != "" && owner != room {
 				t.Errorf("%s imports %s, which only %s may know", room, i, owner)
+			}
+			if room != "internal/fixture" && (i == "testing" || i == "milepost/internal/fixture") {
+				t.Errorf("%s imports %s outside of its tests", room, i)
 			}
 			if slices.Contains(pure, room) && slices.Contains(impure, i) {
 				t.Errorf("%s imports %s: it is pure", room, i)

@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"milepost/address"
 	"milepost/autodiscover"
+	"milepost/internal/fixture"
 	"milepost/settings"
 )
 
@@ -57,7 +57,7 @@ func TestThunderbird(t *testing.T) {
 // Of the shipped providers two have nothing that Thunderbird reads rightly.
 func TestThunderbirdReadsShippedProviders(t *testing.T) {
 	misread := make(map[string]bool)
-	for _, p := range shipped(t).Providers() {
+	for _, p := range fixture.Shipped(t).Providers() {
 		for _, protocol := range protocols(t, p) {
 			f := strings.Fields(protocol)
 			if f[2] != thunderbirdReads(f[1], f[2]) {
@@ -91,7 +91,7 @@ func servers(t *testing.T, list string) []settings.Server {
 // protocols lists what a document names.
 func protocols(t *testing.T, p *settings.Provider) []string {
 	t.Helper()
-	doc, err := autodiscover.Render(p.For(address.Address{Local: "fred", Domain: address.Domain{ASCII: "example.com", Unicode: "example.com"}}))
+	doc, err := autodiscover.Render(p.For(fixture.Address(t, "fred@example.com")))
 	if err != nil {
 		t.Fatal(err)
 	}
