@@ -43,9 +43,11 @@ type world struct {
 	octets   float64  // that came over the line
 }
 
-// open starts a server of the shipped catalogue and a browser.
+// open starts a server of the shipped catalogue and a browser. They are the test's
+// own, so it runs beside others: a browser mostly waits.
 func open(t *testing.T) *world {
 	t.Helper()
+	t.Parallel()
 	program := ""
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
 		if path, ok := fixture.FindTool(name); ok {
