@@ -1,33 +1,16 @@
 package milepost_test
 
 import (
-	"bufio"
-	"io"
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
-	"time"
-)
 
-// snippets returns README's blocks of a language.
-func snippets(t *testing.T, language string) []string {
-	t.Helper()
-	text, err := os.ReadFile("README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var out []string
-	for _, part := range strings.Split(string(text), "```"+language+"\n")[1:] {
-		body, _, _ := strings.Cut(part, "```")
-		out = append(out, body)
-	}
-	return out
-}
+	"milepost/internal/fixture"
+)
 
 var quoted = regexp.MustCompile("`([^`\n]+)`")
 
@@ -61,23 +44,14 @@ func inline(t *testing.T) string {
 // catalogue, answers the request with the answer shown there, and serves one's
 // own domain.
 func TestREADME(t *testing.T) {
-	commands := snippets(t, "sh")
+	commands := fixture.Blocks(t, "README.md", "sh")
 	for _, promised := range []string{"go run ./cmd/milepost serve\n", "go test ./...\n"} {
 		if !slices.Contains(commands, promised) {
 			t.Fatalf("README lacks the command %s", promised)
 		}
 	}
-	program := filepath.Join(t.TempDir(), "milepost")
-	if out, err := exec.Command("go", "build", "-o", program, "./cmd/milepost").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	dir := filepath.Join(t.TempDir(), "providers")
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, "example.com.toml"), []byte(snippets(t, "toml")[0]), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	program := fixture.Build(t)
+	work := fixture.Directory(t, "providers/example.com.toml", fixture.Blocks(t, "README.md", "toml")[0])
 	// Every command line of the README, and every -format that it names.
 	var serve *exec.Cmd
 	for line := range strings.Lines(strings.Join(commands, "") + inline(t)) {
@@ -86,7 +60,7 @@ func TestREADME(t *testing.T) {
 			continue
 		}
 		cmd := exec.Command(program, args[1:]...)
-		cmd.Dir = filepath.Dir(dir)
+		cmd.Dir = work
 		if args[1] == "serve" {
 			for i := range cmd.Args {
 				cmd.Args[i] = strings.NewReplacer(":8080", "127.0.0.1:0", ":5353", "127.0.0.1:0").Replace(cmd.Args[i]) // ports that are free
@@ -103,39 +77,20 @@ func TestREADME(t *testing.T) {
 	if serve == nil {
 		t.Fatal("README serves no directory of one's own")
 	}
-	stdout, err := serve.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := serve.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer func() { serve.Process.Kill(); serve.Wait() }()
-	addr := ""
-	for lines := bufio.NewScanner(stdout); addr == "" && lines.Scan(); {
-		if rest, ok := strings.CutPrefix(lines.Text(), "milepost: http listening on "); ok {
-			addr = rest
-		}
-	}
+	addr := fixture.Server(t, serve, "milepost: http listening on ")
 	fetch := func(url string) string {
 		t.Helper()
-		client := http.Client{Timeout: time.Minute}
-		resp, err := client.Get(strings.Replace(url, "127.0.0.1:8080", addr, 1))
-		if err != nil {
-			t.Fatal(err)
+		resp, body := fixture.Get(t, strings.Replace(url, "127.0.0.1:8080", addr, 1))
+		if resp.StatusCode != http.StatusOK {
+			t.Fatalf("%s: %s", url, resp.Status)
 		}
-		defer resp.Body.Close()
-		body, err := io.ReadAll(resp.Body)
-		if err != nil || resp.StatusCode != http.StatusOK {
-			t.Fatalf("%s: %s %v", url, resp.Status, err)
-		}
-		return string(body)
+		return body
 	}
 	asked := false
 	for _, c := range commands {
 		if url, ok := strings.CutPrefix(c, "curl '"); ok {
 			asked = true
-			if got := fetch(strings.TrimSuffix(url, "'\n")); got != snippets(t, "xml")[0] {
+			if got := fetch(strings.TrimSuffix(url, "'\n")); got != fixture.Blocks(t, "README.md", "xml")[0] {
 				t.Errorf("the README's answer is not the server's:\n%s", got)
 			}
 		}

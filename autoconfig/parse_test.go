@@ -11,6 +11,7 @@ import (
 
 	"milepost/address"
 	"milepost/autoconfig"
+	"milepost/internal/fixture"
 	"milepost/settings"
 )
 
@@ -90,7 +91,7 @@ func roundTrip(t *testing.T, p settings.Provider) {
 }
 
 func TestShippedProvidersSurvive(t *testing.T) {
-	for _, p := range shipped(t).Providers() {
+	for _, p := range fixture.Shipped(t).Providers() {
 		q := *p
 		// What the format does not carry.
 		q.Kind, q.Country, q.Website, q.Source, q.Closed = "", "", "", "", false
@@ -201,8 +202,8 @@ func FuzzParse(f *testing.F) {
 		}
 		f.Add(text)
 	}
-	for _, p := range shipped(f).Providers() {
-		doc, err := autoconfig.Render(p.For(address.Address{Domain: address.Domain{ASCII: "example.com", Unicode: "example.com"}}))
+	for _, p := range fixture.Shipped(f).Providers() {
+		doc, err := autoconfig.Render(p.For(address.Address{Domain: fixture.Domain(f, "example.com")}))
 		if err != nil {
 			f.Fatal(err)
 		}

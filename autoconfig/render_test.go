@@ -4,8 +4,8 @@ import (
 	"regexp"
 	"testing"
 
-	"milepost/address"
 	"milepost/autoconfig"
+	"milepost/internal/fixture"
 	"milepost/settings"
 )
 
@@ -29,15 +29,11 @@ func TestLogin(t *testing.T) {
 		{"markup", "fred@example.com", `EXAMPLE\fred</username>`, "%EMAILADDRESS%", `EXAMPLE\fred&lt;/username&gt;`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			a, err := address.Parse(tc.address)
-			if err != nil {
-				t.Fatal(err)
-			}
 			server := settings.Server{Protocol: settings.IMAP, Hostname: "mail.example.com", Port: 993, SocketType: settings.SSL,
 				Authentication: []settings.Authentication{settings.PasswordCleartext}, Username: settings.Username(tc.username)}
 			p := settings.Provider{ID: "example.com", Incoming: []settings.Server{server}, Outgoing: []settings.Server{server}}
 			p.Outgoing[0].Protocol = settings.SMTP
-			account := p.For(a)
+			account := p.For(fixture.Address(t, tc.address))
 			account.Login = tc.login
 			doc, err := autoconfig.Render(account)
 			if err != nil {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -17,22 +16,11 @@ import (
 
 	"milepost/address"
 	"milepost/autodiscover"
-	"milepost/catalogue"
-	"milepost/data"
-	"milepost/internal/providerfile"
+	"milepost/internal/fixture"
 	"milepost/settings"
 )
 
 const schema = "../../shared/schemas/pox-outlook.rng"
-
-func shipped(t testing.TB) *catalogue.Catalogue {
-	t.Helper()
-	c, _, err := providerfile.Load(providerfile.Directory{FS: data.Providers()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
 
 func exampleDomain(t testing.TB, p *settings.Provider) address.Domain {
 	t.Helper()
@@ -51,7 +39,7 @@ var davProtocols = regexp.MustCompile(`(?s) *<Protocol>\s*<Type>(CalDAV|CardDAV)
 // misreads, and no others.
 func documented(t *testing.T) []*settings.Provider {
 	t.Helper()
-	return slices.DeleteFunc(shipped(t).Providers(), func(p *settings.Provider) bool { return p.ID == "charter.net" || p.ID == "proton.me" })
+	return slices.DeleteFunc(fixture.Shipped(t).Providers(), func(p *settings.Provider) bool { return p.ID == "charter.net" || p.ID == "proton.me" })
 }
 
 // Every document is valid under the grammar of what Outlook and Thunderbird
@@ -65,10 +53,7 @@ func TestDocumentsAreValid(t *testing.T) {
 			t.Fatal(err)
 		}
 		file := filepath.Join(dir, fmt.Sprintf("%d-%s.xml", len(files), name))
-		if err := os.WriteFile(file, davProtocols.ReplaceAll(doc, nil), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		files = append(files, file)
+		files = append(files, fixture.Write(t, file, davProtocols.ReplaceAllString(string(doc), "")))
 	}
 	for _, p := range documented(t) {
 		for _, local := range []string{"", "fred", "0123", `<Server>&"]]>`, "\ufffe\u202e"} {
@@ -76,44 +61,26 @@ func TestDocumentsAreValid(t *testing.T) {
 			add(p.ID, doc, err)
 		}
 	}
-	d := address.Domain{ASCII: "example.com", Unicode: "example.com"}
+	fred := fixture.Address(t, "fred@example.com")
 	server := settings.Server{Protocol: settings.IMAP, Hostname: "mail.example.com", Port: 143, SocketType: settings.Plain,
 		Authentication: []settings.Authentication{settings.NTLM}, Username: settings.EmailAddress}
 	p := settings.Provider{Incoming: []settings.Server{server}, AutodiscoverRedirectURL: "https://exchange.example.net/autodiscover/autodiscover.xml"}
-	doc, err := autodiscover.Render(p.For(address.Address{Local: "fred", Domain: d}))
+	doc, err := autodiscover.Render(p.For(fred))
 	add("redirectUrl", doc, err)
 	p = settings.Provider{Incoming: []settings.Server{server}, AutodiscoverRedirectAddress: "%EMAILLOCALPART%@example.net"}
-	doc, err = autodiscover.Render(p.For(address.Address{Local: "fred", Domain: d}))
+	doc, err = autodiscover.Render(p.For(fred))
 	add("redirectAddr", doc, err)
 	outgoing := server
 	outgoing.Protocol, outgoing.Port = settings.SMTP, 25
 	p = settings.Provider{Incoming: []settings.Server{server}, Outgoing: []settings.Server{outgoing}}
-	doc, err = autodiscover.Render(p.For(address.Address{Local: "fred", Domain: d}))
+	doc, err = autodiscover.Render(p.For(fred))
 	add("clear-text", doc, err)
 	if !strings.Contains(string(doc), "<SPA>on</SPA>") || !strings.Contains(string(doc), "<SSL>off</SSL>") || !strings.Contains(string(doc), "<Encryption>None</Encryption>") {
 		t.Errorf("clear text with NTLM:\n%s", doc)
 	}
 	add("error", autodiscover.RenderError(&autodiscover.Error{Code: autodiscover.InvalidRequest, Message: "<&>"}, "13:05:09.1234567", 1), nil)
 
-	for _, tool := range [][]string{{"xmllint", "--noout", "--relaxng"}, {"jing"}} {
-		t.Run(tool[0], func(t *testing.T) {
-			path, err := exec.LookPath(tool[0])
-			if err != nil {
-				t.Skipf("%s is not installed", tool[0])
-			}
-			if _, err := os.Stat(schema); err != nil {
-				t.Skipf("the grammar is not here: %v", err)
-			}
-			out, err := exec.Command(path, append(append(tool[1:len(tool):len(tool)], schema), files...)...).CombinedOutput()
-			if err != nil {
-				for line := range strings.Lines(string(out)) {
-					if !strings.HasSuffix(line, " validates\n") {
-						t.Error(strings.TrimSpace(line))
-					}
-				}
-			}
-		})
-	}
+	fixture.Validate(t, schema, files)
 }
 
 // One Account holds every Protocol, and no clear text stands beside TLS.
@@ -270,14 +237,10 @@ func FuzzParseRequest(f *testing.F) {
 }
 
 func BenchmarkRender(b *testing.B) {
-	a, err := address.Parse("fred@orange.fr")
-	if err != nil {
-		b.Fatal(err)
-	}
-	p, _ := shipped(b).Lookup(a.Domain)
+	a := fixture.Account(b, fixture.Shipped(b), "fred@orange.fr")
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := autodiscover.Render(p.For(a)); err != nil {
+		if _, err := autodiscover.Render(a); err != nil {
 			b.Fatal(err)
 		}
 	}

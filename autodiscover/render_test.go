@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"milepost/address"
 	"milepost/autodiscover"
+	"milepost/internal/fixture"
 	"milepost/settings"
 )
 
@@ -55,7 +55,7 @@ func TestThunderbird(t *testing.T) {
 // Whatever a shipped provider's document names is read rightly; two have none.
 func TestThunderbirdReadsShippedProviders(t *testing.T) {
 	var none []string
-	for _, p := range shipped(t).Providers() {
+	for _, p := range fixture.Shipped(t).Providers() {
 		for _, protocol := range protocols(t, p) {
 			f := strings.Fields(protocol)
 			if protocol == "none" {
@@ -91,7 +91,7 @@ func servers(t *testing.T, list string) []settings.Server {
 // protocols lists what a document names.
 func protocols(t *testing.T, p *settings.Provider) []string {
 	t.Helper()
-	doc, err := autodiscover.Render(p.For(address.Address{Local: "fred", Domain: address.Domain{ASCII: "example.com", Unicode: "example.com"}}))
+	doc, err := autodiscover.Render(p.For(fixture.Address(t, "fred@example.com")))
 	if err != nil {
 		return []string{"none"}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"milepost/address"
 	"milepost/catalogue"
+	"milepost/internal/fixture"
 	"milepost/internal/textfile"
 	"milepost/settings"
 )
@@ -29,12 +30,12 @@ func row(t testing.TB, number int, id, domains string, mx ...string) catalogue.E
 		name, wildcard := strings.CutPrefix(d, "*")
 		pattern := settings.DomainPattern{Wildcard: wildcard}
 		if name != "" {
-			pattern.Domain = domain(t, strings.TrimPrefix(name, "."))
+			pattern.Domain = fixture.Domain(t, strings.TrimPrefix(name, "."))
 		}
 		p.Domains = append(p.Domains, pattern)
 	}
 	for _, d := range mx {
-		p.MX = append(p.MX, domain(t, d))
+		p.MX = append(p.MX, fixture.Domain(t, d))
 	}
 	return catalogue.Entry{Provider: p, File: "sql:providers", Line: number}
 }
@@ -43,19 +44,10 @@ func row(t testing.TB, number int, id, domains string, mx ...string) catalogue.E
 func withList(t testing.TB, e catalogue.Entry, domains string) catalogue.Entry {
 	e.List.File = "sql:domains"
 	for i, d := range strings.Fields(domains) {
-		e.Provider.Domains = append(e.Provider.Domains, settings.DomainPattern{Domain: domain(t, d)})
+		e.Provider.Domains = append(e.Provider.Domains, settings.DomainPattern{Domain: fixture.Domain(t, d)})
 		e.List.Lines = append(e.List.Lines, int32(i+1))
 	}
 	return e
-}
-
-func domain(t testing.TB, s string) address.Domain {
-	t.Helper()
-	d, err := address.ParseDomain(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return d
 }
 
 func load(t testing.TB, shipped catalogue.Source, own ...catalogue.Source) *catalogue.Catalogue {
@@ -89,11 +81,11 @@ func TestLookup(t *testing.T) {
 		{"one label", "localhost", "default"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			p, ok := c.Lookup(domain(t, tc.domain))
+			p, ok := c.Lookup(fixture.Domain(t, tc.domain))
 			if !ok || p.ID != tc.want {
 				t.Errorf("%s: %v", tc.domain, p)
 			}
-			if p, ok := c.LookupWithoutDefault(domain(t, tc.domain)); ok != (tc.want != "default") || ok && p.ID != tc.want {
+			if p, ok := c.LookupWithoutDefault(fixture.Domain(t, tc.domain)); ok != (tc.want != "default") || ok && p.ID != tc.want {
 				t.Errorf("%s without default: %v", tc.domain, p)
 			}
 		})
@@ -109,7 +101,7 @@ func TestLayers(t *testing.T) {
 	for name, want := range map[string]string{
 		"a.example": "a", "both.example": "c", "x.a.example": "c", "elsewhere.example": "c", "b2.example": "b", "b.example": "c", "d.example": "d",
 	} {
-		if p, ok := c.Lookup(domain(t, name)); !ok || p.ID != want {
+		if p, ok := c.Lookup(fixture.Domain(t, name)); !ok || p.ID != want {
 			t.Errorf("%s: %v", name, p)
 		}
 	}
@@ -174,7 +166,7 @@ sql:providers:4: domains: * is claimed at sql:providers:3 already; a domain belo
 
 func TestLookupDoesNotAllocate(t *testing.T) {
 	c := load(t, nil, table{row(t, 1, "a", "example.com *.example.org")})
-	domains := []address.Domain{domain(t, "example.com"), domain(t, "a.b.example.org"), domain(t, "example.net")}
+	domains := []address.Domain{fixture.Domain(t, "example.com"), fixture.Domain(t, "a.b.example.org"), fixture.Domain(t, "example.net")}
 	if n := testing.AllocsPerRun(100, func() {
 		for _, d := range domains {
 			c.Lookup(d)

@@ -10,35 +10,10 @@ import (
 	"strings"
 	"testing"
 
-	"milepost/address"
-	"milepost/catalogue"
-	"milepost/data"
-	"milepost/internal/providerfile"
+	"milepost/internal/fixture"
 	"milepost/mobileconfig"
 	"milepost/settings"
 )
-
-func shipped(t testing.TB) *catalogue.Catalogue {
-	t.Helper()
-	c, _, err := providerfile.Load(providerfile.Directory{FS: data.Providers()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
-
-func account(t testing.TB, c *catalogue.Catalogue, s string) settings.Account {
-	t.Helper()
-	a, err := address.Parse(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, ok := c.Lookup(a.Domain)
-	if !ok {
-		t.Fatal("unknown", s)
-	}
-	return p.For(a)
-}
 
 // value is a plist value: its type, and for a dict or an array what is inside.
 type value struct {
@@ -245,9 +220,8 @@ func profiles(t *testing.T) map[string]value {
 			out[fmt.Sprintf("%s, POP3 %t", name, pop3)] = parsePlist(t, doc)
 		}
 	}
-	for _, p := range shipped(t).Providers() {
-		d := address.Domain{ASCII: "example.com", Unicode: "example.com"}
-		a := p.For(address.Address{Local: "fred", Domain: d})
+	for _, p := range fixture.Shipped(t).Providers() {
+		a := p.For(fixture.Address(t, "fred@example.com"))
 		add(p.ID, a, false)
 		add(p.ID, a, true)
 	}
@@ -255,7 +229,7 @@ func profiles(t *testing.T) map[string]value {
 		t.Fatalf("only %d profiles", len(out))
 	}
 	p := everything
-	add("everything", p.For(address.Address{Local: "fred", Domain: address.Domain{ASCII: "example.com", Unicode: "example.com"}}), false)
+	add("everything", p.For(fixture.Address(t, "fred@example.com")), false)
 	return out
 }
 
@@ -326,11 +300,11 @@ func checkAll(t *testing.T, all map[string]value, rulesOf func(kind string) map[
 // A second download replaces the first; another address, name of a provider or
 // service stands beside it.
 func TestIdentity(t *testing.T) {
-	c := shipped(t)
+	c := fixture.Shipped(t)
 	uuids := func(o mobileconfig.Options, addresses ...string) string {
 		var accounts []settings.Account
 		for _, a := range addresses {
-			accounts = append(accounts, account(t, c, a))
+			accounts = append(accounts, fixture.Account(t, c, a))
 		}
 		doc, err := mobileconfig.Render(accounts, o)
 		if err != nil {
@@ -368,7 +342,7 @@ func TestIdentity(t *testing.T) {
 
 // No name and no address adds a key.
 func TestNothingIsInjected(t *testing.T) {
-	c := shipped(t)
+	c := fixture.Shipped(t)
 	const bidi = "\u200f\u202eabc"
 	crafted := []string{
 		`</string><key>IncomingPassword</key><string>`, `]]>`, `&`, `<`, `"`, `<!--`, "😀", bidi, strings.Repeat("ü", 100), "&#0;", "%EMAILADDRESS%",
@@ -380,13 +354,13 @@ func TestNothingIsInjected(t *testing.T) {
 		}
 		return strings.Join(all, " ")
 	}
-	plain, err := mobileconfig.Render([]settings.Account{account(t, c, "fred@gmx.com")}, mobileconfig.Options{Name: "Fred"})
+	plain, err := mobileconfig.Render([]settings.Account{fixture.Account(t, c, "fred@gmx.com")}, mobileconfig.Options{Name: "Fred"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := keys(parsePlist(t, plain))
 	for _, s := range crafted {
-		a := account(t, c, "fred@gmx.com")
+		a := fixture.Account(t, c, "fred@gmx.com")
 		if a.Address.Local = s; s == bidi {
 			if err := mobileconfig.Check(a, mobileconfig.Options{}); err == nil {
 				t.Errorf("%q is an address", s)
@@ -408,14 +382,14 @@ func TestNothingIsInjected(t *testing.T) {
 }
 
 func TestNoLanguageLacksAMessage(t *testing.T) {
-	c := shipped(t)
+	c := fixture.Shipped(t)
 	seen := make(map[string]string)
 	for _, lang := range []string{"en", "fr", "de", "es", "it", "nl", "pt"} {
 		r, err := mobileconfig.ParseRequest("emailaddress=fred@gmx.com&lang="+lang, "")
 		if err != nil || r.Options.Lang != lang {
 			t.Fatalf("%s: %+v, %v", lang, r, err)
 		}
-		doc, err := mobileconfig.Render([]settings.Account{account(t, c, "fred@gmx.com")}, r.Options)
+		doc, err := mobileconfig.Render([]settings.Account{fixture.Account(t, c, "fred@gmx.com")}, r.Options)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -432,7 +406,7 @@ func TestNoLanguageLacksAMessage(t *testing.T) {
 func TestNotice(t *testing.T) {
 	p := everything
 	p.Notice = &settings.Notice{Text: []settings.Text{{Lang: "en", Value: "Switch IMAP on."}, {Lang: "pt-BR", Value: "Ative o IMAP."}}}
-	a := p.For(address.Address{Local: "fred", Domain: address.Domain{ASCII: "example.com", Unicode: "example.com"}})
+	a := p.For(fixture.Address(t, "fred@example.com"))
 	for lang, want := range map[string]string{"pt": "Ative o IMAP.", "en": "Switch IMAP on.", "fr": "Switch IMAP on."} {
 		doc, err := mobileconfig.Render([]settings.Account{a, a}, mobileconfig.Options{Lang: lang})
 		if err != nil {
@@ -446,7 +420,7 @@ func TestNotice(t *testing.T) {
 }
 
 func BenchmarkRender(b *testing.B) {
-	a := []settings.Account{account(b, shipped(b), "fred@gmx.com")}
+	a := []settings.Account{fixture.Account(b, fixture.Shipped(b), "fred@gmx.com")}
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := mobileconfig.Render(a, mobileconfig.Options{}); err != nil {

@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"milepost/internal/fixture"
 	"milepost/mobileconfig"
 	"milepost/settings"
 )
@@ -81,7 +82,7 @@ func keyPEM(t testing.TB, key crypto.Signer) []byte {
 }
 
 func gmx(t testing.TB) []byte {
-	doc, err := mobileconfig.Render([]settings.Account{account(t, shipped(t), "fred@gmx.com")}, mobileconfig.Options{})
+	doc, err := mobileconfig.Render([]settings.Account{fixture.Account(t, fixture.Shipped(t), "fred@gmx.com")}, mobileconfig.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,10 +92,7 @@ func gmx(t testing.TB) []byte {
 // openssl verifies what we sign, finds the profile in it byte for byte and
 // SHA-256 as its digest, and refuses it with a byte flipped.
 func TestOpenSSLVerifies(t *testing.T) {
-	openssl, err := exec.LookPath("openssl")
-	if err != nil {
-		t.Skip("openssl is not installed")
-	}
+	openssl := fixture.Tool(t, "openssl", "openssl")
 	root := issue(t, "root", p256(t), nil, true)
 	middle := issue(t, "intermediate", p256(t), root, true)
 	profile := gmx(t)

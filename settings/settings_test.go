@@ -4,20 +4,12 @@ import (
 	"testing"
 
 	"milepost/address"
+	"milepost/internal/fixture"
 	"milepost/settings"
 )
 
-func account(t *testing.T, s string) address.Address {
-	t.Helper()
-	a, err := address.Parse(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return a
-}
-
 func TestFor(t *testing.T) {
-	fred := account(t, `"fred & co"@Bücher.example`)
+	fred := fixture.Address(t, `"fred & co"@Bücher.example`)
 	nobody := address.Address{Domain: fred.Domain}
 	p := &settings.Provider{
 		Incoming: []settings.Server{{Hostname: "imap.%EMAILDOMAIN%"}, {Hostname: "imap.example.com"}},
@@ -36,7 +28,7 @@ func TestFor(t *testing.T) {
 		"the original":            {string(p.Services[0].URL), "https://dav.example.com/%EMAILADDRESS%/?u=%EMAILLOCALPART%&d=%EMAILDOMAIN%"},
 		"username":                {settings.Username("%EMAILLOCALPART%/%EMAILDOMAIN%").For(fred), "fred & co/xn--bcher-kva.example"},
 		"username, no address":    {settings.Username("%EMAILLOCALPART%/%EMAILDOMAIN%").For(nobody), "%EMAILLOCALPART%/xn--bcher-kva.example"},
-		"no placeholder is twice": {settings.Username("%EMAILLOCALPART%").For(account(t, "%EMAILDOMAIN%@example.com")), "%EMAILDOMAIN%"},
+		"no placeholder is twice": {settings.Username("%EMAILLOCALPART%").For(fixture.Address(t, "%EMAILDOMAIN%@example.com")), "%EMAILDOMAIN%"},
 	} {
 		if tc.got != tc.want {
 			t.Errorf("%s: %s, want %s", name, tc.got, tc.want)
@@ -45,7 +37,7 @@ func TestFor(t *testing.T) {
 }
 
 func TestUsername(t *testing.T) {
-	fred := account(t, "fred@example.com")
+	fred := fixture.Address(t, "fred@example.com")
 	nobody := address.Address{Domain: fred.Domain}
 	for _, tc := range []struct {
 		name     string
@@ -98,7 +90,7 @@ func TestShared(t *testing.T) {
 		{"webmail", settings.Provider{Webmail: "https://webmail.example.com/%EMAILLOCALPART%"}, "", false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			fred := account(t, "fred@example.com")
+			fred := fixture.Address(t, "fred@example.com")
 			for name, a := range map[string]settings.Account{
 				"somebody's": tc.provider.For(fred),
 				"nobody's":   tc.provider.For(address.Address{Domain: fred.Domain}),
@@ -218,7 +210,7 @@ func BenchmarkShared(b *testing.B) {
 		Services: []settings.Service{{URL: "https://dav.example.com/", Username: settings.EmailAddress}},
 		Webmail:  "https://webmail.example.com/",
 	}
-	a := p.For(address.Address{Local: "fred", Domain: address.Domain{ASCII: "example.com", Unicode: "example.com"}})
+	a := p.For(fixture.Address(b, "fred@example.com"))
 	b.ReportAllocs()
 	for b.Loop() {
 		if !a.Shared() {

@@ -10,8 +10,7 @@ import (
 
 	"milepost/address"
 	"milepost/autoconfig"
-	"milepost/data"
-	"milepost/internal/providerfile"
+	"milepost/internal/fixture"
 	"milepost/settings"
 	"milepost/zone"
 )
@@ -25,12 +24,8 @@ var labels = map[string]string{
 // What a shipped provider's autoconfig document names, DNS names too, and nobody is
 // told that a service is missing which the document has.
 func TestShippedAgreesWithAutoconfig(t *testing.T) {
-	c, _, err := providerfile.Load(providerfile.Directory{FS: data.Providers()})
-	if err != nil {
-		t.Fatal(err)
-	}
 	named, unsaid := 0, 0
-	for _, p := range c.Providers() {
+	for _, p := range fixture.Shipped(t).Providers() {
 		if len(p.Domains) == 0 {
 			continue // found by MX alone
 		}
@@ -109,12 +104,8 @@ func outgoingOfAerc(rrs []dns.RR, d address.Domain) (target string, found bool) 
 // aerc takes what DNS says before it asks over HTTP. So whoever has an outgoing
 // server that SRV records can describe must give it one.
 func TestShippedGiveAercAnOutgoingServer(t *testing.T) {
-	c, _, err := providerfile.Load(providerfile.Directory{FS: data.Providers()})
-	if err != nil {
-		t.Fatal(err)
-	}
 	domains, asked, answered := 0, 0, 0
-	for _, p := range c.Providers() {
+	for _, p := range fixture.Shipped(t).Providers() {
 		for _, pattern := range p.Domains {
 			d := pattern.Domain
 			if pattern.Wildcard {

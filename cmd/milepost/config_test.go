@@ -6,26 +6,24 @@ import (
 	"syscall"
 	"testing"
 
+	"milepost/internal/fixture"
+
 	"github.com/miekg/dns"
 )
 
 // The configurations and commands of docs/dns.md are taken as they stand there.
 func TestDNSManual(t *testing.T) {
-	configs, secondaries, commands := blocks(t, "toml"), blocks(t, "toml secondaries")[0], strings.Join(blocks(t, "sh"), "")
-	work := directory(t, map[string]string{
-		"example.com.zone": "@ MX 10 mail\nmail A 192.0.2.25\ndav A 192.0.2.26\n",
-		"tcp.zone":         "_xmpp-client SRV 0 0 5222 xmpp.example.com.\n",
-	})
+	configs, secondaries, commands := fixture.Blocks(t, dnsManual, "toml"), fixture.Blocks(t, dnsManual, "toml secondaries")[0], strings.Join(fixture.Blocks(t, dnsManual, "sh"), "")
+	work := fixture.Directory(t,
+		"example.com.zone", "@ MX 10 mail\nmail A 192.0.2.25\ndav A 192.0.2.26\n",
+		"tcp.zone", "_xmpp-client SRV 0 0 5222 xmpp.example.com.\n")
 	t.Chdir(work)
-	if err := os.Mkdir("providers", 0o700); err != nil {
-		t.Fatal(err)
-	}
-	write(t, "providers/example.com.toml", familyDAV)
+	fixture.Write(t, "providers/example.com.toml", familyDAV)
 	if len(configs) != 3 {
 		t.Fatalf("there are %d configurations", len(configs))
 	}
 	for _, text := range []string{configs[0], configs[0] + configs[1], configs[0] + configs[2], secondaries} {
-		write(t, "milepost.toml", text)
+		fixture.Write(t, "milepost.toml", text)
 		if code, _, stderr := milepost(t, "check", "-config", "milepost.toml", "providers"); code != 0 {
 			t.Errorf("%s%s", text, stderr)
 		}
@@ -49,8 +47,8 @@ func TestDNSManual(t *testing.T) {
 
 // The configuration of docs/pages.md is taken, and its name is on the pages.
 func TestPagesManual(t *testing.T) {
-	text := blocksOf(t, "../../docs/pages.md", "toml")[0]
-	t.Chdir(directory(t, map[string]string{"milepost.toml": text, "logo.svg": `<svg xmlns="http://www.w3.org/2000/svg"/>`}))
+	text := fixture.Blocks(t, "../../docs/pages.md", "toml")[0]
+	t.Chdir(fixture.Directory(t, "milepost.toml", text, "logo.svg", `<svg xmlns="http://www.w3.org/2000/svg"/>`))
 	p := startProcess(t, "-config", "milepost.toml")
 	named := func(name string) {
 		t.Helper()
@@ -59,7 +57,7 @@ func TestPagesManual(t *testing.T) {
 		}
 	}
 	named("Example Mail")
-	write(t, "milepost.toml", strings.Replace(text, "Example Mail", "Other Mail", 1))
+	fixture.Write(t, "milepost.toml", strings.Replace(text, "Example Mail", "Other Mail", 1))
 	if err := p.Process.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
@@ -69,11 +67,10 @@ func TestPagesManual(t *testing.T) {
 
 // The serial goes on from what the file keeps, whatever the clock says.
 func TestSerialFile(t *testing.T) {
-	dir := directory(t, map[string]string{
-		"milepost.toml": "[service]\naddresses = [\"192.0.2.1\"]\n[dns]\nserial_file = \"serial\"\n",
-		"serial":        "4000000000\n",
-	})
-	providers := directory(t, map[string]string{"example.com.toml": familyDAV})
+	dir := fixture.Directory(t,
+		"milepost.toml", "[service]\naddresses = [\"192.0.2.1\"]\n[dns]\nserial_file = \"serial\"\n",
+		"serial", "4000000000\n")
+	providers := fixture.Directory(t, "example.com.toml", familyDAV)
 	for _, want := range []uint32{4000000001, 4000000002} {
 		p := startProcess(t, "-dns", "127.0.0.1:0", "-config", dir+"/milepost.toml", "-providers", providers)
 		reply, err := query(p.dns, "_tcp.example.com.", dns.TypeSOA, false)
@@ -82,7 +79,7 @@ func TestSerialFile(t *testing.T) {
 		}
 	}
 	// Neither an empty file nor a full disk stops the start.
-	write(t, dir+"/serial", "")
+	fixture.Write(t, dir+"/serial", "")
 	if err := os.Symlink("/dev/full", dir+"/serial.new"); err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +92,7 @@ func TestSerialFile(t *testing.T) {
 	if code, stdout, stderr := milepost(t, "check", "-config", dir+"/milepost.toml", providers); code != 0 || stdout == "" || !strings.HasPrefix(stderr, "warning: "+dir+"/serial: is empty or damaged") {
 		t.Errorf("%d %s%s", code, stdout, stderr)
 	}
-	write(t, dir+"/serial", "nonsense")
+	fixture.Write(t, dir+"/serial", "nonsense")
 	code, _, stderr := milepost(t, "serve", "-http", "127.0.0.1:0", "-dns", "127.0.0.1:0", "-config", dir+"/milepost.toml", "-providers", providers)
 	if want := dir + "/serial: is no serial; remove the file if it is not milepost's\nmilepost: 1 mistake in the configuration; docs/dns.md or docs/pages.md says what is allowed\n"; code != 1 || stderr != want {
 		t.Errorf("%d %s", code, stderr)
@@ -104,7 +101,7 @@ func TestSerialFile(t *testing.T) {
 
 // What is wrong with a configuration and the catalogue together has a line, too.
 func TestBadPlans(t *testing.T) {
-	providers := directory(t, map[string]string{"example.com.toml": familyDAV})
+	providers := fixture.Directory(t, "example.com.toml", familyDAV)
 	const ns = "[[dns.name_server]]\nname = \"ns1.example.net\"\n"
 	for _, tc := range []struct{ name, config, want string }{
 		{"a zone that overlaps one that every domain has", ns + "[service]\naddresses = [\"192.0.2.1\"]\n[[dns.zone]]\nname = \"_imaps._tcp.example.com\"\n",
@@ -127,7 +124,7 @@ func TestBadPlans(t *testing.T) {
 			"milepost.toml:6: dns.zone[1].name: the catalogue has nothing for the zone example.org: no provider is known for a domain in it\n"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			t.Chdir(directory(t, map[string]string{"milepost.toml": tc.config}))
+			t.Chdir(fixture.Directory(t, "milepost.toml", tc.config))
 			for _, args := range [][]string{
 				{"check", "-config", "milepost.toml", providers},
 				{"serve", "-http", "127.0.0.1:0", "-dns", "127.0.0.1:0", "-config", "milepost.toml", "-providers", providers},

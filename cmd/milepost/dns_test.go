@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -13,108 +12,13 @@ import (
 	"testing"
 	"time"
 
+	"milepost/internal/fixture"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/miekg/dns"
 )
 
-// blocks returns the blocks of docs/dns.md with these words behind their fence.
-func blocks(t *testing.T, fence string) []string {
-	t.Helper()
-	return blocksOf(t, "../../docs/dns.md", fence)
-}
-
-func blocksOf(t *testing.T, file, fence string) []string {
-	t.Helper()
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var out []string
-	for _, part := range strings.Split(string(text), "```"+fence+"\n")[1:] {
-		body, _, _ := strings.Cut(part, "```")
-		out = append(out, body)
-	}
-	if out == nil {
-		t.Fatalf("%s has no block of %s", file, fence)
-	}
-	return out
-}
-
-// tool finds a program of Debian's.
-func tool(t *testing.T, name, pkg string) string {
-	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil {
-		if path, err = exec.LookPath("/usr/sbin/" + name); err != nil {
-			t.Skipf("%s is not here; Debian has it in %s", name, pkg)
-		}
-	}
-	return path
-}
-
-// daemon runs a program until the test ends.
-func daemon(t *testing.T, path string, args ...string) {
-	t.Helper()
-	var log strings.Builder
-	cmd := exec.Command(path, args...)
-	cmd.Stdout, cmd.Stderr = &log, &log
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // NSD has children
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
-		cmd.Wait()
-		if t.Failed() {
-			t.Logf("%s said:\n%s", filepath.Base(path), log.String())
-		}
-	})
-}
-
-// nsdServer is the start of a nsd.conf that keeps everything in one directory.
-func nsdServer(host, port, dir string) string {
-	return fmt.Sprintf(`server:
-    ip-address: %s@%s
-    username: ""
-    database: ""
-    zonesdir: %q
-    xfrdir: %[3]q
-    pidfile: "%[3]s/nsd.pid"
-    xfrdfile: "%[3]s/xfrd.state"
-    zonelistfile: "%[3]s/zone.list"
-    logfile: "%[3]s/nsd.log"
-remote-control:
-    control-enable: no
-`, host, port, dir)
-}
-
-// freePort returns a port of an address that nobody has, over UDP and TCP.
-func freePort(t *testing.T, host string) string {
-	t.Helper()
-	for range 20 {
-		l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		c, err := net.ListenPacket("udp", l.Addr().String())
-		l.Close()
-		if err == nil {
-			c.Close()
-			_, port, _ := net.SplitHostPort(l.Addr().String())
-			return port
-		}
-	}
-	t.Fatal("no free port")
-	return ""
-}
-
-func write(t *testing.T, path, text string) string {
-	t.Helper()
-	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
+const dnsManual = "../../docs/dns.md"
 
 // query asks once.
 func query(server, name string, qtype uint16, recursive bool) (*dns.Msg, error) {
@@ -123,23 +27,6 @@ func query(server, name string, qtype uint16, recursive bool) (*dns.Msg, error) 
 	client := dns.Client{Timeout: 5 * time.Second}
 	reply, _, err := client.Exchange(m, server)
 	return reply, err
-}
-
-// until asks again until the answer is right, for a minute.
-func until(t *testing.T, server, name string, qtype uint16, right func(*dns.Msg) bool) {
-	t.Helper()
-	var last any
-	for range 600 {
-		reply, err := query(server, name, qtype, false)
-		if err == nil && right(reply) {
-			return
-		}
-		if last = reply; err != nil {
-			last = err
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
-	t.Fatalf("%s %s at %s: %v", name, dns.Type(qtype), server, last)
 }
 
 // said is the part of an answer on which servers agree: some add NS records and
@@ -177,7 +64,7 @@ var asked = []struct {
 	{"a.b._imaps._tcp.example.com.", dns.TypeA},
 }
 
-const familyDAV = family + `[[service]]
+const familyDAV = fixture.Family + `[[service]]
 protocol = "caldav"
 url = "https://dav.example.com/cal/"
 `
@@ -185,16 +72,16 @@ url = "https://dav.example.com/cal/"
 // NSD and Knot, set up as docs/dns.md says, copy the zone, answer as we do, and
 // follow a change when they are told of it.
 func TestSecondaries(t *testing.T) {
-	nsd, knotd := tool(t, "nsd", "nsd"), tool(t, "knotd", "knot")
+	nsd, knotd := fixture.Tool(t, "nsd", "nsd"), fixture.Tool(t, "knotd", "knot")
 	work := t.TempDir()
-	nsdPort, knotPort, ourPort := freePort(t, "127.0.0.1"), freePort(t, "127.0.0.1"), freePort(t, "127.0.0.1")
-	providers := directory(t, map[string]string{"example.com.toml": familyDAV})
-	config := write(t, filepath.Join(work, "milepost.toml"), strings.NewReplacer(
+	nsdPort, knotPort, ourPort := fixture.FreePort(t, "127.0.0.1"), fixture.FreePort(t, "127.0.0.1"), fixture.FreePort(t, "127.0.0.1")
+	providers := fixture.Directory(t, "example.com.toml", familyDAV)
+	config := fixture.Write(t, filepath.Join(work, "milepost.toml"), strings.NewReplacer(
 		"192.0.2.53\"", "127.0.0.1:"+nsdPort+`"`, "192.0.2.54\"", "127.0.0.1:"+knotPort+`"`, "192.0.2.1", "127.0.0.1",
-	).Replace(blocks(t, "toml secondaries")[0]))
+	).Replace(fixture.Blocks(t, dnsManual, "toml secondaries")[0]))
 
-	write(t, filepath.Join(work, "nsd.conf"), nsdServer("127.0.0.1", nsdPort, work)+strings.NewReplacer("request-xfr: 192.0.2.1", "request-xfr: 127.0.0.1@"+ourPort, "192.0.2.1", "127.0.0.1").Replace(blocks(t, "nsd.conf")[0]))
-	write(t, filepath.Join(work, "knot.conf"), fmt.Sprintf(`server:
+	fixture.Write(t, filepath.Join(work, "nsd.conf"), fixture.NSD("127.0.0.1", nsdPort, work)+strings.NewReplacer("request-xfr: 192.0.2.1", "request-xfr: 127.0.0.1@"+ourPort, "192.0.2.1", "127.0.0.1").Replace(fixture.Blocks(t, dnsManual, "nsd.conf")[0]))
+	fixture.Write(t, filepath.Join(work, "knot.conf"), fmt.Sprintf(`server:
     listen: 127.0.0.1@%s
     rundir: %q
 database:
@@ -205,10 +92,10 @@ template:
 log:
   - target: stderr
     any: info
-`, knotPort, work)+strings.Replace(strings.Replace(blocks(t, "knot.conf")[0], "192.0.2.1", "127.0.0.1@"+ourPort, 1), "192.0.2.1", "127.0.0.1", 1))
+`, knotPort, work)+strings.Replace(strings.Replace(fixture.Blocks(t, dnsManual, "knot.conf")[0], "192.0.2.1", "127.0.0.1@"+ourPort, 1), "192.0.2.1", "127.0.0.1", 1))
 
-	daemon(t, nsd, "-d", "-c", filepath.Join(work, "nsd.conf"))
-	daemon(t, knotd, "-c", filepath.Join(work, "knot.conf"))
+	fixture.Daemon(t, nsd, "-d", "-c", filepath.Join(work, "nsd.conf"))
+	fixture.Daemon(t, knotd, "-c", filepath.Join(work, "knot.conf"))
 	p := startProcess(t, "-dns", "127.0.0.1:"+ourPort, "-config", config, "-providers", providers)
 	secondaries := map[string]string{"NSD": "127.0.0.1:" + nsdPort, "Knot": "127.0.0.1:" + knotPort}
 
@@ -220,7 +107,7 @@ log:
 		}
 		serial := soa.Answer[0].(*dns.SOA).Serial
 		for name, addr := range secondaries {
-			until(t, addr, "_tcp.example.com.", dns.TypeSOA, func(m *dns.Msg) bool {
+			fixture.AwaitAnswer(t, addr, "_tcp.example.com.", dns.TypeSOA, func(m *dns.Msg) bool {
 				return len(m.Answer) == 1 && m.Answer[0].(*dns.SOA).Serial == serial
 			})
 			for _, q := range asked {
@@ -240,7 +127,7 @@ log:
 	}
 	agree()
 
-	write(t, filepath.Join(providers, "example.com.toml"), strings.ReplaceAll(familyDAV, "mail.example.com", "new.example.com"))
+	fixture.Write(t, filepath.Join(providers, "example.com.toml"), strings.ReplaceAll(familyDAV, "mail.example.com", "new.example.com"))
 	if err := p.Process.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
@@ -255,7 +142,7 @@ log:
 // A resolver that knows nothing but the parent zone, which NSD serves with the
 // lines of docs/dns.md in it, finds what milepost answers.
 func TestDelegation(t *testing.T) {
-	nsd, unbound := tool(t, "nsd", "nsd"), tool(t, "unbound", "unbound")
+	nsd, unbound := fixture.Tool(t, "nsd", "nsd"), fixture.Tool(t, "unbound", "unbound")
 	// The delegation's glue has no port, so this must be DNS's own.
 	const ours, parent = "127.0.0.12", "127.0.0.11"
 	probe, err := net.Listen("tcp", ours+":53")
@@ -264,14 +151,14 @@ func TestDelegation(t *testing.T) {
 	}
 	probe.Close()
 	work := t.TempDir()
-	write(t, filepath.Join(work, "example.com.zone"), "$ORIGIN example.com.\n$TTL 300\n@ SOA ns hostmaster 1 3600 600 1209600 300\n@ NS ns\nns A "+parent+
-		"\nwww A 192.0.2.80\n"+strings.ReplaceAll(blocks(t, "zone")[0], "192.0.2.1", ours))
-	parentPort, resolverPort := freePort(t, parent), freePort(t, "127.0.0.1")
-	write(t, filepath.Join(work, "nsd.conf"), nsdServer(parent, parentPort, work)+`zone:
+	fixture.Write(t, filepath.Join(work, "example.com.zone"), "$ORIGIN example.com.\n$TTL 300\n@ SOA ns hostmaster 1 3600 600 1209600 300\n@ NS ns\nns A "+parent+
+		"\nwww A 192.0.2.80\n"+strings.ReplaceAll(fixture.Blocks(t, dnsManual, "zone")[0], "192.0.2.1", ours))
+	parentPort, resolverPort := fixture.FreePort(t, parent), fixture.FreePort(t, "127.0.0.1")
+	fixture.Write(t, filepath.Join(work, "nsd.conf"), fixture.NSD(parent, parentPort, work)+`zone:
     name: example.com
     zonefile: example.com.zone
 `)
-	write(t, filepath.Join(work, "unbound.conf"), fmt.Sprintf(`server:
+	fixture.Write(t, filepath.Join(work, "unbound.conf"), fmt.Sprintf(`server:
     interface: 127.0.0.1@%s
     username: ""
     chroot: ""
@@ -289,13 +176,13 @@ stub-zone:
     name: example.com
     stub-addr: %s@%s
 `, resolverPort, work, parent, parentPort))
-	providers := directory(t, map[string]string{"example.com.toml": familyDAV})
+	providers := fixture.Directory(t, "example.com.toml", familyDAV)
 	p := startProcess(t, "-dns", ours+":53", "-providers", providers)
-	daemon(t, nsd, "-d", "-c", filepath.Join(work, "nsd.conf"))
-	daemon(t, unbound, "-d", "-c", filepath.Join(work, "unbound.conf"))
+	fixture.Daemon(t, nsd, "-d", "-c", filepath.Join(work, "nsd.conf"))
+	fixture.Daemon(t, unbound, "-d", "-c", filepath.Join(work, "unbound.conf"))
 	resolver := "127.0.0.1:" + resolverPort
-	until(t, parent+":"+parentPort, "www.example.com.", dns.TypeA, func(m *dns.Msg) bool { return len(m.Answer) == 1 })
-	until(t, resolver, "www.example.com.", dns.TypeA, func(m *dns.Msg) bool { return m.Rcode != dns.RcodeServerFailure })
+	fixture.AwaitAnswer(t, parent+":"+parentPort, "www.example.com.", dns.TypeA, func(m *dns.Msg) bool { return len(m.Answer) == 1 })
+	fixture.AwaitAnswer(t, resolver, "www.example.com.", dns.TypeA, func(m *dns.Msg) bool { return m.Rcode != dns.RcodeServerFailure })
 	for _, q := range append(asked, []struct {
 		name  string
 		qtype uint16
@@ -328,8 +215,8 @@ stub-zone:
 
 // dig, kdig and delv read what is answered.
 func TestDigKdigDelv(t *testing.T) {
-	dig, kdig, delv := tool(t, "dig", "bind9-dnsutils"), tool(t, "kdig", "knot-dnsutils"), tool(t, "delv", "bind9-dnsutils")
-	p := startProcess(t, "-dns", "127.0.0.1:0", "-providers", directory(t, map[string]string{"example.com.toml": familyDAV}))
+	dig, kdig, delv := fixture.Tool(t, "dig", "bind9-dnsutils"), fixture.Tool(t, "kdig", "knot-dnsutils"), fixture.Tool(t, "delv", "bind9-dnsutils")
+	p := startProcess(t, "-dns", "127.0.0.1:0", "-providers", fixture.Directory(t, "example.com.toml", familyDAV))
 	addr := netip.MustParseAddrPort(p.dns)
 	run := func(program string, args ...string) string {
 		t.Helper()

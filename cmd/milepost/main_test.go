@@ -11,16 +11,8 @@ import (
 	"testing"
 
 	"milepost/internal/config"
+	"milepost/internal/fixture"
 )
-
-const family = `display_name = "Example family"
-domains = ["example.com"]
-[[incoming]]
-protocol = "imap"
-hostname = "mail.example.com"
-[[outgoing]]
-hostname = "mail.example.com"
-`
 
 func milepost(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
@@ -29,23 +21,11 @@ func milepost(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	return code, out.String(), errs.String()
 }
 
-// directory writes files into a fresh directory.
-func directory(t *testing.T, files map[string]string) string {
-	t.Helper()
-	dir := t.TempDir()
-	for name, text := range files {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return dir
-}
-
 func TestCommandLine(t *testing.T) {
-	dir := directory(t, map[string]string{"example.com.toml": family})
-	bad := directory(t, map[string]string{"a.toml": family, "b.toml": family + "x = 1\n"})
-	many := directory(t, map[string]string{"many.toml": strings.NewReplacer(`"example.com"`, `"a.example", "b.example"`, "mail.example.com", "mail.%EMAILDOMAIN%").Replace(family)})
-	wild := directory(t, map[string]string{"wild.toml": strings.Replace(family, `"example.com"`, `"*.example.com"`, 1)})
+	dir := fixture.Directory(t, "example.com.toml", fixture.Family)
+	bad := fixture.Directory(t, "a.toml", fixture.Family, "b.toml", fixture.Family+"x = 1\n")
+	many := fixture.Directory(t, "many.toml", strings.NewReplacer(`"example.com"`, `"a.example", "b.example"`, "mail.example.com", "mail.%EMAILDOMAIN%").Replace(fixture.Family))
+	wild := fixture.Directory(t, "wild.toml", strings.Replace(fixture.Family, `"example.com"`, `"*.example.com"`, 1))
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"milepost/internal/fixture"
 )
 
 // A list that was cut off is not taken over by SIGHUP, and is by SIGUSR1; a bad line
@@ -16,15 +18,14 @@ func TestReloadOfLists(t *testing.T) {
 	for i := range 1000 {
 		fmt.Fprintf(&list, "c%d.example\n", i)
 	}
-	dir := directory(t, map[string]string{
-		"example.com.toml": strings.Replace(family, "domains =", "domains_from = \"customers.list\"\ndomains =", 1),
-		"customers.list":   list.String(),
-	})
+	dir := fixture.Directory(t,
+		"example.com.toml", strings.Replace(fixture.Family, "domains =", "domains_from = \"customers.list\"\ndomains =", 1),
+		"customers.list", list.String())
 	p := startProcess(t, "-no-builtin", "-providers", dir)
 	customers := filepath.Join(dir, "customers.list")
 	reload := func(signal syscall.Signal, text, log string) string {
 		t.Helper()
-		write(t, customers, text)
+		fixture.Write(t, customers, text)
 		if err := p.Process.Signal(signal); err != nil {
 			t.Fatal(err)
 		}
@@ -51,7 +52,7 @@ func TestReloadOfLists(t *testing.T) {
 
 // serve and show take files where they take directories, as check does.
 func TestProvidersFile(t *testing.T) {
-	file := filepath.Join(directory(t, map[string]string{"example.com.toml": family, "other.toml": "nonsense"}), "example.com.toml")
+	file := filepath.Join(fixture.Directory(t, "example.com.toml", fixture.Family, "other.toml", "nonsense"), "example.com.toml")
 	for _, args := range [][]string{
 		{"check", file},
 		{"check", "-providers", file},

@@ -10,7 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
+
+	"milepost/internal/fixture"
 )
 
 // TestMain lets the test binary stand in for the command, so that signals meet
@@ -88,17 +89,8 @@ func (p *process) waitFor(t *testing.T, text string) string {
 
 func get(t *testing.T, url string) (int, string) {
 	t.Helper()
-	client := http.Client{Timeout: time.Minute}
-	resp, err := client.Get(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resp.StatusCode, string(body)
+	resp, body := fixture.Get(t, url)
+	return resp.StatusCode, body
 }
 
 // serve sends what show prints.
@@ -154,13 +146,11 @@ func TestLogReader(t *testing.T) {
 
 // SIGHUP reads the providers again; mistakes leave the old ones in use.
 func TestReload(t *testing.T) {
-	dir := directory(t, map[string]string{"example.com.toml": family})
+	dir := fixture.Directory(t, "example.com.toml", fixture.Family)
 	p := startProcess(t, "-no-builtin", "-providers", dir)
 	reload := func(text, log string) {
 		t.Helper()
-		if err := os.WriteFile(filepath.Join(dir, "example.com.toml"), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		fixture.Write(t, filepath.Join(dir, "example.com.toml"), text)
 		if err := p.Process.Signal(syscall.SIGHUP); err != nil {
 			t.Fatal(err)
 		}
@@ -170,7 +160,7 @@ func TestReload(t *testing.T) {
 		_, body := get(t, "http://"+p.addr+"/v1.1/example.com")
 		return body
 	}
-	reload(strings.ReplaceAll(family, "mail.example.com", "new.example.com"), "msg=reloaded")
+	reload(strings.ReplaceAll(fixture.Family, "mail.example.com", "new.example.com"), "msg=reloaded")
 	if body := served(); !strings.Contains(body, "<hostname>new.example.com</hostname>") {
 		t.Error(body)
 	}

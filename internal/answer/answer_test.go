@@ -4,12 +4,12 @@ import (
 	"testing"
 
 	"milepost/internal/answer"
-	"milepost/internal/answer/answertest"
+	"milepost/internal/fixture"
 	"milepost/settings"
 )
 
 func TestNew(t *testing.T) {
-	c := answertest.Shipped(t)
+	c := fixture.Shipped(t)
 	for _, tc := range []struct {
 		name, query        string
 		incoming, outgoing settings.Hostname
@@ -24,7 +24,7 @@ func TestNew(t *testing.T) {
 		{"both", "emailaddress=fred@gmail.com", "imap.gmail.com", "smtp.gmail.com", 2, 2, "both"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			a := answertest.To(t, c, tc.query)
+			a := fixture.Answer(t, c, tc.query)
 			if a.Incoming.Hostname != tc.incoming || a.Outgoing.Hostname != tc.outgoing {
 				t.Errorf("%s, %s", a.Incoming.Hostname, a.Outgoing.Hostname)
 			}

@@ -10,7 +10,7 @@ import (
 
 	"milepost/address"
 	"milepost/internal/answer"
-	"milepost/internal/answer/answertest"
+	"milepost/internal/fixture"
 )
 
 // schema compiles a part of the OpenAPI document, whose schemas are JSON Schema
@@ -46,10 +46,9 @@ func valid(t *testing.T, s *jsonschema.Schema, body []byte) error {
 // recommends one incoming and one outgoing server, at the head of their lists.
 func TestJSON(t *testing.T) {
 	settings := schema(t, "Settings")
-	for _, p := range answertest.Shipped(t).Providers() {
+	for _, p := range fixture.Shipped(t).Providers() {
 		for _, local := range []string{"fred", ""} {
-			d := address.Domain{ASCII: "example.com", Unicode: "example.com"}
-			a, err := answer.New(p.For(address.Address{Local: local, Domain: d}), answer.Request{})
+			a, err := answer.New(p.For(address.Address{Local: local, Domain: fixture.Domain(t, "example.com")}), answer.Request{})
 			if err != nil {
 				t.Fatal(p.ID, err)
 			}
@@ -78,7 +77,7 @@ func TestJSON(t *testing.T) {
 
 // The description refuses what it should: a test of the tests.
 func TestSchemaRefuses(t *testing.T) {
-	a := answertest.To(t, answertest.Shipped(t), "emailaddress=fred@gmx.com")
+	a := fixture.Answer(t, fixture.Shipped(t), "emailaddress=fred@gmx.com")
 	body, err := answer.JSON(a, "en")
 	if err != nil {
 		t.Fatal(err)
@@ -102,7 +101,7 @@ func TestSchemaRefuses(t *testing.T) {
 
 // A closed service is called closed, and has no profile.
 func TestJSONOfClosed(t *testing.T) {
-	a := answertest.To(t, answertest.Shipped(t), "emailaddress=fred@myopera.com")
+	a := fixture.Answer(t, fixture.Shipped(t), "emailaddress=fred@myopera.com")
 	a.Profile = "/mobileconfig?" + a.ProfileQuery("en")
 	body, err := answer.JSON(a, "en")
 	if err != nil {

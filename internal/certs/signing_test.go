@@ -2,24 +2,17 @@ package certs_test
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"log/slog"
-	"math/big"
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/smallstep/pkcs7"
 
 	"milepost/internal/certs"
+	"milepost/internal/fixture"
 )
 
 var start = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
@@ -30,24 +23,9 @@ type files struct{ cert, key string }
 // write makes a certificate that is valid from one day before start.
 func (f files) write(t *testing.T, name string, notAfter time.Time) {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotBefore: start.Add(-24 * time.Hour), NotAfter: notAfter}
-	cert, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for file, block := range map[string]*pem.Block{f.cert: {Type: "CERTIFICATE", Bytes: cert}, f.key: {Type: "PRIVATE KEY", Bytes: der}} {
-		if err := os.WriteFile(file, pem.EncodeToMemory(block), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
+	cert, key := fixture.Certificate(t, name, start.Add(-24*time.Hour), notAfter)
+	fixture.Write(t, f.cert, cert)
+	fixture.Write(t, f.key, key)
 }
 
 func newFiles(t *testing.T) files {
@@ -117,18 +95,14 @@ func TestRenewal(t *testing.T) {
 }
 
 func TestOpenRefuses(t *testing.T) {
-	f := newFiles(t)
+	f, dir := newFiles(t), t.TempDir()
 	f.write(t, "one", start.Add(24*time.Hour))
-	pipe := newFiles(t)
-	if err := syscall.Mkfifo(pipe.cert, 0o600); err != nil {
-		t.Fatal(err)
-	}
 	for name, tc := range map[string]struct {
 		files files
 		now   time.Time
 		want  string
 	}{
-		"a pipe":        {pipe, start, pipe.cert + ": is no regular file; must be one"},
+		"a directory":   {files{dir, f.key}, start, dir + ": is a directory; must be a file"},
 		"expired":       {f, start.Add(48 * time.Hour), f.cert + ": the certificate expired on 2026-01-02T12:00:00Z"},
 		"not yet valid": {f, start.Add(-48 * time.Hour), f.cert + ": the certificate is not valid before 2025-12-31T12:00:00Z"},
 		"no file":       {files{f.cert + "x", f.key}, start, f.cert + "x: no such file or directory"},

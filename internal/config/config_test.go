@@ -1,84 +1,38 @@
 package config_test
 
 import (
-	"flag"
 	"fmt"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
-	"golang.org/x/tools/txtar"
 
 	"milepost/internal/config"
+	"milepost/internal/fixture"
 )
 
-var update = flag.Bool("update", false, "rewrite the messages in testdata/bad")
-
-// unpack writes a page's files into a fresh directory and goes there, so that
-// messages name no path of this machine.
-func unpack(t *testing.T, a *txtar.Archive) {
-	t.Helper()
-	dir := t.TempDir()
-	for _, f := range a.Files {
-		if err := os.WriteFile(filepath.Join(dir, f.Name), f.Data, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	t.Chdir(dir)
-}
-
 // Each page of testdata/bad is a milepost.toml, the files it names, and what is
-// wrong with them.
+// wrong with them. Messages name no path of this machine, for the test goes to a
+// directory of its own.
 func TestBad(t *testing.T) {
-	files, err := filepath.Glob("testdata/bad/*.txtar")
-	if err != nil || len(files) == 0 {
-		t.Fatal("no pages: ", err)
-	}
-	for _, file := range files {
-		path, err := filepath.Abs(file)
-		if err != nil {
-			t.Fatal(err)
+	fixture.Pages(t, "testdata/bad/*.txtar", func(t *testing.T, p *fixture.Page) {
+		t.Chdir(fixture.Directory(t, p.List()...))
+		_, err := config.Load("milepost.toml")
+		if err == nil {
+			t.Fatal("accepted")
 		}
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
-			a, err := txtar.ParseFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			last := &a.Files[len(a.Files)-1]
-			if last.Name != "errors" {
-				t.Fatal("the page does not end with errors")
-			}
-			unpack(t, a)
-			_, err = config.Load("milepost.toml")
-			if err == nil {
-				t.Fatal("accepted")
-			}
-			got := err.Error() + "\n"
-			if *update {
-				last.Data = []byte(got)
-				if err := os.WriteFile(path, txtar.Format(a), 0o644); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			if diff := cmp.Diff(string(last.Data), got); diff != "" {
-				t.Errorf("-want +got:\n%s", diff)
-			}
-		})
-	}
+		p.Expect(t, "errors", err.Error()+"\n")
+	})
 }
 
 // Few records may be too large, too, if one line makes them.
 func TestGeneratedSize(t *testing.T) {
 	long := strings.Repeat(strings.Repeat("x", 60)+".", 4) + "example" // three times in each record
-	unpack(t, &txtar.Archive{Files: []txtar.File{
-		{Name: "milepost.toml", Data: []byte("[[dns.zone]]\nname = \"" + long + "\"\nrecords = \"large.zone\"\n")},
-		{Name: "large.zone", Data: []byte("$GENERATE 1-48000 a$ RP m t\n$GENERATE 1-48000 b$ RP m t\n")},
-	}})
+	t.Chdir(fixture.Directory(t,
+		"milepost.toml", "[[dns.zone]]\nname = \""+long+"\"\nrecords = \"large.zone\"\n",
+		"large.zone", "$GENERATE 1-48000 a$ RP m t\n$GENERATE 1-48000 b$ RP m t\n"))
 	_, err := config.Load("milepost.toml")
 	const want = "large.zone:2: is where the file exceeds 100000 records or 64 MiB of them; so much is allowed ($GENERATE makes a record of each number)"
 	if err == nil || err.Error() != want {
@@ -87,9 +41,7 @@ func TestGeneratedSize(t *testing.T) {
 }
 
 func TestLoad(t *testing.T) {
-	unpack(t, txtar.Parse([]byte(`
--- ok.toml --
-[service]
+	t.Chdir(fixture.Directory(t, "ok.toml", `[service]
 host = "Mail.Bücher.example."
 addresses = ["192.0.2.1", "2001:db8::1"]
 name = "Example Mail"
@@ -118,10 +70,7 @@ addresses = ["192.0.2.1"]
 [[dns.zone]]
 name = "_tcp.Example.com"
 records = "tcp.zone"
--- logo.svg --
-<svg xmlns="http://www.w3.org/2000/svg"/>
--- tcp.zone --
-$TTL 1h
+`, "logo.svg", "<svg xmlns=\"http://www.w3.org/2000/svg\"/>\n", "tcp.zone", `$TTL 1h
 _sip SRV 0 0 5060 sip.example.com.
  TXT "the same name"
 ; a comment
@@ -131,8 +80,7 @@ a TXT ( "one" ; another
   "two" )
 $GENERATE 1-2 b$ A 192.0.2.$
 last A 192.0.2.3
--- empty.toml --
-`)))
+`, "empty.toml", ""))
 	got, err := config.Load("ok.toml")
 	if err != nil {
 		t.Fatal(err)

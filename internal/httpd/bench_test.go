@@ -10,11 +10,10 @@ import (
 	"testing"
 	"time"
 
+	"milepost/internal/fixture"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/labstack/echo/v4"
-
-	"milepost/data"
-	"milepost/internal/providerfile"
 )
 
 // get is a GET as Thunderbird sends it.
@@ -63,11 +62,7 @@ func BenchmarkPOST(b *testing.B) {
 }
 
 func startShipped(b *testing.B) (addr string) {
-	c, _, err := providerfile.Load(providerfile.Directory{FS: data.Providers()})
-	if err != nil {
-		b.Fatal(err)
-	}
-	return start(b, c, io.Discard)
+	return start(b, fixture.Shipped(b), io.Discard)
 }
 
 // compare sends small batches in turn, so that whatever else the machine does

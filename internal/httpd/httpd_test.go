@@ -11,29 +11,19 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/fstest"
-
-	"golang.org/x/tools/txtar"
 
 	"milepost/catalogue"
+	"milepost/internal/fixture"
 	"milepost/internal/httpd"
-	"milepost/internal/providerfile"
 	"milepost/internal/snapshot"
 )
 
-const family = `display_name = "Example family"
-domains = ["example.com"]
-[[incoming]]
-protocol = "imap"
-hostname = "mail.example.com"
-username = "%EMAILLOCALPART%"
-[[outgoing]]
-hostname = "mail.example.com"
-`
+// family has a document that depends on the address.
+var family = strings.Replace(fixture.Family, "[[outgoing]]", "username = \"%EMAILLOCALPART%\"\n[[outgoing]]", 1)
 
 func familyCatalogue(t testing.TB) *catalogue.Catalogue {
 	t.Helper()
-	return catalogueOf(t, &txtar.Archive{Files: []txtar.File{{Name: "example.com.toml", Data: []byte(family)}}})
+	return fixture.Catalogue(t, "example.com.toml", family)
 }
 
 // logBuffer is written by the server and read by the test.
@@ -161,10 +151,7 @@ func TestServeStops(t *testing.T) {
 
 // A new snapshot is used from the next request on.
 func TestSnapshotIsSwapped(t *testing.T) {
-	other, _, err := providerfile.Load(providerfile.Directory{FS: fstest.MapFS{"a.toml": {Data: []byte(strings.Replace(family, "example.com", "example.org", 1))}}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	other := fixture.Catalogue(t, "a.toml", strings.Replace(family, "example.com", "example.org", 1))
 	var now atomic.Pointer[snapshot.Snapshot]
 	now.Store(current(t, other, "")())
 	addr := startOptions(t, httpd.Options{Current: now.Load}, io.Discard)

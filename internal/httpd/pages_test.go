@@ -11,8 +11,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"golang.org/x/tools/txtar"
-
+	"milepost/internal/fixture"
 	"milepost/internal/httpd"
 	"milepost/internal/pages"
 	"milepost/internal/snapshot"
@@ -137,7 +136,7 @@ func TestPagesLogNoName(t *testing.T) {
 // a wildcard or as MX, is one.
 func TestPagesLogNoNameUnderDefault(t *testing.T) {
 	hoster := strings.Replace(family, `domains = ["example.com"]`, "domains = [\"hoster.example\", \"*.hoster.test\", \"*\"]\nmx = [\"mx.example\"]", 1)
-	c := catalogueOf(t, &txtar.Archive{Files: []txtar.File{{Name: "hoster.toml", Data: []byte(hoster)}}})
+	c := fixture.Catalogue(t, "hoster.toml", hoster)
 	var out bytes.Buffer
 	h := httpd.Handler(httpd.Options{Current: current(t, c, ""), Log: slog.New(slog.NewTextHandler(&out, nil))})
 	for _, tc := range []struct {

@@ -2,44 +2,24 @@ package httpd_test
 
 import (
 	"bufio"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"errors"
 	"io"
 	"log/slog"
-	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
-	"milepost/data"
+	"milepost/internal/fixture"
 	"milepost/internal/httpd"
-	"milepost/internal/providerfile"
 	"milepost/mobileconfig"
 )
 
 func newSigner(t testing.TB) *mobileconfig.Signer {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "mail.example.com"}, NotAfter: time.Now().Add(time.Hour)}
-	cert, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := mobileconfig.NewSigner(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
+	cert, key := fixture.Certificate(t, "mail.example.com", time.Time{}, time.Now().Add(time.Hour))
+	s, err := mobileconfig.NewSigner([]byte(cert), []byte(key))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,10 +52,7 @@ func TestSignedProfile(t *testing.T) {
 // BenchmarkSignedProfile makes a signed profile through the whole stack, beside
 // the bare signature, in turn.
 func BenchmarkSignedProfile(b *testing.B) {
-	c, _, err := providerfile.Load(providerfile.Directory{FS: data.Providers()})
-	if err != nil {
-		b.Fatal(err)
-	}
+	c := fixture.Shipped(b)
 	s := newSigner(b)
 	h := httpd.Handler(httpd.Options{Current: current(b, c, ""), Log: slog.New(slog.DiscardHandler), Sign: s.Sign})
 	request := func() *http.Request {

@@ -11,8 +11,9 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
-	"strings"
 	"testing"
+
+	"milepost/internal/fixture"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/labstack/echo/v4"
@@ -61,16 +62,9 @@ func serveBareEcho(file string) error {
 // the program with its log in a file, asked for a document and sent an Autodiscover
 // request, and a process of bare Echo that answers with the same headers and octets.
 func BenchmarkSaturation(b *testing.B) {
-	wrk, err := exec.LookPath("wrk")
-	if err != nil {
-		b.Skip("wrk is not here; Debian has it in wrk")
-	}
+	wrk := fixture.Tool(b, "wrk", "wrk")
 	work := b.TempDir()
-	program := filepath.Join(work, "milepost")
-	if out, err := exec.Command("go", "build", "-o", program, "milepost/cmd/milepost").CombinedOutput(); err != nil {
-		b.Fatalf("%v\n%s", err, out)
-	}
-	milepost := startServer(b, exec.Command(program, "serve", "-http", "127.0.0.1:0"), filepath.Join(work, "milepost.log"), "milepost: http listening on ")
+	milepost := startServer(b, exec.Command(fixture.Build(b), "serve", "-http", "127.0.0.1:0"), filepath.Join(work, "milepost.log"), "milepost: http listening on ")
 	header, body := dial(b, milepost, get("orange.fr")).exchange(b)
 	recorded := filepath.Join(work, "answer")
 	writeAnswer(b, recorded, header, body)
@@ -130,21 +124,7 @@ func startServer(b *testing.B, cmd *exec.Cmd, log, says string) (addr string) {
 	}
 	defer f.Close()
 	cmd.Stderr = f
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		b.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
-	for lines := bufio.NewScanner(stdout); lines.Scan(); {
-		if addr, ok := strings.CutPrefix(lines.Text(), says); ok {
-			return addr
-		}
-	}
-	b.Fatalf("%s does not say where it listens", cmd.Path)
-	return ""
+	return fixture.Server(b, cmd, says)
 }
 
 var wrkRate = regexp.MustCompile(`(?m)^Requests/sec:\s+([0-9.]+)$`)

@@ -12,20 +12,15 @@ import (
 	"testing/synctest"
 	"time"
 
-	"milepost/data"
 	"milepost/internal/connlimit"
+	"milepost/internal/fixture"
 	"milepost/internal/httpd"
-	"milepost/internal/providerfile"
 )
 
 // A client that asks and does not read holds a few kilobytes, whatever it asked for.
 func TestSlowReaders(t *testing.T) {
-	c, _, err := providerfile.Load(providerfile.Directory{FS: data.Providers()})
-	if err != nil {
-		t.Fatal(err)
-	}
 	log := slog.New(slog.DiscardHandler)
-	h := httpd.Handler(httpd.Options{Current: current(t, c, ""), Log: log})
+	h := httpd.Handler(httpd.Options{Current: current(t, fixture.Shipped(t), ""), Log: log})
 	const readers = 200
 	for _, tc := range []struct {
 		name, path string

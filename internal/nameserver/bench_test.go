@@ -1,13 +1,10 @@
 package nameserver
 
 import (
-	"context"
 	"encoding/binary"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -15,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"milepost/internal/fixture"
 
 	"github.com/miekg/dns"
 )
@@ -24,24 +23,13 @@ import (
 // of miekg/dns that writes one fixed record, and NSD. Whatever else the machine does
 // falls on all of them.
 func BenchmarkQueries(b *testing.B) {
-	dnsperf, err := exec.LookPath("dnsperf")
-	if err != nil {
-		b.Skip("dnsperf is not here; Debian has it in dnsperf")
-	}
-	nsd := nsdPath()
-	if nsd == "" {
-		b.Skip("nsd is not here; Debian has it in nsd")
-	}
-	work := b.TempDir()
-	questions := filepath.Join(work, "questions")
-	if err := os.WriteFile(questions, []byte("_imaps._tcp.example.com SRV\n"), 0o600); err != nil {
-		b.Fatal(err)
-	}
+	dnsperf := fixture.Tool(b, "dnsperf", "dnsperf")
+	questions := fixture.Write(b, filepath.Join(b.TempDir(), "questions"), "_imaps._tcp.example.com SRV\n")
 	servers := []struct{ name, addr string }{
 		{"milepost", startOurs(b)},
 		{"by-library", startByLibrary(b)},
 		{"bare-miekg", startBare(b)},
-		{"NSD", startNSD(b, nsd, work, nsdZone)},
+		{"NSD", startNSD(b, fixture.Tool(b, "nsd", "nsd"), nsdZone)},
 	}
 	total := make(map[string]float64)
 	for b.Loop() {
@@ -81,13 +69,13 @@ func perSecond(b *testing.B, dnsperf, questions, addr string) float64 {
 }
 
 func startOurs(b *testing.B) string {
-	return listenLog(b, "127.0.0.1:0", Config{Zones: zoneSet(b, family, nil), RateLimit: 50}, slog.New(slog.DiscardHandler)).Addr().String()
+	return listenLog(b, "127.0.0.1:0", Config{Zones: zoneSet(b, fixture.Family, nil), RateLimit: 50}, slog.New(slog.DiscardHandler)).Addr().String()
 }
 
 // startByLibrary has the library read and parse what udpConn would answer by itself,
 // on as many sockets.
 func startByLibrary(b *testing.B) string {
-	s := quiet(b, Config{Zones: zoneSet(b, family, nil), RateLimit: 50})
+	s := quiet(b, Config{Zones: zoneSet(b, fixture.Family, nil), RateLimit: 50})
 	tcp, udp, err := open([]netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")})
 	if err != nil {
 		b.Fatal(err)
@@ -116,10 +104,7 @@ func serve(b *testing.B, server *dns.Server) {
 }
 
 func startBare(b *testing.B) string {
-	rr, err := dns.NewRR("_imaps._tcp.example.com. 3600 IN SRV 0 1 993 mail.example.com.")
-	if err != nil {
-		b.Fatal(err)
-	}
+	rr := fixture.Record(b, "_imaps._tcp.example.com. 3600 IN SRV 0 1 993 mail.example.com.")
 	c, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
 		b.Fatal(err)
@@ -132,15 +117,6 @@ func startBare(b *testing.B) string {
 	return c.LocalAddr().String()
 }
 
-func nsdPath() string {
-	for _, name := range []string{"nsd", "/usr/sbin/nsd"} {
-		if path, err := exec.LookPath(name); err == nil {
-			return path
-		}
-	}
-	return ""
-}
-
 const nsdZone = `example.com. 3600 IN SOA ns.example.com. hostmaster.example.com. 1 3600 600 1209600 300
 example.com. 3600 IN NS ns.example.com.
 ns.example.com. 3600 IN A 192.0.2.1
@@ -149,62 +125,20 @@ mail.example.com. 3600 IN A 192.0.2.25
 `
 
 // startNSD has NSD serve example.com until the test ends.
-func startNSD(b testing.TB, nsd, work, zone string, options ...string) string {
-	s, err := Listen("127.0.0.1:0", Config{}.current(), time.Now, nil) // finds a port that is free for UDP and TCP
-	if err != nil {
-		b.Fatal(err)
-	}
-	addr := s.Addr()
-	s.tcp[0].Close()
-	for _, c := range s.udp {
-		c.Close()
-	}
-	conf := fmt.Sprintf(`server:
-    ip-address: 127.0.0.1@%d
-    server-count: 2
-    reuseport: yes
-    rrl-ratelimit: 0
-    username: ""
-    database: ""
-    zonesdir: %q
-    xfrdir: %[2]q
-    pidfile: "%[2]s/nsd.pid"
-    xfrdfile: "%[2]s/xfrd.state"
-    zonelistfile: "%[2]s/zone.list"
-    logfile: "%[2]s/nsd.log"
-%[3]s
-remote-control:
-    control-enable: no
-zone:
-    name: example.com
-    zonefile: example.com.zone
-`, addr.Port, work, strings.Join(options, "\n"))
-	for name, text := range map[string]string{"nsd.conf": conf, "example.com.zone": zone} {
-		if err := os.WriteFile(filepath.Join(work, name), []byte(text), 0o600); err != nil {
-			b.Fatal(err)
-		}
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	cmd := exec.CommandContext(ctx, nsd, "-d", "-c", filepath.Join(work, "nsd.conf"))
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // it ends its children
-	if err := cmd.Start(); err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { cancel(); cmd.Wait() })
-	for range 1200 {
-		if reply, err := dns.Exchange(question("example.com.", dns.TypeSOA), addr.String()); err == nil && len(reply.Answer) == 1 {
-			return addr.String()
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	log, _ := os.ReadFile(filepath.Join(work, "nsd.log"))
-	b.Fatalf("NSD does not answer:\n%s", log)
-	return ""
+func startNSD(t testing.TB, nsd, zone string, options ...string) string {
+	t.Helper()
+	port, dir := fixture.FreePort(t, "127.0.0.1"), fixture.Directory(t, "example.com.zone", zone)
+	options = append(options, "    server-count: 2", "    reuseport: yes", "    rrl-ratelimit: 0", "zone:", "    name: example.com", "    zonefile: example.com.zone", "")
+	conf := fixture.Write(t, filepath.Join(dir, "nsd.conf"), fixture.NSD("127.0.0.1", port, dir)+strings.Join(options, "\n"))
+	fixture.Daemon(t, nsd, "-d", "-c", conf)
+	addr := "127.0.0.1:" + port
+	fixture.AwaitAnswer(t, addr, "example.com.", dns.TypeSOA, func(m *dns.Msg) bool { return len(m.Answer) == 1 })
+	return addr
 }
 
 // BenchmarkRespond is one plain query with a cookie, without the kernel.
 func BenchmarkRespond(b *testing.B) {
-	s := quiet(b, Config{Zones: zoneSet(b, family, nil), RateLimit: 50})
+	s := quiet(b, Config{Zones: zoneSet(b, fixture.Family, nil), RateLimit: 50})
 	m := question("_imaps._tcp.example.com.", dns.TypeSRV)
 	m.SetEdns0(1232, true)
 	m.IsEdns0().Option = []dns.EDNS0{&dns.EDNS0_COOKIE{Cookie: "0011223344556677"}}

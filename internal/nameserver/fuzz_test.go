@@ -10,6 +10,7 @@ import (
 	"golang.org/x/net/ipv4"
 
 	"milepost/internal/config"
+	"milepost/internal/fixture"
 )
 
 // wire is a socket from which one packet comes, and then no more.
@@ -71,7 +72,7 @@ func FuzzPacket(f *testing.F) {
 			f.Add(seed)
 		}
 	}
-	s := quiet(f, Config{Zones: zoneSet(f, family, nil), Keys: []config.Key{goodKey}, RateLimit: 0})
+	s := quiet(f, Config{Zones: zoneSet(f, fixture.Family, nil), Keys: []config.Key{goodKey}, RateLimit: 0})
 	f.Fuzz(func(t *testing.T, packet []byte) {
 		if len(packet) > 4096 {
 			return

@@ -19,6 +19,8 @@ import (
 	"testing"
 	"time"
 
+	"milepost/internal/fixture"
+
 	"github.com/miekg/dns"
 )
 
@@ -73,7 +75,7 @@ func TestCookies(t *testing.T) {
 // A client that asks for nothing but a cookie gets one, and learns whether the one
 // that it has is still good (RFC 7873 §5.4).
 func TestCookieAlone(t *testing.T) {
-	s := quiet(t, Config{Zones: zoneSet(t, family, nil)})
+	s := quiet(t, Config{Zones: zoneSet(t, fixture.Family, nil)})
 	const clients = "0011223344556677"
 	cookie := clients
 	for i, want := range []int{dns.RcodeSuccess, dns.RcodeSuccess, dns.RcodeBadCookie} {
@@ -184,7 +186,7 @@ func TestRateLimitFlood(t *testing.T) {
 
 // Neither queries at the same time nor a reload let more pass.
 func TestRateLimitIsShared(t *testing.T) {
-	s := quiet(t, Config{Zones: zoneSet(t, family, nil), RateLimit: 99})
+	s := quiet(t, Config{Zones: zoneSet(t, fixture.Family, nil), RateLimit: 99})
 	var passed atomic.Int64
 	for range 2 {
 		var clients sync.WaitGroup
@@ -219,7 +221,7 @@ func TestRateLimitOfResponses(t *testing.T) {
 		"no such class": func(m *dns.Msg) { m.Question[0].Qclass = dns.ClassCHAOS },
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := quiet(t, Config{Zones: zoneSet(t, family, nil), RateLimit: 5}) // 3 at once
+			s := quiet(t, Config{Zones: zoneSet(t, fixture.Family, nil), RateLimit: 5}) // 3 at once
 			m := question("example.com.", dns.TypeMX)
 			change(m)
 			packet, err := m.Pack()
@@ -248,7 +250,7 @@ func TestRateLimitOfResponses(t *testing.T) {
 			}
 		})
 	}
-	s := quiet(t, Config{Zones: zoneSet(t, family, nil), RateLimit: 1})
+	s := quiet(t, Config{Zones: zoneSet(t, fixture.Family, nil), RateLimit: 1})
 	m := question("example.com.", dns.TypeMX)
 	m.SetEdns0(1232, false)
 	cookie := &dns.EDNS0_COOKIE{Code: dns.EDNS0COOKIE, Cookie: "0011223344556677"}
@@ -272,7 +274,7 @@ func TestRateLimitOfResponses(t *testing.T) {
 
 // Several queries go over one connection, in one write too; a broken one ends it.
 func TestPipelining(t *testing.T) {
-	s := listen(t, "127.0.0.1:0", Config{Zones: zoneSet(t, family, nil)})
+	s := listen(t, "127.0.0.1:0", Config{Zones: zoneSet(t, fixture.Family, nil)})
 	c, err := net.Dial("tcp", s.Addr().String())
 	if err != nil {
 		t.Fatal(err)
@@ -332,7 +334,7 @@ func TestAnyAddress(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("the system picks the address of a reply")
 	}
-	s := listen(t, ":0", Config{Zones: zoneSet(t, family, nil)})
+	s := listen(t, ":0", Config{Zones: zoneSet(t, fixture.Family, nil)})
 	port := netip.MustParseAddrPort(s.Addr().String()).Port()
 	for _, host := range []string{"127.0.0.1", "127.0.0.2", "::1"} {
 		addr := netip.AddrPortFrom(netip.MustParseAddr(host), port).String()
@@ -353,7 +355,7 @@ func TestAnyAddress(t *testing.T) {
 // and asks for an answer to each good one, and for memory that does not grow. The
 // clients wait for the good answer, so that nothing is lost in the kernel's buffer.
 func TestSoak(t *testing.T) {
-	s := listen(t, "127.0.0.1:0", Config{Zones: zoneSet(t, family, nil), RateLimit: 50})
+	s := listen(t, "127.0.0.1:0", Config{Zones: zoneSet(t, fixture.Family, nil), RateLimit: 50})
 	ctx, cancel := context.WithTimeout(context.Background(), *soak)
 	defer cancel()
 	var asked, noise atomic.Int64
@@ -449,7 +451,7 @@ func soakOnce(s *Server, network string, random *rand.Rand) (noise int, err erro
 // An answer that is too long for UDP takes no more room than one that fits: each of a
 // socket's buffers would grow to it.
 func TestLongAnswerKeepsBuffer(t *testing.T) {
-	s := quiet(t, Config{Zones: zoneSet(t, family, nil)})
+	s := quiet(t, Config{Zones: zoneSet(t, fixture.Family, nil)})
 	for name, qtype := range map[string]uint16{"huge.example.com.": dns.TypeTXT, "many.example.com.": dns.TypeSRV, "x.lab.example.com.": dns.TypeA} {
 		packet, err := question(name, qtype).Pack()
 		if err != nil {
@@ -468,7 +470,7 @@ func TestLongAnswerKeepsBuffer(t *testing.T) {
 
 // A secret makes cookies for a day; those that it made last are still good behind it.
 func TestCookieSecretIsReplaced(t *testing.T) {
-	s := quiet(t, Config{Zones: zoneSet(t, family, nil)})
+	s := quiet(t, Config{Zones: zoneSet(t, fixture.Family, nil)})
 	client := netip.MustParseAddr("192.0.2.1")
 	now := time.Unix(1_800_000_000, 0)
 	s.now = func() time.Time { return now }

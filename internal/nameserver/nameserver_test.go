@@ -10,27 +10,17 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"testing/fstest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/miekg/dns"
 
 	"milepost/internal/config"
-	"milepost/internal/providerfile"
+	"milepost/internal/fixture"
 	"milepost/internal/snapshot"
 	"milepost/internal/zones"
 	"milepost/zone"
 )
-
-const family = `display_name = "Example family"
-domains = ["example.com"]
-[[incoming]]
-protocol = "imap"
-hostname = "mail.example.com"
-[[outgoing]]
-hostname = "mail.example.com"
-`
 
 // others are records that make answers of every size.
 func others() []dns.RR {
@@ -70,10 +60,7 @@ func others() []dns.RR {
 // zoneSet has example.com wholly, with the text of a provider.
 func zoneSet(t testing.TB, provider string, before *zones.Set) *zones.Set {
 	t.Helper()
-	c, _, err := providerfile.Load(providerfile.Directory{FS: fstest.MapFS{"example.com.toml": {Data: []byte(provider)}}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := fixture.Catalogue(t, "example.com.toml", provider)
 	var records []config.Record
 	for _, rr := range others() {
 		records = append(records, config.Record{RR: rr})
@@ -192,7 +179,7 @@ func lines(m *dns.Msg) string {
 // Whatever way a question takes, over UDP, over TCP or signed, from bytes or
 // through the library, the answer is the zone's.
 func TestEveryWay(t *testing.T) {
-	set := zoneSet(t, family, nil)
+	set := zoneSet(t, fixture.Family, nil)
 	s := listen(t, "127.0.0.1:0", Config{Zones: set, Keys: []config.Key{goodKey}})
 	for _, name := range []string{
 		"_imaps._tcp.example.com.", "_IMAPS._tcp.Example.COM.", "_tcp.example.com.", "example.com.", "lab.example.com.", "x.lab.example.com.",
@@ -239,7 +226,7 @@ func TestEveryWay(t *testing.T) {
 }
 
 func TestSizes(t *testing.T) {
-	s := listen(t, "127.0.0.1:0", Config{Zones: zoneSet(t, family, nil)})
+	s := listen(t, "127.0.0.1:0", Config{Zones: zoneSet(t, fixture.Family, nil)})
 	for _, tc := range []struct {
 		name, question, network string
 		qtype, size             uint16 // of EDNS; 0: none
@@ -294,7 +281,7 @@ func raw(t *testing.T, s *Server, packet []byte) []byte {
 }
 
 func TestOddMessages(t *testing.T) {
-	s := quiet(t, Config{Zones: zoneSet(t, family, nil)})
+	s := quiet(t, Config{Zones: zoneSet(t, fixture.Family, nil)})
 	pack := func(change func(*dns.Msg)) []byte {
 		m := question("example.com.", dns.TypeMX)
 		m.Id = 4711

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"milepost/internal/fixture"
+
 	"github.com/miekg/dns"
 )
 
@@ -92,14 +94,14 @@ func TestRawMessages(t *testing.T) {
 	opt := func(options string) string { return record(".", dns.TypeOPT, 1232, 0, options)[1:] }
 	cookie := "\x00\x0a\x00\x08abcdefgh"
 	forged := "\x00\x0a\x00\x18abcdefgh\x01\x00\x00\x00abcdefghijkl"
-	set := zoneSet(t, family, nil)
+	set := zoneSet(t, fixture.Family, nil)
 	ours := listen(t, "127.0.0.1:0", Config{Zones: set})
 	var theirs, zone string
 	for _, rr := range set.Find("example.com.").Records() {
 		zone += rr.String() + "\n"
 	}
-	if path := nsdPath(); path != "" {
-		theirs = startNSD(t, path, t.TempDir(), zone, "    minimal-responses: yes", "    answer-cookie: yes")
+	if nsd, ok := fixture.FindTool("nsd"); ok {
+		theirs = startNSD(t, nsd, zone, "    minimal-responses: yes", "    answer-cookie: yes")
 	}
 	for _, tc := range []struct {
 		name, packet, want string

@@ -9,14 +9,13 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"testing/fstest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/miekg/dns"
 
 	"milepost/internal/config"
-	"milepost/internal/providerfile"
+	"milepost/internal/fixture"
 	"milepost/internal/zones"
 )
 
@@ -45,7 +44,7 @@ func transferred(s *Server, m *dns.Msg) (string, error) {
 }
 
 func TestTransfer(t *testing.T) {
-	set := zoneSet(t, family, nil)
+	set := zoneSet(t, fixture.Family, nil)
 	z := set.Find("example.com.")
 	var whole strings.Builder
 	for _, rr := range append(z.Records()[:len(z.Records()):len(z.Records())], z.SOA()) {
@@ -105,7 +104,7 @@ func TestTransfer(t *testing.T) {
 
 // What is wrong with a signature is said as RFC 8945 §5.2 asks.
 func TestBadSignatures(t *testing.T) {
-	s := listen(t, "127.0.0.1:0", Config{Zones: zoneSet(t, family, nil), Keys: []config.Key{goodKey}})
+	s := listen(t, "127.0.0.1:0", Config{Zones: zoneSet(t, fixture.Family, nil), Keys: []config.Key{goodKey}})
 	for _, tc := range []struct {
 		name, key, secret string
 		signed            int64
@@ -190,10 +189,10 @@ func TestNotifyNewcomers(t *testing.T) {
 			t.Fatal("not told")
 		}
 	}
-	set := zoneSet(t, family, nil)
+	set := zoneSet(t, fixture.Family, nil)
 	log := make(records, 10)
 	s := listenLog(t, "127.0.0.1:0", Config{Zones: set}, slog.New(log))
-	update(context.Background(), s, Config{Zones: zoneSet(t, family, set), Secondaries: []config.Secondary{{Address: addr}}})
+	update(context.Background(), s, Config{Zones: zoneSet(t, fixture.Family, set), Secondaries: []config.Secondary{{Address: addr}}})
 	expect()
 
 	early, err := Listen("127.0.0.1:0", Config{Zones: set, Secondaries: []config.Secondary{{Address: addr}}}.current(), time.Now, slog.New(log))
@@ -231,7 +230,7 @@ func TestNotify(t *testing.T) {
 		}
 		w.WriteMsg(reply)
 	})
-	first := zoneSet(t, family, nil)
+	first := zoneSet(t, fixture.Family, nil)
 	withKey := func(c Config) Config {
 		c.Keys, c.Secondaries = []config.Key{goodKey}, []config.Secondary{{Address: addr, Key: "good."}}
 		return c
@@ -251,9 +250,9 @@ func TestNotify(t *testing.T) {
 	}
 	expect("example.com. SOA 1, signed true, opcode 4, aa true")
 	log.expect(t, "notified") // else what is not acknowledged yet would be said again
-	same := zoneSet(t, family, first)
+	same := zoneSet(t, fixture.Family, first)
 	update(context.Background(), s, withKey(Config{Zones: same}))
-	changed := zoneSet(t, strings.ReplaceAll(family, "imap", "pop3"), same)
+	changed := zoneSet(t, strings.ReplaceAll(fixture.Family, "imap", "pop3"), same)
 	update(context.Background(), s, withKey(Config{Zones: changed}))
 	expect("example.com. SOA 3, signed true, opcode 4, aa true")
 	log.expect(t, "notified")
@@ -283,11 +282,8 @@ func TestNotifyPace(t *testing.T) {
 		w.WriteMsg(new(dns.Msg).SetReply(m))
 		acknowledged <- struct{}{}
 	})
-	c, _, err := providerfile.Load(providerfile.Directory{FS: fstest.MapFS{"many.toml": {Data: []byte(strings.ReplaceAll(family,
-		`["example.com"]`, `["a.example", "b.example", "c.example", "d.example", "e.example", "f.example"]`))}}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := fixture.Catalogue(t, "many.toml", strings.ReplaceAll(fixture.Family,
+		`["example.com"]`, `["a.example", "b.example", "c.example", "d.example", "e.example", "f.example"]`))
 	set, err := zones.New(c, c.Own(), &config.Config{DNS: config.DNS{DomainZones: []string{"_tcp"},
 		NameServers: []config.NameServer{{Name: "ns1.example.com."}}}}, nil, 1)
 	if err != nil {
@@ -324,7 +320,7 @@ func TestSignatureTimes(t *testing.T) {
 		notified <- m.IsTsig().TimeSigned
 		w.WriteMsg(new(dns.Msg).SetReply(m))
 	})
-	s, err := Listen("127.0.0.1:0", Config{Zones: zoneSet(t, family, nil), Keys: []config.Key{goodKey}, Secondaries: []config.Secondary{{Address: addr, Key: "good."}}}.current(),
+	s, err := Listen("127.0.0.1:0", Config{Zones: zoneSet(t, fixture.Family, nil), Keys: []config.Key{goodKey}, Secondaries: []config.Secondary{{Address: addr, Key: "good."}}}.current(),
 		func() time.Time { return time.Unix(now, 0) }, slog.New(failing{t}))
 	if err != nil {
 		t.Fatal(err)

@@ -119,11 +119,12 @@ func TestBrowserNarrow(t *testing.T) {
 // what can be focused can be seen.
 func TestBrowserPhones(t *testing.T) {
 	w := open(t)
-	for _, width := range []int64{320, 360, 375, 390, 412, 430} {
-		w.do(t, screen(width, 800, true))
-		for _, lang := range []string{"en", "fr", "de", "es", "it", "nl", "pt"} {
-			for _, path := range []string{"/?", "/providers?", "/setup?emailaddress=fred%40gmx.com&"} {
-				w.visit(t, path+"lang="+lang)
+	for _, lang := range []string{"en", "fr", "de", "es", "it", "nl", "pt"} {
+		for _, path := range []string{"/?", "/providers?", "/setup?emailaddress=fred%40gmx.com&"} {
+			w.visit(t, path+"lang="+lang)
+			for _, width := range []int64{320, 360, 375, 390, 412, 430} {
+				w.do(t, screen(width, 800, true))
+				w.wait(t, fmt.Sprintf("innerWidth === %d", width))
 				high := eval[[]string](t, w, `[...document.querySelectorAll('button, .button')].filter(e => e.checkVisibility() && e.offsetHeight > 60)
 					.map(e => e.textContent + ' ' + e.offsetWidth + '×' + e.offsetHeight)`)
 				unseen := eval[[]string](t, w, `[...document.querySelectorAll('main a, main button, main input, main select')]

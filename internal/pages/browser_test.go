@@ -5,12 +5,10 @@ import (
 	"context"
 	"fmt"
 	"image/png"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os/exec"
 	"strings"
 	"sync"
 	"testing"
@@ -26,10 +24,9 @@ import (
 	"github.com/makiuchi-d/gozxing"
 	"github.com/makiuchi-d/gozxing/qrcode"
 
-	"milepost/data"
+	"milepost/internal/fixture"
 	"milepost/internal/httpd"
 	"milepost/internal/pages"
-	"milepost/internal/providerfile"
 	"milepost/internal/snapshot"
 )
 
@@ -46,12 +43,14 @@ type world struct {
 	octets   float64  // that came over the line
 }
 
-// open starts a server of the shipped catalogue and a browser.
+// open starts a server of the shipped catalogue and a browser. They are the test's
+// own, so it runs beside others: a browser mostly waits.
 func open(t *testing.T) *world {
 	t.Helper()
+	t.Parallel()
 	program := ""
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
-		if path, err := exec.LookPath(name); err == nil {
+		if path, ok := fixture.FindTool(name); ok {
 			program = path
 			break
 		}
@@ -59,12 +58,8 @@ func open(t *testing.T) *world {
 	if program == "" {
 		t.Skip("there is no Chromium here; apt-get install chromium")
 	}
-	c, _, err := providerfile.Load(providerfile.Directory{FS: data.Providers()})
-	if err != nil {
-		t.Fatal(err)
-	}
 	w := &world{}
-	served, err := snapshot.New(c, pages.Branding{}, publicURL)
+	served, err := snapshot.New(fixture.Shipped(t), pages.Branding{}, publicURL)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -213,20 +208,6 @@ func (w *world) readCode(t *testing.T, selector string) string {
 	return result.GetText()
 }
 
-func (w *world) fetch(t *testing.T, path string) (*http.Response, string) {
-	t.Helper()
-	resp, err := http.Get(w.url + path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resp, string(body)
-}
-
 // The whole way of a person with script: from the address to a copied hostname,
 // the other protocol, the profile, the codes, the tabs, another language.
 func TestBrowserWithScript(t *testing.T) {
@@ -286,7 +267,7 @@ func TestBrowserWithScript(t *testing.T) {
 	if got := w.readCode(t, "#apple .code img"); got != publicURL+profile {
 		t.Errorf("the profile's code says %s, the button %s", got, profile)
 	}
-	resp, body := w.fetch(t, profile)
+	resp, body := fixture.Get(t, w.url+profile)
 	if resp.StatusCode != http.StatusOK || resp.Header.Get("Content-Type") != "application/x-apple-aspen-config" || !strings.Contains(body, "pop.gmx.com") {
 		t.Errorf("the profile: %s %s", resp.Status, body)
 	}

@@ -9,12 +9,12 @@ import (
 
 	"golang.org/x/net/html"
 
-	"milepost/internal/answer/answertest"
+	"milepost/internal/fixture"
 	"milepost/settings"
 )
 
 func TestFind(t *testing.T) {
-	c := answertest.Shipped(t)
+	c := fixture.Shipped(t)
 	l := NewList(c.Providers())
 	for _, tc := range []struct {
 		name, first string
@@ -64,7 +64,7 @@ func TestFindByCountry(t *testing.T) {
 // A hoster's list of customers is on no page.
 func TestCustomersAreNotListed(t *testing.T) {
 	s := site(t)
-	p := *answertest.Shipped(t).Providers()[0]
+	p := *fixture.Shipped(t).Providers()[0]
 	p.Domains = nil
 	for i := range maxDomainsShown + 1 {
 		d := settings.DomainPattern{}

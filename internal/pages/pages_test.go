@@ -8,7 +8,7 @@ import (
 	"golang.org/x/net/html"
 
 	"milepost/internal/answer"
-	"milepost/internal/answer/answertest"
+	"milepost/internal/fixture"
 	"milepost/settings"
 )
 
@@ -23,17 +23,17 @@ func site(t testing.TB) *Site {
 
 // everyPage renders one page of each kind.
 func everyPage(t testing.TB) map[string]func(Reader) ([]byte, error) {
-	c, s := answertest.Shipped(t), site(t)
+	c, s := fixture.Shipped(t), site(t)
 	list := NewList(c.Providers())
-	gmx, outlook := answertest.To(t, c, "emailaddress=fred@gmx.com"), answertest.To(t, c, "emailaddress=fred@outlook.com")
+	gmx, outlook := fixture.Answer(t, c, "emailaddress=fred@gmx.com"), fixture.Answer(t, c, "emailaddress=fred@outlook.com")
 	gmx.Profile = "/mobileconfig?" + gmx.ProfileQuery("en")
 	gmail, _ := list.Provider("gmail.com")
 	unknown, err := answer.ParseRequest("emailaddress=fred@unknown.example")
 	if err != nil {
 		t.Fatal(err)
 	}
-	domain := answertest.To(t, c, "emailaddress=gmx.com")
-	closed := answertest.To(t, c, "emailaddress=fred@myopera.com")
+	domain := fixture.Answer(t, c, "emailaddress=gmx.com")
+	closed := fixture.Answer(t, c, "emailaddress=fred@myopera.com")
 	return map[string]func(Reader) ([]byte, error){
 		"home":      func(r Reader) ([]byte, error) { return s.Home(r, list.Len()) },
 		"answer":    func(r Reader) ([]byte, error) { return s.Setup(r, gmx) },
@@ -151,7 +151,7 @@ func checkLink(t *testing.T, name string, n *html.Node, href string, r Reader) {
 
 // No address becomes markup, in any place where it stands.
 func TestEscaping(t *testing.T) {
-	c, s := answertest.Shipped(t), site(t)
+	c, s := fixture.Shipped(t), site(t)
 	for _, local := range []string{`<script>alert(1)</script>`, `"onclick="x`, `'></code>`, `{{.}}`, "javascript:alert(1)", "&lt;b&gt;", "`${1}`"} {
 		for _, domain := range []string{"gmx.com", "unknown.example"} {
 			q := answer.Request{Typed: local + "@" + domain}

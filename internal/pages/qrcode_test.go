@@ -12,9 +12,8 @@ import (
 	"github.com/makiuchi-d/gozxing"
 	"github.com/makiuchi-d/gozxing/qrcode"
 
-	"milepost/address"
 	"milepost/internal/answer"
-	"milepost/internal/answer/answertest"
+	"milepost/internal/fixture"
 	"milepost/internal/thunderbirdqr"
 	"milepost/settings"
 )
@@ -54,11 +53,10 @@ func decodeImage(t testing.TB, img image.Image) string {
 
 // Every account's code for a shipped provider can be read.
 func TestAccountCodes(t *testing.T) {
-	d := address.Domain{ASCII: "example.com", Unicode: "example.com"}
 	codes := 0
-	for _, p := range answertest.Shipped(t).Providers() {
+	for _, p := range fixture.Shipped(t).Providers() {
 		for _, protocol := range settings.IncomingProtocols {
-			a, err := answer.New(p.For(address.Address{Local: `a<& b`, Domain: d}), answer.Request{Protocol: protocol})
+			a, err := answer.New(p.For(fixture.Address(t, `"a<& b"@example.com`)), answer.Request{Protocol: protocol})
 			if err != nil {
 				t.Fatal(p.ID, err)
 			}
@@ -83,7 +81,7 @@ func TestAccountCodes(t *testing.T) {
 
 // The code on a computer's screen names the profile under the public URL.
 func TestProfileCode(t *testing.T) {
-	a := answertest.To(t, answertest.Shipped(t), "emailaddress=fred%2Bnews@gmx.com&protocol=pop3")
+	a := fixture.Answer(t, fixture.Shipped(t), "emailaddress=fred%2Bnews@gmx.com&protocol=pop3")
 	a.Profile = "/mobileconfig?" + a.ProfileQuery("de")
 	url, ok := codeImage("https://mail.example.com" + a.Profile)
 	if !ok {

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/net/html"
 
 	"milepost/internal/answer"
-	"milepost/internal/answer/answertest"
+	"milepost/internal/fixture"
 )
 
 // part is the text of the element with an id, or of the whole page, one blank
@@ -91,7 +91,7 @@ func TestSteps(t *testing.T) {
 		{"neither password nor OAuth2", imap + "\nauthentication = [\"GSSAPI\"]", smtp + "\nauthentication = [\"GSSAPI\"]", "", "answer", []string{"Thunderbird"}, []string{"Then type", "Gmail app"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			a := answertest.From(t, tc.incoming, tc.outgoing, tc.more)
+			a := fixture.AnswerFrom(t, tc.incoming, tc.outgoing, tc.more)
 			if how := a.SignIn(); (how == answer.ByPassword || how == answer.ByEither) && !a.OnThisComputer() {
 				a.Profile = "/mobileconfig?" + a.ProfileQuery("en")
 			}
@@ -120,7 +120,7 @@ func TestSteps(t *testing.T) {
 // Where no password works, no step speaks of one, in any language.
 func TestStepsWithoutPassword(t *testing.T) {
 	words := map[string]string{"en": "password", "fr": "mot de passe", "de": "passwort", "es": "contraseña", "it": "password", "nl": "wachtwoord", "pt": "palavra-passe"}
-	outlook, gmx := answertest.To(t, answertest.Shipped(t), "emailaddress=fred@outlook.com"), answertest.To(t, answertest.Shipped(t), "emailaddress=fred@gmx.com")
+	outlook, gmx := fixture.Answer(t, fixture.Shipped(t), "emailaddress=fred@outlook.com"), fixture.Answer(t, fixture.Shipped(t), "emailaddress=fred@gmx.com")
 	for _, l := range languages {
 		for _, tc := range []struct {
 			answer answer.Answer
@@ -156,7 +156,7 @@ func TestCopyButtons(t *testing.T) {
 		{"sending without sign-in", "\nauthentication = [\"none\"]", []string{"imap.example.com", "993", "SSL/TLS", "fred@example.com", "smtp.example.com", "465", "SSL/TLS"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			page, err := site(t).Setup(Reader{Lang: "en"}, answertest.From(t, `hostname = "imap.example.com"`, `hostname = "smtp.example.com"`+tc.outgoing, ""))
+			page, err := site(t).Setup(Reader{Lang: "en"}, fixture.AnswerFrom(t, `hostname = "imap.example.com"`, `hostname = "smtp.example.com"`+tc.outgoing, ""))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -175,10 +175,10 @@ func TestCopyButtons(t *testing.T) {
 // A closed service has its notice, its links and its old servers, and nothing
 // that one could set up.
 func TestClosed(t *testing.T) {
-	c, s := answertest.Shipped(t), site(t)
+	c, s := fixture.Shipped(t), site(t)
 	said := map[string]string{"en": "The service Opera Mail is closed.", "fr": "Le service Opera Mail est fermé.", "de": "Der Dienst Opera Mail wurde eingestellt.",
 		"es": "El servicio Opera Mail ha cerrado.", "it": "Il servizio Opera Mail ha chiuso.", "nl": "De dienst Opera Mail is gestopt.", "pt": "O serviço Opera Mail foi encerrado."}
-	a := answertest.To(t, c, "emailaddress=fred@myopera.com")
+	a := fixture.Answer(t, c, "emailaddress=fred@myopera.com")
 	a.Profile = "/mobileconfig?" + a.ProfileQuery("en")
 	for _, l := range languages {
 		page, err := s.Setup(Reader{Lang: l.code}, a)
@@ -215,7 +215,7 @@ func TestClosed(t *testing.T) {
 
 // A telephone does not look at its own screen.
 func TestCodesAreForAnotherScreen(t *testing.T) {
-	a := answertest.To(t, answertest.Shipped(t), "emailaddress=fred@gmx.com")
+	a := fixture.Answer(t, fixture.Shipped(t), "emailaddress=fred@gmx.com")
 	a.Profile = "/mobileconfig?" + a.ProfileQuery("en")
 	page, err := site(t).Setup(Reader{Lang: "en"}, a)
 	if err != nil {

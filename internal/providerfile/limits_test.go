@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"milepost/catalogue"
+	"milepost/internal/fixture"
 	"milepost/internal/providerfile"
 	"milepost/internal/textfile"
 )
@@ -22,7 +23,7 @@ func TestListFromWindows(t *testing.T) {
 		"the mark alone in a line":  "\ufeff\r\none.example\r\ntwo.example\r\n",
 	} {
 		t.Run(name, func(t *testing.T) {
-			c, warnings, err := providerfile.Load(providerfile.Directory{FS: directory("a.toml", fromList(family, "l"), "l", list)})
+			c, warnings, err := providerfile.Load(providerfile.Directory{FS: fixture.FS("a.toml", fromList(fixture.Family, "l"), "l", list)})
 			if err != nil || len(warnings) > 0 {
 				t.Fatal(err, warnings)
 			}
@@ -36,7 +37,7 @@ func TestListFromWindows(t *testing.T) {
 // A list costs memory by its size, not by the number of its line ends.
 func TestListOfEmptyLines(t *testing.T) {
 	const size = 16 << 20
-	dir := directory("a.toml", fromList(family, "l"), "l", "one.example"+strings.Repeat("\n", size))
+	dir := fixture.FS("a.toml", fromList(fixture.Family, "l"), "l", "one.example"+strings.Repeat("\n", size))
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	if _, _, err := providerfile.Load(providerfile.Directory{FS: dir}); err != nil {
@@ -55,9 +56,9 @@ func TestManyMXTwice(t *testing.T) {
 		fmt.Fprintf(&domains, "\"mx-%d.example\",\n", i)
 	}
 	file := func(domain string) string {
-		return strings.Replace(family, `["example.com"]`, fmt.Sprintf("[%q]\nmx = [\n%s]", domain, &domains), 1)
+		return strings.Replace(fixture.Family, `["example.com"]`, fmt.Sprintf("[%q]\nmx = [\n%s]", domain, &domains), 1)
 	}
-	_, _, err := providerfile.Load(providerfile.Directory{FS: directory("a.toml", file("a.example"), "b.toml", file("b.example"))})
+	_, _, err := providerfile.Load(providerfile.Directory{FS: fixture.FS("a.toml", file("a.example"), "b.toml", file("b.example"))})
 	errs, _ := errors.AsType[textfile.Errors](err)
 	if len(errs) != 101 || errs[100].Error() != "b.toml:104: mx: is the first of 4900 more that are not told one by one" {
 		t.Errorf("%d messages: %.300v", len(errs), err)
@@ -66,7 +67,7 @@ func TestManyMXTwice(t *testing.T) {
 
 // A file's name may hold whatever its system allows; a message stays one line.
 func TestOddFileNames(t *testing.T) {
-	dir := directory("a\x1b[2J\nb.toml", family)
+	dir := fixture.FS("a\x1b[2J\nb.toml", fixture.Family)
 	_, _, err := providerfile.Load(providerfile.Directory{Name: "dir", FS: dir})
 	want := `dir/a\x1b[2J\nb.toml:1: id: "a\x1b[2J\nb" (the file's name) is no id; letters a to z, digits, dots and hyphens are allowed`
 	if err == nil || err.Error() != want {

@@ -10,6 +10,7 @@ import (
 
 	"milepost/address"
 	"milepost/catalogue"
+	"milepost/internal/fixture"
 	"milepost/internal/providerfile"
 )
 
@@ -27,21 +28,15 @@ func writeMillion(b *testing.B) string {
 				fmt.Fprintf(&domains, "customer-%d-%d.example\n", i, j)
 			}
 		}
-		text := strings.Replace(family, `["example.com"]`, "[\n"+domains.String()+"]", 1)
+		text := strings.Replace(fixture.Family, `["example.com"]`, "[\n"+domains.String()+"]", 1)
 		if !inline {
 			list := fmt.Sprintf("%d.txt", i)
-			write(b, filepath.Join(dir, list), domains.String())
-			text = strings.Replace(family, `domains = ["example.com"]`, fmt.Sprintf("domains_from = %q", list), 1)
+			fixture.Write(b, filepath.Join(dir, list), domains.String())
+			text = strings.Replace(fixture.Family, `domains = ["example.com"]`, fmt.Sprintf("domains_from = %q", list), 1)
 		}
-		write(b, filepath.Join(dir, fmt.Sprintf("p%d.toml", i)), text)
+		fixture.Write(b, filepath.Join(dir, fmt.Sprintf("p%d.toml", i)), text)
 	}
 	return dir
-}
-
-func write(b *testing.B, name, text string) {
-	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
-		b.Fatal(err)
-	}
 }
 
 // BenchmarkMillion loads a million domains. It reports the heap that the
@@ -75,7 +70,7 @@ func BenchmarkLookup(b *testing.B) {
 	}
 	domains := make([]address.Domain, 1024)
 	for i := range domains {
-		domains[i] = domain(b, fmt.Sprintf("customer-%d-%d.example", i*7%1000, i*13%1000))
+		domains[i] = fixture.Domain(b, fmt.Sprintf("customer-%d-%d.example", i*7%1000, i*13%1000))
 	}
 	b.ReportAllocs()
 	i := 0

@@ -3,7 +3,6 @@ package providerfile_test
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io/fs"
 	"os"
@@ -13,93 +12,34 @@ import (
 	"testing/fstest"
 
 	"github.com/google/go-cmp/cmp"
-	"golang.org/x/tools/txtar"
 
-	"milepost/address"
 	"milepost/catalogue"
+	"milepost/internal/fixture"
 	"milepost/internal/providerfile"
 	"milepost/internal/textfile"
 	"milepost/settings"
 )
 
-var update = flag.Bool("update", false, "rewrite the expected messages under testdata/bad")
-
-const family = `display_name = "Example family"
-domains = ["example.com"]
-[[incoming]]
-protocol = "imap"
-hostname = "mail.example.com"
-[[outgoing]]
-hostname = "mail.example.com"
-`
-
-func directory(files ...string) fs.FS {
-	dir := fstest.MapFS{}
-	for i := 0; i < len(files); i += 2 {
-		dir[files[i]] = &fstest.MapFile{Data: []byte(files[i+1])}
-	}
-	return dir
-}
-
-func domain(t testing.TB, s string) address.Domain {
-	t.Helper()
-	d, err := address.ParseDomain(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return d
-}
-
 // TestBad plays the shelf of bad catalogues: each page holds files and, last,
 // every mistake and every warning.
 func TestBad(t *testing.T) {
-	pages, err := filepath.Glob("testdata/bad/*.txtar")
-	if err != nil || len(pages) == 0 {
-		t.Fatal("no pages", err)
-	}
-	for _, page := range pages {
-		t.Run(strings.TrimSuffix(filepath.Base(page), ".txtar"), func(t *testing.T) {
-			archive, err := txtar.ParseFile(page)
-			if err != nil {
-				t.Fatal(err)
-			}
-			dir, want := fstest.MapFS{}, -1
-			for i, f := range archive.Files {
-				if f.Name == "messages" {
-					want = i
-					continue
-				}
-				dir[f.Name] = &fstest.MapFile{Data: f.Data}
-			}
-			if want < 0 {
-				want = len(archive.Files)
-				archive.Files = append(archive.Files, txtar.File{Name: "messages"})
-			}
-			c, warnings, err := providerfile.Load(providerfile.Directory{Name: "dir", FS: dir})
-			if (c == nil) != (err != nil) {
-				t.Errorf("catalogue %v beside the error %v", c, err)
-			}
-			var got string
-			if err != nil {
-				got = err.Error() + "\n"
-			}
-			for _, w := range warnings {
-				got += "warning: " + w.Error() + "\n"
-			}
-			if got == "" {
-				t.Fatal("accepted without a word")
-			}
-			if *update {
-				archive.Files[want].Data = []byte(got)
-				if err := os.WriteFile(page, txtar.Format(archive), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if diff := cmp.Diff(string(archive.Files[want].Data), got); diff != "" {
-				t.Errorf("(-want +got)\n%s", diff)
-			}
-		})
-	}
+	fixture.Pages(t, "testdata/bad/*.txtar", func(t *testing.T, p *fixture.Page) {
+		c, warnings, err := providerfile.Load(providerfile.Directory{Name: "dir", FS: fixture.FS(p.List()...)})
+		if (c == nil) != (err != nil) {
+			t.Errorf("catalogue %v beside the error %v", c, err)
+		}
+		var got string
+		if err != nil {
+			got = err.Error() + "\n"
+		}
+		for _, w := range warnings {
+			got += "warning: " + w.Error() + "\n"
+		}
+		if got == "" {
+			t.Fatal("accepted without a word")
+		}
+		p.Expect(t, "messages", got)
+	})
 }
 
 // What cannot stand in a page: bytes that are no text, sizes, and a file system
@@ -109,17 +49,17 @@ func TestBadBytes(t *testing.T) {
 		dir  fs.FS
 		want string
 	}{
-		"NUL":                {directory("a.toml", strings.Replace(family, "family", "fam\x00ily", 1)), "dir/a.toml:1: display_name: basic strings cannot have control characters"},
-		"invalid UTF-8":      {directory("a.toml", strings.Replace(family, "family", "fam\xffily", 1)), "dir/a.toml:1: display_name: invalid UTF-8 character in basic string"},
-		"50 MB of garbage":   {directory("a.toml", strings.Repeat("\xff\x00garbage", 50_000_000/9)), "dir/a.toml: has 48 MiB; at most 4 MiB are allowed"},
-		"arrays too deep":    {directory("a.toml", "\na = "+strings.Repeat("[", 2_000_000)+strings.Repeat("]", 2_000_000)), "dir/a.toml:2: nests deeper than 16 levels; that is not allowed"},
-		"tables too deep":    {directory("a.toml", "a = "+strings.Repeat("{a=", 20_000)+"1"+strings.Repeat("}", 20_000)), "dir/a.toml:1: nests deeper than 16 levels; that is not allowed"},
-		"header too deep":    {directory("a.toml", "["+strings.Repeat("a.", 40_000)+"a]"), "dir/a.toml:1: nests deeper than 16 levels; that is not allowed"},
-		"key of many lines":  {directory("a.toml", family+"\"x\\ny\\u001b[31m\" = 1"), "dir/a.toml:8: outgoing[1].x\\ny\\x1b[31m: is unknown; protocol, hostname, socket_type, port, authentication and username are allowed"},
+		"NUL":                {fixture.FS("a.toml", strings.Replace(fixture.Family, "family", "fam\x00ily", 1)), "dir/a.toml:1: display_name: basic strings cannot have control characters"},
+		"invalid UTF-8":      {fixture.FS("a.toml", strings.Replace(fixture.Family, "family", "fam\xffily", 1)), "dir/a.toml:1: display_name: invalid UTF-8 character in basic string"},
+		"50 MB of garbage":   {fixture.FS("a.toml", strings.Repeat("\xff\x00garbage", 50_000_000/9)), "dir/a.toml: has 48 MiB; at most 4 MiB are allowed"},
+		"arrays too deep":    {fixture.FS("a.toml", "\na = "+strings.Repeat("[", 2_000_000)+strings.Repeat("]", 2_000_000)), "dir/a.toml:2: nests deeper than 16 levels; that is not allowed"},
+		"tables too deep":    {fixture.FS("a.toml", "a = "+strings.Repeat("{a=", 20_000)+"1"+strings.Repeat("}", 20_000)), "dir/a.toml:1: nests deeper than 16 levels; that is not allowed"},
+		"header too deep":    {fixture.FS("a.toml", "["+strings.Repeat("a.", 40_000)+"a]"), "dir/a.toml:1: nests deeper than 16 levels; that is not allowed"},
+		"key of many lines":  {fixture.FS("a.toml", fixture.Family+"\"x\\ny\\u001b[31m\" = 1"), "dir/a.toml:8: outgoing[1].x\\ny\\x1b[31m: is unknown; protocol, hostname, socket_type, port, authentication and username are allowed"},
 		"a pipe":             {fstest.MapFS{"a.toml": {Mode: fs.ModeNamedPipe}}, "dir/a.toml: is no regular file; must be one"},
-		"no file":            {directory(), "dir: has no .toml file; each provider is a file of its own"},
+		"no file":            {fixture.FS(), "dir: has no .toml file; each provider is a file of its own"},
 		"not even a dir":     {os.DirFS("testdata/absent"), "dir: no such file or directory"},
-		"a directory .toml":  {directory("a.toml/x", ""), "dir/a.toml: is a directory; must be a file"},
+		"a directory .toml":  {fixture.FS("a.toml/x", ""), "dir/a.toml: is a directory; must be a file"},
 		"no read permission": {denied{}, "dir: permission denied"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -155,15 +95,15 @@ func TestListLines(t *testing.T) {
 		last       string
 		want       catalogue.ListSize
 	}{
-		"good":         {fromList(family, "l"), good, 0, "", catalogue.ListSize{File: "dir/l", Domains: 5000}},
-		"one bad line": {fromList(family, "l"), good + "\nfred@example.com", 1, `dir/l:5001: "…@example.com" is an address; a domain is the part behind the @; the line is left out`, catalogue.ListSize{File: "dir/l", Domains: 5000, Dropped: 1}},
-		"NUL":          {fromList(family, "l"), "a\x00b\nexample.com", 1, `dir/l:1: domain label "a\x00b" has the character '\x00'; letters, digits and hyphens are allowed; the line is left out`, catalogue.ListSize{File: "dir/l", Domains: 1, Dropped: 1}},
-		"garbage":      {fromList(family, "l"), strings.Repeat("!\n", 1_000_000) + "example.com", 101, "dir/l:101: is the first of 999900 more that are not told one by one", catalogue.ListSize{File: "dir/l", Domains: 1, Dropped: 1_000_000}},
-		"twice":        {fromList(family, "l"), good + "\n" + good, 101, "dir/l:5101: is the first of 4900 more that are not told one by one", catalogue.ListSize{File: "dir/l", Domains: 5000, Dropped: 5000}},
-		"of the file":  {strings.Replace(family, "[[inc", "domains_from = \"l\"\n[[inc", 1), "example.com\nexample.org", 1, "dir/l:1: example.com is claimed at dir/a.toml:2 already; the line is left out", catalogue.ListSize{File: "dir/l", Domains: 1, Dropped: 1}},
+		"good":         {fromList(fixture.Family, "l"), good, 0, "", catalogue.ListSize{File: "dir/l", Domains: 5000}},
+		"one bad line": {fromList(fixture.Family, "l"), good + "\nfred@example.com", 1, `dir/l:5001: "…@example.com" is an address; a domain is the part behind the @; the line is left out`, catalogue.ListSize{File: "dir/l", Domains: 5000, Dropped: 1}},
+		"NUL":          {fromList(fixture.Family, "l"), "a\x00b\nexample.com", 1, `dir/l:1: domain label "a\x00b" has the character '\x00'; letters, digits and hyphens are allowed; the line is left out`, catalogue.ListSize{File: "dir/l", Domains: 1, Dropped: 1}},
+		"garbage":      {fromList(fixture.Family, "l"), strings.Repeat("!\n", 1_000_000) + "example.com", 101, "dir/l:101: is the first of 999900 more that are not told one by one", catalogue.ListSize{File: "dir/l", Domains: 1, Dropped: 1_000_000}},
+		"twice":        {fromList(fixture.Family, "l"), good + "\n" + good, 101, "dir/l:5101: is the first of 4900 more that are not told one by one", catalogue.ListSize{File: "dir/l", Domains: 5000, Dropped: 5000}},
+		"of the file":  {strings.Replace(fixture.Family, "[[inc", "domains_from = \"l\"\n[[inc", 1), "example.com\nexample.org", 1, "dir/l:1: example.com is claimed at dir/a.toml:2 already; the line is left out", catalogue.ListSize{File: "dir/l", Domains: 1, Dropped: 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c, warnings, err := providerfile.Load(providerfile.Directory{Name: "dir", FS: directory("a.toml", tc.file, "l", tc.list)})
+			c, warnings, err := providerfile.Load(providerfile.Directory{Name: "dir", FS: fixture.FS("a.toml", tc.file, "l", tc.list)})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -188,8 +128,8 @@ func TestManyDomainsTwice(t *testing.T) {
 	for i := range 5000 {
 		fmt.Fprintf(&domains, "\"customer-%d.example\",\n", i)
 	}
-	many := strings.Replace(family, `"example.com"`, "\n"+domains.String(), 1)
-	_, _, err := providerfile.Load(providerfile.Directory{FS: directory("a.toml", many, "b.toml", many)})
+	many := strings.Replace(fixture.Family, `"example.com"`, "\n"+domains.String(), 1)
+	_, _, err := providerfile.Load(providerfile.Directory{FS: fixture.FS("a.toml", many, "b.toml", many)})
 	errs, ok := errors.AsType[textfile.Errors](err)
 	if !ok || len(errs) != 101 || errs[100].Error() != "b.toml:103: domains: is the first of 4900 more that are not told one by one" {
 		t.Errorf("%d messages: %.300v", len(errs), err)
@@ -199,18 +139,18 @@ func TestManyDomainsTwice(t *testing.T) {
 func TestCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	c, _, err := catalogue.New(ctx, nil, providerfile.Directory{Name: "dir", FS: directory("a.toml", family)})
+	c, _, err := catalogue.New(ctx, nil, providerfile.Directory{Name: "dir", FS: fixture.FS("a.toml", fixture.Family)})
 	if c != nil || err == nil || err.Error() != "dir: context canceled" {
 		t.Errorf("%v %v", c, err)
 	}
 }
 
 func TestDefaults(t *testing.T) {
-	c, _, err := providerfile.Load(providerfile.Directory{FS: directory("example.com.toml", family)})
+	c, _, err := providerfile.Load(providerfile.Directory{FS: fixture.FS("example.com.toml", fixture.Family)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, ok := c.Lookup(domain(t, "example.com"))
+	p, ok := c.Lookup(fixture.Domain(t, "example.com"))
 	if !ok {
 		t.Fatal("not found")
 	}
@@ -220,7 +160,7 @@ func TestDefaults(t *testing.T) {
 	outgoing.Protocol, outgoing.Port = "smtp", 465
 	want := &settings.Provider{
 		ID: "example.com", DisplayName: "Example family", ShortName: "Example family",
-		Domains:  []settings.DomainPattern{{Domain: domain(t, "example.com")}},
+		Domains:  []settings.DomainPattern{{Domain: fixture.Domain(t, "example.com")}},
 		Incoming: []settings.Server{server}, Outgoing: []settings.Server{outgoing},
 	}
 	if diff := cmp.Diff(want, p); diff != "" {
@@ -241,9 +181,9 @@ func FuzzLoad(f *testing.F) {
 	f.Add("\"\\\n\"", "0") // a message with a line end in it
 	f.Add("\"x\\ny\" = 1\n", "")
 	f.Add("a = "+strings.Repeat("[", 100)+strings.Repeat("]", 100), "")
-	f.Add(strings.Replace(family, "domains =", "domains_from = \"list\"\ndomains =", 1), "a..b\nexample.com\n")
+	f.Add(strings.Replace(fixture.Family, "domains =", "domains_from = \"list\"\ndomains =", 1), "a..b\nexample.com\n")
 	f.Fuzz(func(t *testing.T, text, list string) {
-		c, messages, err := providerfile.Load(providerfile.Directory{Name: "dir", FS: directory("a.toml", text, "list", list)})
+		c, messages, err := providerfile.Load(providerfile.Directory{Name: "dir", FS: fixture.FS("a.toml", text, "list", list)})
 		mistakes, _ := errors.AsType[textfile.Errors](err)
 		for _, m := range append(messages, mistakes...) {
 			line := m.Error()

@@ -1,31 +1,23 @@
 package snapshot
 
 import (
-	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
-	"golang.org/x/tools/txtar"
 
 	"milepost/internal/config"
+	"milepost/internal/fixture"
 	"milepost/internal/pages"
 	"milepost/internal/textfile"
 )
 
-// configured reads the milepost.toml of an archive, in a fresh directory, so that
+// configured reads the milepost.toml among files, in a directory of their own, so that
 // messages name no path of this machine.
-func configured(t *testing.T, a *txtar.Archive) *config.Config {
+func configured(t *testing.T, files ...string) *config.Config {
 	t.Helper()
-	dir := t.TempDir()
-	for _, f := range a.Files {
-		if err := os.WriteFile(filepath.Join(dir, f.Name), f.Data, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	t.Chdir(dir)
+	t.Chdir(fixture.Directory(t, files...))
 	c, err := config.Load("milepost.toml")
 	if err != nil {
 		t.Fatal(err)
@@ -36,15 +28,10 @@ func configured(t *testing.T, a *txtar.Archive) *config.Config {
 func TestBadBranding(t *testing.T) {
 	for _, name := range []string{"branding", "logo"} {
 		t.Run(name, func(t *testing.T) {
-			a, err := txtar.ParseFile("testdata/bad/" + name + ".txtar")
-			if err != nil {
-				t.Fatal(err)
-			}
-			b, errs := branding(configured(t, a))
+			p := fixture.ReadPage(t, "testdata/bad/"+name+".txtar")
+			b, errs := branding(configured(t, p.List()...))
 			slices.SortFunc(errs, func(a, b textfile.Error) int { return a.Line - b.Line })
-			if diff := cmp.Diff(string(a.Files[len(a.Files)-1].Data), errs.Error()+"\n"); diff != "" {
-				t.Errorf("-want +got:\n%s", diff)
-			}
+			p.Expect(t, "errors", errs.Error()+"\n")
 			if b.Name != "" || b.SupportURL != "" || b.Colour != (pages.Colour{}) || b.Logo.ContentType != "" {
 				t.Errorf("what is refused is used: %v", b)
 			}
@@ -53,15 +40,12 @@ func TestBadBranding(t *testing.T) {
 }
 
 func TestBranding(t *testing.T) {
-	c := configured(t, txtar.Parse([]byte(`-- milepost.toml --
-[service]
+	c := configured(t, "milepost.toml", `[service]
 name = "Example Mail"
 logo = "logo.svg"
 colour = "#a00000"
 support_url = "mailto:help@example.net"
--- logo.svg --
-<svg xmlns="http://www.w3.org/2000/svg"/>
-`)))
+`, "logo.svg", "<svg xmlns=\"http://www.w3.org/2000/svg\"/>\n")
 	colour, err := pages.ParseColour("#a00000")
 	if err != nil {
 		t.Fatal(err)

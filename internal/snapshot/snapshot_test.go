@@ -1,36 +1,16 @@
 package snapshot_test
 
 import (
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"golang.org/x/tools/txtar"
 
+	"milepost/internal/fixture"
 	"milepost/internal/snapshot"
 )
-
-var update = flag.Bool("update", false, "rewrite the expected messages under testdata/bad")
-
-// in changes to a fresh directory with files, so that messages name no path of this
-// machine.
-func in(t *testing.T, files []txtar.File) {
-	t.Helper()
-	t.Chdir(t.TempDir())
-	for _, f := range files {
-		if err := os.MkdirAll(filepath.Dir(f.Name), 0o700); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(f.Name, f.Data, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
 
 func options() snapshot.Options {
 	return snapshot.Options{
@@ -41,29 +21,13 @@ func options() snapshot.Options {
 
 // What is wrong with any part is said at once, each with its place.
 func TestEveryMistake(t *testing.T) {
-	page, err := filepath.Abs("testdata/bad/everything.txtar")
-	if err != nil {
-		t.Fatal(err)
-	}
-	a, err := txtar.ParseFile(page)
-	if err != nil {
-		t.Fatal(err)
-	}
-	in(t, a.Files)
+	p := fixture.ReadPage(t, "testdata/bad/everything.txtar")
+	t.Chdir(fixture.Directory(t, p.List()...))
 	s, err := snapshot.Build(t.Context(), options(), nil)
 	if err == nil || s != nil {
 		t.Fatal("accepted")
 	}
-	last := &a.Files[len(a.Files)-1]
-	if *update {
-		last.Data = []byte(err.Error() + "\n")
-		if err := os.WriteFile(page, txtar.Format(a), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if diff := cmp.Diff(string(last.Data), err.Error()+"\n"); diff != "" {
-		t.Errorf("-want +got:\n%s", diff)
-	}
+	p.Expect(t, "messages", err.Error()+"\n")
 }
 
 const hoster = `display_name = "Hoster"
@@ -86,11 +50,9 @@ func customers(n int) string {
 
 // A list that has lost most of its domains is not taken over until somebody says so.
 func TestShrunkList(t *testing.T) {
-	in(t, []txtar.File{{Name: "milepost.toml"}, {Name: "providers/hoster.toml", Data: []byte(hoster)}})
+	t.Chdir(fixture.Directory(t, "milepost.toml", "", "providers/hoster.toml", hoster))
 	build := func(previous *snapshot.Snapshot, list string, take bool) (*snapshot.Snapshot, error) {
-		if err := os.WriteFile("providers/customers.list", []byte(list), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		fixture.Write(t, "providers/customers.list", list)
 		o := options()
 		o.TakeShrunk = take
 		return snapshot.Build(t.Context(), o, previous)
@@ -129,19 +91,16 @@ func TestShrunkList(t *testing.T) {
 
 // A reload raises the serials of what has changed, and of nothing else.
 func TestSerials(t *testing.T) {
-	in(t, []txtar.File{
-		{Name: "milepost.toml"},
-		{Name: "providers/a.toml", Data: []byte(strings.NewReplacer("hoster.example", "a.example", "domains_from", "#").Replace(hoster))},
-		{Name: "providers/b.toml", Data: []byte(strings.NewReplacer("hoster.example", "b.example", "domains_from", "#").Replace(hoster))},
-	})
+	provider := func(domain, host string) string {
+		return strings.NewReplacer("mail.hoster.example", host, "hoster.example", domain, "domains_from", "#").Replace(hoster)
+	}
+	t.Chdir(fixture.Directory(t, "milepost.toml", "",
+		"providers/a.toml", provider("a.example", "mail.a.example"), "providers/b.toml", provider("b.example", "mail.b.example")))
 	first, err := snapshot.Build(t.Context(), options(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	changed := strings.NewReplacer("mail.hoster.example", "new.b.example", "hoster.example", "b.example", "domains_from", "#").Replace(hoster)
-	if err := os.WriteFile("providers/b.toml", []byte(changed), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	fixture.Write(t, "providers/b.toml", provider("b.example", "new.b.example"))
 	next, err := snapshot.Build(t.Context(), options(), first)
 	if err != nil {
 		t.Fatal(err)

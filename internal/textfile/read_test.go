@@ -4,88 +4,101 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
-	"time"
+	"testing/fstest"
 
+	"milepost/internal/fixture"
 	"milepost/internal/textfile"
 )
 
-func TestErrorIsOneLine(t *testing.T) {
-	for name, tc := range map[string]struct {
-		err  textfile.Error
-		want string
+// growing is a file that is longer than the system says.
+type growing struct{ fs.FS }
+
+func (g growing) Open(name string) (fs.File, error) {
+	f, err := g.FS.Open(name)
+	return short{f}, err
+}
+
+type short struct{ fs.File }
+
+func (s short) Stat() (fs.FileInfo, error) {
+	info, err := s.File.Stat()
+	return sizeOf{info}, err
+}
+
+type sizeOf struct{ fs.FileInfo }
+
+func (sizeOf) Size() int64 { return 3 }
+
+// failing opens, and cannot be read to its end.
+type failing struct{ fs.FS }
+
+func (f failing) Open(name string) (fs.File, error) {
+	file, err := f.FS.Open(name)
+	return broken{file}, err
+}
+
+type broken struct{ fs.File }
+
+func (broken) Read([]byte) (int, error) {
+	return 0, &fs.PathError{Op: "read", Path: "x", Err: errors.New("input/output error")}
+}
+
+func TestRead(t *testing.T) {
+	const limit = 2 << 20
+	long := strings.Repeat("a", limit)
+	for _, tc := range []struct {
+		name, file string
+		fsys       fs.FS
+		want       int // octets
+		err        string
 	}{
-		"all parts":            {textfile.Error{File: "f", Line: 2, Key: "k", Err: errors.New("is wrong")}, "f:2: k: is wrong"},
-		"a file's odd name":    {textfile.Error{File: "a\nb\x1b[2J", Err: errors.New("is wrong")}, `a\nb\x1b[2J: is wrong`},
-		"a quote at the end":   {textfile.Error{File: "f", Err: errors.New("\x00 is not \"x\"")}, `f: \x00 is not \"x\"`},
-		"no text at all":       {textfile.Error{File: "f", Key: "\xff", Err: errors.New("is wrong")}, `f: \xff: is wrong`},
-		"quotes that are fine": {textfile.Error{File: "f", Err: errors.New(`"x" is wrong`)}, `f: "x" is wrong`},
+		{"some", "f", fixture.FS("f", "text"), 4, ""},
+		{"empty", "f", fixture.FS("f", ""), 0, ""},
+		{"as long as may be", "f", fixture.FS("f", long), limit, ""},
+		{"too long", "f", fixture.FS("f", long+"a"), 0, "has 3 MiB; at most 2 MiB are allowed"},
+		{"growing", "f", growing{fixture.FS("f", long)}, limit, ""},
+		{"growing without end", "f", growing{fixture.FS("f", long+"a")}, 0, "is longer than 2 MiB; that is not allowed"},
+		{"broken", "f", failing{fixture.FS("f", "text")}, 0, "input/output error"},
+		{"absent", "g", fixture.FS("f", "text"), 0, "file does not exist"},
+		{"a directory", "d", fixture.FS("d/f", "text"), 0, "is a directory; must be a file"},
+		{"a pipe", "f", fstest.MapFS{"f": {Mode: fs.ModeNamedPipe}}, 0, "is no regular file; must be one"},
+		{"a device", "f", fstest.MapFS{"f": {Mode: fs.ModeDevice}}, 0, "is no regular file; must be one"},
 	} {
-		if got := tc.err.Error(); got != tc.want {
-			t.Errorf("%s: %s, want %s", name, got, tc.want)
-		}
-	}
-}
-
-// grown is a file that has more octets than its size says, as those in /proc do
-// and one that is being written.
-type grown struct{ size int64 }
-
-func (g grown) Open(string) (fs.File, error) {
-	return &grownFile{strings.NewReader(strings.Repeat("x", 5000)), g}, nil
-}
-func (g grown) Name() string       { return "f" }
-func (g grown) Size() int64        { return g.size }
-func (g grown) Mode() fs.FileMode  { return 0o644 }
-func (g grown) ModTime() time.Time { return time.Time{} }
-func (g grown) IsDir() bool        { return false }
-func (g grown) Sys() any           { return nil }
-
-type grownFile struct {
-	*strings.Reader
-	stat grown
-}
-
-func (f *grownFile) Stat() (fs.FileInfo, error) { return f.stat, nil }
-func (f *grownFile) Close() error               { return nil }
-
-func TestReadChanging(t *testing.T) {
-	for name, tc := range map[string]struct {
-		size, limit int64
-		want        string
-	}{
-		"grows":                 {10, 5000, ""},
-		"grows beyond":          {10, 4999, "is longer than 0 MiB; that is not allowed"},
-		"shrinks":               {1 << 20, 1 << 20, ""},
-		"has no size":           {0, 5000, ""},
-		"has no size, too long": {0, 4999, "is longer than 0 MiB; that is not allowed"},
-	} {
-		text, err := textfile.Read(grown{tc.size}, "f", tc.limit)
-		switch {
-		case tc.want != "" && (err == nil || err.Error() != tc.want):
-			t.Errorf("%s: %v, want %s", name, err, tc.want)
-		case tc.want == "" && (err != nil || len(text) != 5000):
-			t.Errorf("%s: %d octets, %v", name, len(text), err)
-		}
+		t.Run(tc.name, func(t *testing.T) {
+			data, err := textfile.Read(tc.fsys, tc.file, limit)
+			if len(data) != tc.want || (err == nil) != (tc.err == "") || err != nil && err.Error() != tc.err {
+				t.Errorf("%d octets, %v", len(data), err)
+			}
+		})
 	}
 }
 
 func TestReadFile(t *testing.T) {
-	dir := t.TempDir()
-	loop, absent := filepath.Join(dir, "loop"), filepath.Join(dir, "absent")
-	if err := os.Symlink(loop, loop); err != nil {
+	t.Chdir(fixture.Directory(t, "d/f", "text"))
+	if err := os.Symlink("d/f", "link"); err != nil {
 		t.Skip(err)
 	}
-	for name, want := range map[string]string{
-		loop:   "too many levels of symbolic links",
-		absent: "no such file or directory",
-		dir:    "is a directory; must be a file",
-		"/":    "is no file name",
+	for _, tc := range []struct{ name, file, err string }{
+		{"in a directory", "d/f", ""},
+		{"by the directory above", "d/../d/f", ""},
+		{"by a link", "link", ""},
+		{"a directory", "d", "is a directory; must be a file"},
+		{"here", ".", "is a directory; must be a file"},
+		{"the root", "/", "is no file name"},
+		{"absent", "d/g", "no such file or directory"},
+		{"in no directory", "e/f", "no such file or directory"},
 	} {
-		if _, err := textfile.ReadFile(name, 1<<20); err == nil || err.Error() != want {
-			t.Errorf("%s: %v, want %s", name, err, want)
-		}
+		t.Run(tc.name, func(t *testing.T) {
+			data, err := textfile.ReadFile(tc.file, 100)
+			if tc.err != "" {
+				if err == nil || err.Error() != tc.err {
+					t.Errorf("%q, %v", data, err)
+				}
+			} else if err != nil || string(data) != "text" {
+				t.Errorf("%q, %v", data, err)
+			}
+		})
 	}
 }

@@ -6,15 +6,14 @@ import (
 	"slices"
 	"testing"
 
-	"milepost/address"
 	"milepost/internal/answer"
-	"milepost/internal/answer/answertest"
+	"milepost/internal/fixture"
 	"milepost/internal/thunderbirdqr"
 	"milepost/settings"
 )
 
 func TestEncode(t *testing.T) {
-	c := answertest.Shipped(t)
+	c := fixture.Shipped(t)
 	for _, tc := range []struct{ name, query, want string }{
 		{"IMAP", "emailaddress=fred@gmx.com",
 			`[1,[1,1],[0,"imap.gmx.com",993,3,1,"fred@gmx.com"],[[[0,"mail.gmx.com",465,3,1,"fred@gmx.com"],["fred@gmx.com","fred@gmx.com"]]]]`},
@@ -31,7 +30,7 @@ func TestEncode(t *testing.T) {
 		{"on this computer", "emailaddress=fred@proton.me", ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			got, ok := thunderbirdqr.Encode(answertest.To(t, c, tc.query))
+			got, ok := thunderbirdqr.Encode(fixture.Answer(t, c, tc.query))
 			if got.Text != tc.want || ok != (tc.want != "") {
 				t.Errorf("got  %s\nwant %s", got.Text, tc.want)
 			}
@@ -73,7 +72,7 @@ socket_type = "plain"
 authentication = ["none"]`, [2]int{2, 0}, "password"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			a := answertest.From(t, tc.incoming, tc.outgoing, "")
+			a := fixture.AnswerFrom(t, tc.incoming, tc.outgoing, "")
 			code, ok := thunderbirdqr.Encode(a)
 			if !ok {
 				t.Fatal("no code")
@@ -106,10 +105,9 @@ authentication = ["OAuth2", "password-cleartext"]`
 // within the numbers that Thunderbird knows.
 func TestShipped(t *testing.T) {
 	codes := 0
-	for _, p := range answertest.Shipped(t).Providers() {
-		d := address.Domain{ASCII: "example.com", Unicode: "example.com"}
+	for _, p := range fixture.Shipped(t).Providers() {
 		for _, protocol := range settings.IncomingProtocols {
-			a, err := answer.New(p.For(address.Address{Local: "fred", Domain: d}), answer.Request{Protocol: protocol})
+			a, err := answer.New(p.For(fixture.Address(t, "fred@example.com")), answer.Request{Protocol: protocol})
 			if err != nil {
 				t.Fatal(p.ID, err)
 			}

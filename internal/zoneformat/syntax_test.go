@@ -11,7 +11,7 @@ import (
 	"github.com/miekg/dns"
 	"go.yaml.in/yaml/v3"
 
-	"milepost/address"
+	"milepost/internal/fixture"
 	"milepost/internal/zoneformat"
 	"milepost/zone"
 )
@@ -41,11 +41,7 @@ var syntax = []string{
 // hostile makes a domain of that data: a TXT record each.
 func hostile(t *testing.T) zoneformat.Domain {
 	t.Helper()
-	name, err := address.ParseDomain("hostile.example")
-	if err != nil {
-		t.Fatal(err)
-	}
-	d := zoneformat.Domain{Domain: name}
+	d := zoneformat.Domain{Domain: fixture.Domain(t, "hostile.example")}
 	for i, octets := range syntax {
 		d.Records = append(d.Records, &dns.TXT{
 			Hdr: dns.RR_Header{Name: fmt.Sprintf("_t%02d._tcp.hostile.example.", i), Rrtype: dns.TypeTXT, Class: dns.ClassINET, Ttl: 3600},
@@ -102,15 +98,6 @@ func render(t *testing.T, f zoneformat.Format, domains ...zoneformat.Domain) str
 	return string(body)
 }
 
-func parseRR(t *testing.T, line string) dns.RR {
-	t.Helper()
-	rr, err := dns.NewRR(line)
-	if err != nil {
-		t.Fatalf("%s: %v", line, err)
-	}
-	return rr
-}
-
 // No data becomes syntax: whoever reads a format gets the octets back.
 func TestHostileText(t *testing.T) {
 	d := hostile(t)
@@ -132,7 +119,7 @@ func TestHostileText(t *testing.T) {
 		}
 		var got []dns.RR
 		for _, r := range records {
-			got = append(got, parseRR(t, r.Name+"."+r.Domain+". 3600 "+r.Type+" "+r.Data))
+			got = append(got, fixture.Record(t, r.Name+"."+r.Domain+". 3600 "+r.Type+" "+r.Data))
 		}
 		same(t, got, d.Records)
 	})
@@ -140,7 +127,7 @@ func TestHostileText(t *testing.T) {
 		var got []dns.RR
 		for line := range strings.Lines(render(t, zoneformat.NSUpdate, d)) {
 			if added, ok := strings.CutPrefix(line, "update add "); ok {
-				got = append(got, parseRR(t, added))
+				got = append(got, fixture.Record(t, added))
 			} else if !strings.HasPrefix(line, "update delete _t") && line != "; hostile.example\n" && line != "zone hostile.example.\n" && line != "send\n" {
 				t.Errorf("%q", line)
 			}
@@ -164,7 +151,7 @@ func TestHostileText(t *testing.T) {
 				t.Errorf("%s has a template in it", r.TXT[0])
 			}
 			// As the provider does it: resource_dns_txt_record_set.go.
-			got = append(got, parseRR(t, r.Name+"."+r.Zone+` 3600 TXT "`+txt+`"`))
+			got = append(got, fixture.Record(t, r.Name+"."+r.Zone+` 3600 TXT "`+txt+`"`))
 		}
 		same(t, got, d.Records)
 	})
@@ -179,7 +166,7 @@ func TestHostileText(t *testing.T) {
 			if strings.Contains(value, `\\;`) || strings.Count(value, ";") != strings.Count(value, `\;`) || strings.Contains(value, `"`) {
 				t.Errorf("octoDNS refuses or changes %s", value)
 			}
-			got = append(got, parseRR(t, name+`.hostile.example. 3600 TXT "`+value+`"`))
+			got = append(got, fixture.Record(t, name+`.hostile.example. 3600 TXT "`+value+`"`))
 		}
 		same(t, got, d.Records)
 	})
@@ -189,19 +176,19 @@ func TestHostileText(t *testing.T) {
 // stand there.
 func TestUpdatesTouchTheirOwnNamesAlone(t *testing.T) {
 	deleted := 0
-	for page, archive := range pages(t) {
-		text := render(t, zoneformat.NSUpdate, readPage(t, archive).domains...)
+	fixture.Pages(t, "testdata/*.txtar", func(t *testing.T, p *fixture.Page) {
+		text := render(t, zoneformat.NSUpdate, read(t, p).domains...)
 		for line := range strings.Lines(text) {
 			if rest, ok := strings.CutPrefix(line, "update delete "); ok {
 				deleted++
 				if name, _, _ := strings.Cut(rest, " "); !strings.Contains(text, "update add "+name+" ") {
-					t.Errorf("%s: %s is deleted and not set", page, name)
+					t.Errorf("%s is deleted and not set", name)
 				}
 			}
 		}
-		if page == "testdata/family.txtar" && strings.Contains(text, "_carddav") { // which the family has not
-			t.Errorf("%s: the update speaks of CardDAV", page)
-		}
+	})
+	if strings.Contains(render(t, zoneformat.NSUpdate, domains(t, "family")...), "_carddav") { // which the family has not
+		t.Error("the update speaks of CardDAV")
 	}
 	if deleted == 0 {
 		t.Error("nothing is deleted")
@@ -210,10 +197,9 @@ func TestUpdatesTouchTheirOwnNamesAlone(t *testing.T) {
 
 // A YAML document a domain.
 func TestOctoDNSDocuments(t *testing.T) {
-	archive := pages(t)["testdata/hoster.txtar"]
-	p := readPage(t, archive)
+	all := domains(t, "hoster")
 	n := 0
-	for decoder := yaml.NewDecoder(strings.NewReader(render(t, zoneformat.OctoDNS, p.domains...))); ; n++ {
+	for decoder := yaml.NewDecoder(strings.NewReader(render(t, zoneformat.OctoDNS, all...))); ; n++ {
 		var doc yaml.Node
 		if err := decoder.Decode(&doc); err == io.EOF {
 			break
@@ -221,7 +207,7 @@ func TestOctoDNSDocuments(t *testing.T) {
 			t.Fatal(err)
 		}
 		keys := doc.Content[0].Content
-		if want := "# config/" + p.domains[n].ASCII + ".yaml"; keys[0].HeadComment != want && doc.HeadComment != want {
+		if want := "# config/" + all[n].ASCII + ".yaml"; keys[0].HeadComment != want && doc.HeadComment != want {
 			t.Errorf("no comment %s", want)
 		}
 		for i := 2; i < len(keys); i += 2 {
@@ -230,20 +216,20 @@ func TestOctoDNSDocuments(t *testing.T) {
 			}
 		}
 	}
-	if n != len(p.domains) {
-		t.Errorf("%d documents for %d domains", n, len(p.domains))
+	if n != len(all) {
+		t.Errorf("%d documents for %d domains", n, len(all))
 	}
 }
 
 // Every resource of Terraform has a name of its own.
 func TestTerraformNames(t *testing.T) {
-	p := readPage(t, pages(t)["testdata/hoster.txtar"])
+	all := domains(t, "hoster")
 	var file struct{ Resource map[string]map[string]any }
-	if err := json.Unmarshal([]byte(render(t, zoneformat.Terraform, p.domains...)), &file); err != nil {
+	if err := json.Unmarshal([]byte(render(t, zoneformat.Terraform, all...)), &file); err != nil {
 		t.Fatal(err)
 	}
 	sets := make(map[string]bool)
-	for _, d := range p.domains {
+	for _, d := range all {
 		for _, rr := range d.Records {
 			sets[rr.Header().Name+dns.Type(rr.Header().Rrtype).String()] = true
 		}
@@ -260,7 +246,7 @@ func TestTerraformNames(t *testing.T) {
 // What has no place in a format is an error, and nothing is written.
 func TestUnsupported(t *testing.T) {
 	d := hostile(t)
-	d.Records = append(d.Records, parseRR(t, "hostile.example. 3600 MX 10 mail.hostile.example."))
+	d.Records = append(d.Records, fixture.Record(t, "hostile.example. 3600 MX 10 mail.hostile.example."))
 	for _, f := range []zoneformat.Format{zoneformat.Terraform, zoneformat.OctoDNS} {
 		body, err := zoneformat.Render(f, []zoneformat.Domain{d}, zone.Authority{})
 		if body != nil || err == nil || !strings.HasPrefix(err.Error(), "hostile.example. MX: has no place in the format "+string(f)) {

@@ -2,103 +2,55 @@ package zoneformat_test
 
 import (
 	"encoding/json"
-	"flag"
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
-	"testing/fstest"
 
-	"github.com/google/go-cmp/cmp"
-	"golang.org/x/tools/txtar"
-
-	"milepost/internal/providerfile"
+	"milepost/internal/fixture"
 	"milepost/internal/zoneformat"
 	"milepost/zone"
 )
 
-var update = flag.Bool("update", false, "rewrite what is expected under testdata")
-
-// page is a provider file with what is asked of it.
-type page struct {
+// asked is what a page asks for: a domain's records, with the options of the page.
+type asked struct {
 	Options   zone.Options
 	Authority zone.Authority
 	domains   []zoneformat.Domain
 }
 
-func readPage(t *testing.T, archive *txtar.Archive) page {
+func read(t *testing.T, p *fixture.Page) asked {
 	t.Helper()
-	var p page
-	files := fstest.MapFS{}
-	for _, f := range archive.Files {
-		switch {
-		case f.Name == "options.json":
-			if err := json.Unmarshal(f.Data, &p); err != nil {
-				t.Fatal(err)
-			}
-		case filepath.Ext(f.Name) == ".toml":
-			files[f.Name] = &fstest.MapFile{Data: f.Data}
-		}
-	}
-	p.Authority.Serial = 1
-	c, _, err := providerfile.Load(providerfile.Directory{FS: files})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, provider := range c.Providers() {
-		for _, d := range provider.Domains {
-			p.domains = append(p.domains, zoneformat.Domain{Domain: d.Domain, Records: zone.Records(provider, d.Domain, p.Options)})
-		}
-	}
-	return p
-}
-
-func pages(t *testing.T) map[string]*txtar.Archive {
-	t.Helper()
-	names, err := filepath.Glob("testdata/*.txtar")
-	if err != nil || len(names) == 0 {
-		t.Fatal("no pages", err)
-	}
-	all := make(map[string]*txtar.Archive)
-	for _, name := range names {
-		if all[name], err = txtar.ParseFile(name); err != nil {
+	var a asked
+	if options, ok := p.Text("options.json"); ok {
+		if err := json.Unmarshal([]byte(options), &a); err != nil {
 			t.Fatal(err)
 		}
 	}
-	return all
+	a.Authority.Serial = 1
+	for _, provider := range fixture.Catalogue(t, p.List()...).Providers() {
+		for _, d := range provider.Domains {
+			a.domains = append(a.domains, zoneformat.Domain{Domain: d.Domain, Records: zone.Records(provider, d.Domain, a.Options)})
+		}
+	}
+	return a
+}
+
+// domains are those of a page.
+func domains(t *testing.T, name string) []zoneformat.Domain {
+	t.Helper()
+	return read(t, fixture.ReadPage(t, "testdata/"+name+".txtar")).domains
 }
 
 // TestPages renders the provider file of each page in every format.
 func TestPages(t *testing.T) {
-	for name, archive := range pages(t) {
-		t.Run(strings.TrimSuffix(filepath.Base(name), ".txtar"), func(t *testing.T) {
-			p := readPage(t, archive)
-			want := make(map[string]string)
-			rewritten := &txtar.Archive{Comment: archive.Comment}
-			for _, f := range archive.Files {
-				if ext := filepath.Ext(f.Name); ext == ".toml" || ext == ".json" {
-					rewritten.Files = append(rewritten.Files, f)
-				} else {
-					want[f.Name] = string(f.Data)
-				}
+	fixture.Pages(t, "testdata/*.txtar", func(t *testing.T, p *fixture.Page) {
+		a := read(t, p)
+		for _, f := range zoneformat.Formats {
+			got, err := zoneformat.Render(f, a.domains, a.Authority)
+			if err != nil {
+				t.Fatal(err)
 			}
-			for _, f := range zoneformat.Formats {
-				got, err := zoneformat.Render(f, p.domains, p.Authority)
-				if err != nil {
-					t.Fatal(err)
-				}
-				rewritten.Files = append(rewritten.Files, txtar.File{Name: string(f), Data: got})
-				if diff := cmp.Diff(want[string(f)], string(got)); diff != "" && !*update {
-					t.Errorf("%s (-want +got):\n%s", f, diff)
-				}
-			}
-			if *update {
-				if err := os.WriteFile(name, txtar.Format(rewritten), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-		})
-	}
+			p.Expect(t, string(f), string(got))
+		}
+	})
 }
 
 func TestParseFormat(t *testing.T) {

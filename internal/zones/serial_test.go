@@ -5,13 +5,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/fstest"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/miekg/dns"
 
 	"milepost/internal/config"
-	"milepost/internal/providerfile"
+	"milepost/internal/fixture"
 	"milepost/internal/zones"
 )
 
@@ -25,15 +24,6 @@ hostname = "mail.one.example"
 `
 
 var two = strings.NewReplacer(`"one.example", "uno.example"`, `"two.example"`, "mail.one.", "mail.two.", "One", "Two").Replace(one)
-
-func record(t *testing.T, s string) dns.RR {
-	t.Helper()
-	rr, err := dns.NewRR(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return rr
-}
 
 // A serial rises where a zone has changed, and there alone.
 func TestSerials(t *testing.T) {
@@ -57,7 +47,7 @@ func TestSerials(t *testing.T) {
 		{"a clock that was set back", strings.Replace(one, "mail.one", "imap.one", 1), two, nil, 50, "302 302 100 100", []string{"one", "uno"}},
 		{"a name server", strings.Replace(one, "mail.one", "imap.one", 1), two, func(d *config.DNS) { d.NameServers[0].Name = "ns9.example.net." }, 400, "400 400 400 400", []string{"team", "one", "uno", "two"}},
 		{"back, with a record more", strings.Replace(one, "mail.one", "imap.one", 1), two, func(d *config.DNS) {
-			d.Zones[0].Records = []config.Record{{RR: record(t, "www._tcp.a.team.example. 60 IN A 192.0.2.1"), Line: 1}}
+			d.Zones[0].Records = []config.Record{{RR: fixture.Record(t, "www._tcp.a.team.example. 60 IN A 192.0.2.1"), Line: 1}}
 		}, 500, "500 500 500 500", []string{"team", "one", "uno", "two"}},
 		{"a configured zone becomes every domain's", strings.Replace(one, "mail.one", "imap.one", 1), two, func(d *config.DNS) { d.Zones = nil }, 600, "500 500 500 0", nil},
 		{"and comes back", strings.Replace(one, "mail.one", "imap.one", 1), two, nil, 600, "500 500 500 601", []string{"team"}},
@@ -66,10 +56,7 @@ func TestSerials(t *testing.T) {
 	} {
 		t.Run(s.name, func(t *testing.T) {
 			team := strings.NewReplacer(`"one.example", "uno.example"`, `"*.team.example"`, "One", "Team").Replace(one)
-			c, _, err := providerfile.Load(providerfile.Directory{FS: fstest.MapFS{"one.toml": {Data: []byte(s.one)}, "two.toml": {Data: []byte(s.two)}, "team.toml": {Data: []byte(team)}}})
-			if err != nil {
-				t.Fatal(err)
-			}
+			c := fixture.Catalogue(t, "one.toml", s.one, "two.toml", s.two, "team.toml", team)
 			conf := config.Config{DNS: config.DNS{
 				DomainZones: []string{"_tcp"}, NameServers: []config.NameServer{{Line: 3, Name: "ns1.example.net."}},
 				Zones: []config.Zone{{Line: 5, Name: "_tcp.a.team.example."}},

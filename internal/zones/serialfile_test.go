@@ -5,10 +5,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"testing/fstest"
 
 	"milepost/internal/config"
-	"milepost/internal/providerfile"
+	"milepost/internal/fixture"
 	"milepost/internal/zones"
 )
 
@@ -36,7 +35,7 @@ func TestSerialFileAfter(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Chdir(t.TempDir())
-			write(t, "serial", tc.text)
+			fixture.Write(t, "serial", tc.text)
 			serial, warnings, err := zones.SerialFile("serial").After(1000)
 			if serial != tc.serial || warnings.Error() != tc.warning || err == nil != (tc.fail == "") || err != nil && err.Error() != tc.fail {
 				t.Errorf("%d, %q, %v", serial, warnings.Error(), err)
@@ -60,11 +59,7 @@ func TestSerialFileAfter(t *testing.T) {
 
 // A file that cannot be written is a warning, and what was kept stays.
 func TestSerialFileKeep(t *testing.T) {
-	c, _, err := providerfile.Load(providerfile.Directory{FS: fstest.MapFS{"one.toml": {Data: []byte(one)}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	set, err := zones.New(c, nil, &config.Config{}, nil, 1000)
+	set, err := zones.New(fixture.Catalogue(t, "one.toml", one), nil, &config.Config{}, nil, 1000)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,12 +85,5 @@ func TestSerialFileKeep(t *testing.T) {
 	}
 	if text, err := os.ReadFile("serial"); err != nil || string(text) != "1000\n" {
 		t.Errorf("%q, %v", text, err)
-	}
-}
-
-func write(t *testing.T, name, text string) {
-	t.Helper()
-	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
 	}
 }
