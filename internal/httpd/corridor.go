@@ -16,7 +16,7 @@ import (
 )
 
 // corridor answers the requests for a format: read, parse, look up, render, send.
-func (s *server) corridor(f formats.Format) echo.HandlerFunc {
+func (s *server) corridor(f *formats.Format) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		x := c.(*exchange)
 		request, err := s.read(x, f)
@@ -47,7 +47,7 @@ func (s *server) corridor(f formats.Format) echo.HandlerFunc {
 }
 
 // read takes from a request what formats read.
-func (s *server) read(x *exchange, f formats.Format) (formats.Request, error) {
+func (s *server) read(x *exchange, f *formats.Format) (formats.Request, error) {
 	r := x.Request()
 	request := formats.Request{
 		Host: r.Host, Path: r.URL.Path, RawQuery: r.URL.RawQuery,
@@ -77,8 +77,8 @@ func languages(r *http.Request) string { return strings.Join(r.Header["Accept-La
 
 // render makes the document, or finds the one that was made for somebody else in
 // the domain.
-func (s *server) render(x *exchange, f formats.Format, accounts []settings.Account, o formats.Options) (document, error) {
-	make := func() (document, error) {
+func (s *server) render(x *exchange, f *formats.Format, accounts []settings.Account, o formats.Options) (document, error) {
+	fresh := func() (document, error) {
 		body, err := f.Render(accounts, o)
 		if err != nil || !f.Cached {
 			return document{body: body}, err
@@ -87,13 +87,13 @@ func (s *server) render(x *exchange, f formats.Format, accounts []settings.Accou
 	}
 	a := &accounts[0]
 	if !f.Cached || !a.Shared() {
-		return make()
+		return fresh()
 	}
-	return s.documents.get(x.snapshot, documentKey{f.Paths[0], a.Provider.ID, a.Address.Domain.ASCII}, make)
+	return s.documents.get(x.snapshot, documentKey{f.Paths[0], a.Provider.ID, a.Address.Domain.ASCII}, fresh)
 }
 
 // refuse says no in the format's own way.
-func (s *server) refuse(x *exchange, f formats.Format, err error) error {
+func (s *server) refuse(x *exchange, f *formats.Format, err error) error {
 	if to, ok := errors.AsType[*formats.Redirect](err); ok {
 		vary(x, f)
 		return x.Redirect(http.StatusFound, to.URL)
@@ -109,7 +109,7 @@ func (s *server) refuse(x *exchange, f formats.Format, err error) error {
 }
 
 // send sends a document of a format.
-func send(x *exchange, f formats.Format, a address.Address, doc document) error {
+func send(x *exchange, f *formats.Format, a address.Address, doc document) error {
 	vary(x, f)
 	if f.Attachment {
 		// A parsed domain holds letters, digits, dots and hyphens alone.
@@ -124,7 +124,7 @@ func send(x *exchange, f formats.Format, a address.Address, doc document) error 
 	return keepable(x, cachePrivate, doc)
 }
 
-func vary(x *exchange, f formats.Format) {
+func vary(x *exchange, f *formats.Format) {
 	if f.Vary != "" {
 		x.Response().Header().Add(echo.HeaderVary, f.Vary)
 	}

@@ -25,7 +25,7 @@ type documents struct {
 type documentKey struct{ path, provider, domain string }
 
 // get returns a document, made anew if it is not there. Errors are not kept.
-func (d *documents) get(of *snapshot.Snapshot, key documentKey, make func() (document, error)) (document, error) {
+func (d *documents) get(of *snapshot.Snapshot, key documentKey, fresh func() (document, error)) (document, error) {
 	d.mu.RLock()
 	doc, ok := d.kept[key]
 	ok = ok && d.of == of
@@ -33,7 +33,7 @@ func (d *documents) get(of *snapshot.Snapshot, key documentKey, make func() (doc
 	if ok {
 		return doc, nil
 	}
-	doc, err := make()
+	doc, err := fresh()
 	if err == nil && len(doc.body) <= maxDocument {
 		d.keep(of, key, doc)
 	}

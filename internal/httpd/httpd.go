@@ -44,7 +44,7 @@ func Handler(o Options) http.Handler {
 	e.Use(s.logged)
 	for _, f := range formats.Table() {
 		for _, path := range f.Paths {
-			e.Match(f.Methods, path, s.corridor(f))
+			e.Match(f.Methods, path, s.corridor(&f))
 		}
 	}
 	s.pagesRoutes(e)
