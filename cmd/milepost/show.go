@@ -14,7 +14,6 @@ import (
 	"milepost/internal/answer"
 	"milepost/internal/certs"
 	"milepost/internal/formats"
-	"milepost/internal/providerfile"
 	"milepost/internal/snapshot"
 	"milepost/mobileconfig"
 	"milepost/settings"
@@ -75,7 +74,7 @@ func show(args []string, stdout, stderr io.Writer) int {
 	case *all: // unfilled: the document is for all of the provider's domains
 		body, err = autoconfig.RenderAll(settings.Account{Address: asked, Provider: *provider})
 	case *format == "json":
-		body, err = providerfile.JSON(provider)
+		body, err = answer.ProviderJSON(provider)
 	case *format == "text":
 		body = answer.Text(provider.For(asked))
 	default: // what serve would send

@@ -137,8 +137,8 @@ func answerTo(x *exchange) (answer.Request, answer.Answer, error) {
 // profilePath is where the profile of an answer is; empty: none can be made, and
 // no link leads to an error.
 func profilePath(a answer.Answer, lang string) string {
-	options := mobileconfig.Options{POP3: a.Protocol == settings.POP3}
-	if a.OnThisComputer() || mobileconfig.Check(a.Asked.Account, options) != nil {
+	options := mobileconfig.Options{POP3: a.Incoming.Protocol == settings.POP3}
+	if a.OnThisComputer() || mobileconfig.Check(a.Account, options) != nil {
 		return ""
 	}
 	return mobileconfig.Paths[0] + "?" + a.ProfileQuery(lang)

@@ -17,6 +17,7 @@ import (
 
 	"milepost/address"
 	"milepost/catalogue"
+	"milepost/internal/answer"
 	"milepost/internal/providerfile"
 	"milepost/internal/textfile"
 	"milepost/settings"
@@ -256,7 +257,7 @@ func FuzzLoad(f *testing.F) {
 		}
 		// What was accepted can be served.
 		p := c.Providers()[0]
-		if _, err := providerfile.JSON(p); err != nil {
+		if _, err := answer.ProviderJSON(p); err != nil {
 			t.Fatal(err)
 		}
 		for _, d := range p.Domains {
