@@ -202,18 +202,19 @@ func (v *view) SignInField(methods []settings.Authentication) field {
 // UsernameField is the field of a username: filled in if the address is known, else
 // described.
 func (v *view) UsernameField(u settings.Username, a settings.Account, server string) field {
-	f := v.Field(v.T("field-username"), "", "/help#username", server)
+	value := string(u)
+	if !a.Address.Domain.IsZero() {
+		value = a.Username(u)
+	}
+	f := v.Field(v.T("field-username"), value, "/help#username", server)
 	switch {
 	case a.Address.Local != "":
-		f.Value = a.Username(u)
+		f.Value, f.Copied = value, true // though it may look like a placeholder
 	case u == settings.EmailAddress:
 		f.Value = v.T("username-address")
 	case u == settings.EmailLocalPart:
 		f.Value = v.T("username-local")
-	default:
-		f.Value = v.Words(u.For(a.Address))
 	}
-	f.Copied = a.Address.Local != "" || !strings.Contains(string(u), "%")
 	return f
 }
 
