@@ -3,7 +3,6 @@ package httpd
 import (
 	"errors"
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -33,27 +32,30 @@ const (
 	cacheForever = "public, max-age=31536000, immutable"
 )
 
-const (
-	apiRoot = "/api/"
-	apiPath = apiRoot + "v1/settings"
-)
+// apiRoot is above all that programs ask for, and get errors as JSON from.
+const apiRoot = "/api/"
 
-// peoplePaths are those whose errors are pages.
-var peoplePaths = []string{"/", "/setup", "/providers", "/providers/:id", "/help"}
+// peoplesPages are those whose errors are pages too.
+var peoplesPages = map[string]func(*exchange) error{
+	"/":              home,
+	"/setup":         setup,
+	"/providers":     providers,
+	"/providers/:id": provider,
+	"/help":          help,
+}
+
+var otherPages = map[string]func(*exchange) error{
+	pages.AssetPath + ":file":   asset,
+	"/robots.txt":               robots,
+	apiRoot + "v1/settings":     api,
+	apiRoot + "v1/openapi.json": openAPI,
+}
 
 func (s *server) pagesRoutes(e *echo.Echo) {
-	for path, handler := range map[string]func(*exchange) error{
-		peoplePaths[0]:              home,
-		peoplePaths[1]:              setup,
-		peoplePaths[2]:              providers,
-		peoplePaths[3]:              provider,
-		peoplePaths[4]:              help,
-		pages.AssetPath + ":file":   asset,
-		"/robots.txt":               robots,
-		apiPath:                     api,
-		apiRoot + "v1/openapi.json": openAPI,
-	} {
-		e.Match([]string{http.MethodGet, http.MethodHead}, path, func(c echo.Context) error { return handler(c.(*exchange)) })
+	for _, routes := range []map[string]func(*exchange) error{peoplesPages, otherPages} {
+		for path, answer := range routes {
+			e.Match([]string{http.MethodGet, http.MethodHead}, path, func(c echo.Context) error { return answer(c.(*exchange)) })
+		}
 	}
 }
 
@@ -75,16 +77,18 @@ func setup(x *exchange) error {
 	r, site := reader(x), x.snapshot.Site
 	request, found, err := answerTo(x)
 	var body []byte
+	status := http.StatusOK
 	switch {
 	case err == nil:
 		body, err = site.Setup(r, found)
-		return page(x, http.StatusOK, cacheNever, body, err)
-	case errors.Is(err, errNoSettings):
+	case errors.As(err, &noSettings{}):
+		status = http.StatusNotFound
 		body, err = site.Unknown(r, request)
-		return page(x, http.StatusNotFound, cacheNever, body, err)
+	default:
+		status = http.StatusBadRequest
+		body, err = site.Mistyped(r, request)
 	}
-	body, err = site.Mistyped(r, request)
-	return page(x, http.StatusBadRequest, cacheNever, body, err)
+	return page(x, status, cacheNever, body, err)
 }
 
 func api(x *exchange) error {
@@ -97,20 +101,15 @@ func api(x *exchange) error {
 			return err
 		}
 		return transient(x, http.StatusOK, echo.MIMEApplicationJSON, body)
-	case errors.Is(err, errNoSettings):
+	case errors.As(err, &noSettings{}):
 		return echo.NewHTTPError(http.StatusNotFound, err.Error())
 	}
 	return echo.NewHTTPError(http.StatusBadRequest, err.Error())
 }
 
-// errNoSettings is what errors are about a domain that no provider has servers
-// for. What a mailbox is or is not has no part in it.
-var errNoSettings = errors.New("no settings are known")
-
-// noSettings is a sentence that is errNoSettings.
+// noSettings is the error about a domain that no provider has servers for. What a
+// mailbox is or is not has no part in it.
 type noSettings struct{ error }
-
-func (noSettings) Is(e error) bool { return e == errNoSettings }
 
 // answerTo is what people and programs are both told.
 func answerTo(x *exchange) (answer.Request, answer.Answer, error) {
@@ -211,7 +210,8 @@ func page(c echo.Context, status int, cache string, body []byte, err error) erro
 func answerPeople(c echo.Context, status int) bool {
 	x, ok := c.(*exchange)
 	asked := c.Request().Header.Get(echo.HeaderAccept)
-	if !ok || !slices.Contains(peoplePaths, c.Path()) && (c.Path() != "" || forPrograms(c) || !strings.Contains(asked, "text/html")) {
+	_, atPage := peoplesPages[c.Path()]
+	if !ok || !atPage && (c.Path() != "" || forPrograms(c) || !strings.Contains(asked, "text/html")) {
 		return false
 	}
 	body, err := x.snapshot.Site.Problem(reader(x), status)
