@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -43,11 +44,17 @@ func serve(args []string, stdout, stderr io.Writer) int {
 		flags    = flag.NewFlagSet("serve", flag.ContinueOnError)
 		httpAddr = config.ListenAddress("127.0.0.1:8080")
 		dnsAddr  config.ListenAddress // empty: none
-		drain    = flags.Duration("drain", httpd.DefaultDrain, "")
+		drain    = httpd.DefaultDrain
 		o        options
 	)
 	flags.Var(&httpAddr, "http", "")
 	flags.Var(&dnsAddr, "dns", "")
+	flags.Func("drain", "", func(s string) (err error) {
+		if drain, err = time.ParseDuration(s); err != nil || drain < 0 {
+			return errors.New("is no time; 5s, 1m30s and 0s, say, are allowed")
+		}
+		return nil
+	})
 	o.register(flags)
 	o.registerConfig(flags)
 	o.registerPublicURL(flags)
@@ -112,7 +119,7 @@ func serve(args []string, stdout, stderr io.Writer) int {
 	running, ctx := errgroup.WithContext(ctx) // one does not go on without the other
 	running.Go(func() error {
 		handler := httpd.Handler(httpd.Options{Current: current.Load, Log: log, Sign: sign})
-		return httpd.Serve(ctx, listener, handler, log, *drain)
+		return httpd.Serve(ctx, listener, handler, log, drain)
 	})
 	if names != nil {
 		running.Go(func() error { return names.Serve(ctx) })
@@ -167,7 +174,8 @@ func announce(stdout io.Writer, addr net.Addr, c *catalogue.Catalogue) {
 func announceDNS(stdout, stderr io.Writer, addr *net.TCPAddr, s *snapshot.Snapshot) {
 	fmt.Fprintf(stdout, "milepost: dns listening on %s\n", addr)
 	if len(s.Guessed) > 0 {
-		fmt.Fprintf(stdout, "milepost: dns says that this server is at %s; [service] addresses in milepost.toml says otherwise\n", s.Guessed)
+		fmt.Fprintf(stdout, "milepost: dns says that this server is at %s; if it is elsewhere, set addresses in [service] of milepost.toml\n",
+			strings.ReplaceAll(strings.Trim(fmt.Sprint(s.Guessed), "[]"), " ", " and "))
 	}
 	host := addr.IP.String()
 	if addr.IP.IsUnspecified() {

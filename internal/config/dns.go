@@ -97,10 +97,12 @@ func (d *DNS) read(t *tomlfile.Table, dir string) textfile.Errors {
 	if labels, ok := tomlfile.Each(t, "domain_zones", parseDomainZone); ok {
 		d.DomainZones = labels
 		for i, label := range labels {
+			if slices.Contains(labels[:i], label) {
+				t.Errorf("domain_zones", "%q stands there twice", label)
+				continue
+			}
 			for _, other := range labels[:i] {
-				if label == other {
-					t.Errorf("domain_zones", "%q stands there twice", label)
-				} else if label == Apex || other == Apex || strings.HasSuffix("."+label, "."+other) || strings.HasSuffix("."+other, "."+label) {
+				if label == Apex || other == Apex || strings.HasSuffix("."+label, "."+other) || strings.HasSuffix("."+other, "."+label) {
 					t.Errorf("domain_zones", "%q and %q overlap; zones may not overlap", other, label)
 				}
 			}
@@ -240,19 +242,19 @@ func (d *DNS) readZone(t *tomlfile.Table, dir string) textfile.Errors {
 	var errs textfile.Errors
 	if file, ok := t.String("records"); ok && z.Name != "" {
 		z.File = within(dir, file)
-		z.Records, errs = readRecords(z.File, z.Name, d.TTL)
+		data, err := textfile.ReadFile(z.File, maxZone)
+		if err != nil {
+			t.Errorf("records", "%s: %w", z.File, err)
+		}
+		z.Records, errs = parseRecords(z.File, data, z.Name, d.TTL)
 	}
 	t.Done()
 	d.Zones = append(d.Zones, z)
 	return errs
 }
 
-// readRecords reads a master file (RFC 1035 §5). $INCLUDE is refused by the parser.
-func readRecords(file, origin string, ttl uint32) ([]Record, textfile.Errors) {
-	data, err := textfile.ReadFile(file, maxZone)
-	if err != nil {
-		return nil, textfile.Errors{{File: file, Err: err}}
-	}
+// parseRecords reads a master file (RFC 1035 §5). $INCLUDE is refused by the parser.
+func parseRecords(file string, data []byte, origin string, ttl uint32) ([]Record, textfile.Errors) {
 	text := &lineReader{Reader: bytes.NewReader(data), line: 1}
 	p := dns.NewZoneParser(text, origin, "")
 	p.SetDefaultTTL(ttl)
@@ -329,7 +331,7 @@ func parseName(s string) (string, error) {
 func parseMailbox(s string) (string, error) {
 	a, err := address.Parse(s)
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf(`%w; "hostmaster@example.net", say, is allowed`, err)
 	}
 	if !localPart.MatchString(a.Local) {
 		return "", fmt.Errorf("%q has characters that a SOA record should not; letters, digits, dots and hyphens are allowed", s)
