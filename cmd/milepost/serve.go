@@ -49,16 +49,12 @@ func serve(args []string, stdout, stderr io.Writer) int {
 	)
 	flags.Var(&httpAddr, "http", "")
 	flags.Var(&dnsAddr, "dns", "")
-	flags.Func("drain", "", func(s string) (err error) {
-		if drain, err = time.ParseDuration(s); err != nil || drain < 0 {
-			return errors.New("is no time; 5s, 1m30s and 0s, say, are allowed")
-		}
-		return nil
-	})
+	option(flags, "drain", &drain, parseDrain)
 	o.register(flags)
-	o.registerConfig(flags)
-	o.registerPublicURL(flags)
-	o.registerSigning(flags)
+	flags.StringVar(&o.Config, "config", "", "")
+	option(flags, "public-url", &o.PublicURL, snapshot.ParsePublicURL)
+	flags.StringVar(&o.signCert, "sign-cert", "", "")
+	flags.StringVar(&o.signKey, "sign-key", "", "")
 	if code, ok := parse(flags, args, stdout, stderr); !ok {
 		return code
 	}
@@ -129,6 +125,14 @@ func serve(args []string, stdout, stderr io.Writer) int {
 		return exitNo
 	}
 	return exitOK
+}
+
+func parseDrain(s string) (time.Duration, error) {
+	d, err := time.ParseDuration(s)
+	if err != nil || d < 0 {
+		return 0, errors.New("is no time; 5s, 1m30s and 0s, say, are allowed")
+	}
+	return d, nil
 }
 
 // reload makes another snapshot at every signal. A mistake in it changes nothing.

@@ -30,8 +30,9 @@ func show(args []string, stdout, stderr io.Writer) int {
 		o      options
 	)
 	o.register(flags)
-	o.registerPublicURL(flags)
-	o.registerSigning(flags)
+	option(flags, "public-url", &o.PublicURL, snapshot.ParsePublicURL)
+	flags.StringVar(&o.signCert, "sign-cert", "", "")
+	flags.StringVar(&o.signKey, "sign-key", "", "")
 	if code, ok := parse(flags, args, stdout, stderr); !ok {
 		return code
 	}

@@ -142,6 +142,15 @@ func ParseNotOffered(s string) (all bool, err error) {
 	return word == "all", err
 }
 
+// ParseTTL reads how long a record may be kept, in seconds.
+func ParseTTL(s string) (uint32, error) {
+	n, err := strconv.ParseUint(s, 10, 31) // RFC 2181 §8
+	if err != nil || n == 0 {
+		return 0, errors.New("is no number of seconds; 1 to 2147483647 are allowed")
+	}
+	return uint32(n), nil
+}
+
 func (d *DNS) readNameServer(t *tomlfile.Table) {
 	ns := NameServer{Line: t.Line("name")}
 	ns.Name = tomlfile.Required(t, "name", func(s string) (string, error) {
