@@ -276,7 +276,8 @@ func parseRecords(file string, data []byte, origin string, ttl uint32) ([]Record
 		records = append(records, Record{rr, text.line})
 	}
 	if err := p.Err(); err != nil {
-		return nil, textfile.Errors{zoneError(file, err)}
+		reason, _, _ := strings.Cut(strings.TrimPrefix(err.Error(), "dns: "), " at line: ")
+		return nil, textfile.Errors{{File: file, Line: text.line, Err: errors.New(reason)}}
 	}
 	return records, nil
 }
@@ -290,24 +291,12 @@ type lineReader struct {
 }
 
 func (r *lineReader) ReadByte() (byte, error) {
-	if r.ended {
+	c, err := r.Reader.ReadByte()
+	if err == nil && r.ended {
 		r.line++
 	}
-	c, err := r.Reader.ReadByte()
 	r.ended = c == '\n'
 	return c, err
-}
-
-// lineOf matches the parser's messages, which end with the place.
-var lineOf = regexp.MustCompile(`^dns: (.*) at line: (\d+):\d+$`)
-
-func zoneError(file string, err error) textfile.Error {
-	m := lineOf.FindStringSubmatch(strings.TrimPrefix(err.Error(), file+": "))
-	if m == nil {
-		return textfile.Error{File: file, Err: err}
-	}
-	line, _ := strconv.Atoi(m[2])
-	return textfile.Error{File: file, Line: line, Err: errors.New(m[1])}
 }
 
 // parseDomainZone reads the name of a zone relative to its domain, or [Apex].

@@ -95,16 +95,16 @@ func api(x *exchange) error {
 	x.Response().Header().Add(echo.HeaderVary, "Accept-Language")
 	_, found, err := answerTo(x)
 	switch {
-	case err == nil:
-		body, err := answer.JSON(found, reader(x).Lang)
-		if err != nil {
-			return err
-		}
-		return transient(x, http.StatusOK, echo.MIMEApplicationJSON, body)
 	case errors.As(err, &noSettings{}):
 		return echo.NewHTTPError(http.StatusNotFound, err.Error())
+	case err != nil:
+		return echo.NewHTTPError(http.StatusBadRequest, err.Error())
 	}
-	return echo.NewHTTPError(http.StatusBadRequest, err.Error())
+	body, err := answer.JSON(found, reader(x).Lang)
+	if err != nil {
+		return err
+	}
+	return transient(x, http.StatusOK, echo.MIMEApplicationJSON, body)
 }
 
 // noSettings is the error about a domain that no provider has servers for. What a
@@ -205,8 +205,8 @@ func page(c echo.Context, status int, cache string, body []byte, err error) erro
 	return write(c, status, echo.MIMETextHTMLCharsetUTF8, body)
 }
 
-// answerPeople writes an error as a page, and tells whether it was its to write:
-// on the pages' own routes, and for a browser that asked for what is not there.
+// answerPeople writes an error as a page if a person asked: on the pages' own routes,
+// or for what is not there with a browser. False: it wrote nothing.
 func answerPeople(c echo.Context, status int) bool {
 	x, ok := c.(*exchange)
 	asked := c.Request().Header.Get(echo.HeaderAccept)
