@@ -26,12 +26,15 @@ func JSON(a Answer, lang string) ([]byte, error) {
 			ID: p.ID, DisplayName: p.DisplayName, ShortName: p.ShortName,
 			Kind: p.Kind, Country: p.Country, Website: p.Website, Closed: p.Closed,
 		},
-		Incoming:      jsonChoices(a, p.Incoming, a.Incoming),
-		Outgoing:      jsonChoices(a, p.Outgoing, a.Outgoing),
-		Setup:         jsonChoices(a, p.Setup, settings.Server{}),
-		Services:      []jsonService{},
+		Incoming: jsonChoices(a, p.Incoming, a.Incoming),
+		Outgoing: jsonChoices(a, p.Outgoing, a.Outgoing),
+		Setup:    jsonChoices(a, p.Setup, settings.Server{}),
+		Services: each(p.Services, func(s settings.Service) jsonService {
+			s.Username = settings.Username(a.Username(s.Username))
+			return jsonService(s)
+		}),
 		OAuth2:        (*jsonOAuth2)(p.OAuth2),
-		Documentation: []jsonText{},
+		Documentation: each(p.Documentation, func(d settings.Documentation) jsonText { return textIn(lang, d.Descriptions, d.URL) }),
 		Profile:       a.Profile,
 	}
 	if p.Closed {
@@ -43,13 +46,6 @@ func JSON(a Answer, lang string) ([]byte, error) {
 	if p.Notice != nil {
 		notice := textIn(lang, p.Notice.Text, p.Notice.URL)
 		out.Notice = &notice
-	}
-	for _, s := range p.Services {
-		s.Username = settings.Username(a.Username(s.Username))
-		out.Services = append(out.Services, jsonService(s))
-	}
-	for _, d := range p.Documentation {
-		out.Documentation = append(out.Documentation, textIn(lang, d.Descriptions, d.URL))
 	}
 	return encode(out)
 }
@@ -65,14 +61,11 @@ func ProviderJSON(p *settings.Provider) ([]byte, error) {
 			Kind:    p.Kind, Country: p.Country, Website: p.Website, Webmail: p.Webmail, Source: p.Source, Closed: p.Closed,
 		},
 		Incoming: jsonServers(p.Incoming), Outgoing: jsonServers(p.Outgoing), Setup: jsonServers(p.Setup),
-		OAuth2:      (*jsonOAuth2)(p.OAuth2),
-		RedirectURL: p.AutodiscoverRedirectURL, RedirectAddr: p.AutodiscoverRedirectAddress,
-	}
-	for _, s := range p.Services {
-		out.Service = append(out.Service, jsonService(s))
-	}
-	for _, d := range p.Documentation {
-		out.Documentation = append(out.Documentation, textsByLanguage(d.Descriptions, d.URL))
+		Service:       each(p.Services, func(s settings.Service) jsonService { return jsonService(s) }),
+		OAuth2:        (*jsonOAuth2)(p.OAuth2),
+		RedirectURL:   p.AutodiscoverRedirectURL,
+		RedirectAddr:  p.AutodiscoverRedirectAddress,
+		Documentation: each(p.Documentation, func(d settings.Documentation) map[string]string { return textsByLanguage(d.Descriptions, d.URL) }),
 	}
 	if p.Notice != nil {
 		out.Notice = textsByLanguage(p.Notice.Text, p.Notice.URL)
