@@ -16,8 +16,8 @@ func check(args []string, stdout, stderr io.Writer) int {
 		o     options
 	)
 	o.register(flags)
-	o.registerConfig(flags)
-	o.registerPublicURL(flags)
+	flags.StringVar(&o.Config, "config", "", "")
+	option(flags, "public-url", &o.PublicURL, snapshot.ParsePublicURL)
 	if code, ok := parse(flags, args, stdout, stderr); !ok {
 		return code
 	}

@@ -2,17 +2,14 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"io"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/miekg/dns"
 
 	"milepost/address"
-	"milepost/catalogue"
 	"milepost/internal/config"
 	"milepost/internal/snapshot"
 	"milepost/internal/zoneformat"
@@ -31,14 +28,10 @@ type dnsOptions struct {
 func (o *dnsOptions) register(flags *flag.FlagSet) {
 	o.format, o.TTL = zoneformat.Zone, zone.DefaultTTL
 	flags.BoolVar(&o.all, "all", false, "")
-	flags.Func("format", "", func(s string) (err error) {
-		o.format, err = zoneformat.ParseFormat(s)
-		return err
-	})
-	flags.Func("service-host", "", func(s string) (err error) {
-		o.Host, err = config.ParseHost(s)
-		return err
-	})
+	option(flags, "format", &o.format, zoneformat.ParseFormat)
+	option(flags, "service-host", &o.Host, config.ParseHost)
+	option(flags, "not-offered", &o.AllNotOffered, config.ParseNotOffered)
+	option(flags, "ttl", &o.TTL, config.ParseTTL)
 	flags.Func("service-address", "", func(s string) error {
 		a, err := config.ParseIP(s)
 		if err == nil && !slices.Contains(o.Addresses, a) {
@@ -52,18 +45,6 @@ func (o *dnsOptions) register(flags *flag.FlagSet) {
 			o.nameServers = append(o.nameServers, absolute)
 		}
 		return err
-	})
-	flags.Func("not-offered", "", func(s string) (err error) {
-		o.AllNotOffered, err = config.ParseNotOffered(s)
-		return err
-	})
-	flags.Func("ttl", "", func(s string) error {
-		n, err := strconv.ParseUint(s, 10, 31) // RFC 2181 §8
-		if err != nil || n == 0 {
-			return errors.New("is no number of seconds; 1 to 2147483647 are allowed")
-		}
-		o.TTL = uint32(n)
-		return nil
 	})
 	o.from.register(flags)
 }
@@ -99,7 +80,15 @@ func printDNS(args []string, stdout, stderr io.Writer) int {
 			return exitNo
 		}
 	}
-	records, unknown := recordsOf(c, domains, o.Options)
+	var records []zoneformat.Domain
+	var unknown []address.Domain
+	for _, d := range domains {
+		if p, ok := c.Lookup(d); ok {
+			records = append(records, zoneformat.Domain{Domain: d, Records: zone.Records(p, d, o.Options)})
+		} else {
+			unknown = append(unknown, d)
+		}
+	}
 	if len(unknown) > 0 {
 		complainUnknown(stderr, unknown...)
 		return exitNo
@@ -132,17 +121,4 @@ func parseDomains(args []string) ([]address.Domain, error) {
 		}
 	}
 	return domains, nil
-}
-
-// recordsOf makes the records of domains; unknown are those without a provider.
-func recordsOf(c *catalogue.Catalogue, domains []address.Domain, o zone.Options) (out []zoneformat.Domain, unknown []address.Domain) {
-	for _, d := range domains {
-		p, ok := c.Lookup(d)
-		if !ok {
-			unknown = append(unknown, d)
-			continue
-		}
-		out = append(out, zoneformat.Domain{Domain: d, Records: zone.Records(p, d, o)})
-	}
-	return out, unknown
 }

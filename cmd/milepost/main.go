@@ -27,18 +27,17 @@ func run(args []string, stdout, stderr io.Writer) int {
 		"check":   check,
 		"version": version,
 		"help":    help,
+		"-h":      help,
+		"-help":   help,
+		"--help":  help,
 	}
 	if len(args) == 0 {
 		fmt.Fprint(stderr, manual)
 		return exitUsage
 	}
-	name := args[0]
-	if name == "-h" || name == "-help" || name == "--help" {
-		name = "help"
-	}
-	command, ok := commands[name]
+	command, ok := commands[args[0]]
 	if !ok {
-		complain(stderr, "%q is no command; serve, show, dns, check, version and help are", name)
+		complain(stderr, "%q is no command; serve, show, dns, check, version and help are", args[0])
 		return exitUsage
 	}
 	return command(args[1:], stdout, stderr)

@@ -4,14 +4,17 @@ import (
 	"bytes"
 	"encoding/json"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"milepost/internal/config"
 	"milepost/internal/fixture"
+	"milepost/internal/snapshot"
 )
 
 func milepost(t *testing.T, args ...string) (code int, stdout, stderr string) {
@@ -66,6 +69,9 @@ func TestCommandLine(t *testing.T) {
 		{"show nothing", []string{"show"}, 2, "", "milepost: show: one address or domain is needed"},
 		{"show no address", []string{"show", "fred@"}, 2, "", "milepost: show: domain is empty"},
 		{"show unknown format", []string{"show", "-format", "yaml", "gmail.com"}, 2, "", `milepost: show: -format "yaml" is unknown; autoconfig, autodiscover, mobilesync, autodiscover-json, mobileconfig, json, text are allowed`},
+		{"show a key without its certificate", []string{"show", "-sign-key", "key.pem", "gmail.com"}, 2, "", "milepost: show: -sign-cert and -sign-key go together; one of them is missing"},
+		{"show with an option behind", []string{"show", "fred@gmail.com", "-format=text"}, 2, "", "milepost: show: the option -format stands too late; options come first"},
+		{"check with an option behind", []string{"check", dir, "-config", "milepost.toml"}, 2, "", "milepost: check: the option -config stands too late; options come first"},
 		{"show all servers as JSON", []string{"show", "-format", "json", "-all-servers", "gmail.com"}, 2, "", "-all-servers goes with -format autoconfig"},
 
 		{"dns", []string{"dns", "gmail.com"}, 0, "$ORIGIN gmail.com.\n$TTL 3600\n", "milepost: dns: the names autoconfig, autodiscover and _autodiscover._tcp are left out; -service-host NAME or -service-address IP says where they lead\n"},
@@ -107,7 +113,10 @@ func TestCommandLine(t *testing.T) {
 		{"serve: mistakes", []string{"serve", "-providers", bad}, 1, "", "milepost: 2 mistakes in the catalogue"},
 		{"serve: port in use", []string{"serve", "-http", port}, 1, "", "milepost: -http " + port + ": the port is in use"},
 		{"serve: DNS port in use", []string{"serve", "-http", "127.0.0.1:0", "-dns", port}, 1, "", "milepost: -dns " + port + ": the port is in use"},
-		{"serve: no DNS port", []string{"serve", "-http", "127.0.0.1:0", "-dns", "127.0.0.1"}, 2, "", `flag -dns: the port is missing; "127.0.0.1:8080" and ":8080" are allowed`},
+		{"serve: no DNS port", []string{"serve", "-http", "127.0.0.1:0", "-dns", "127.0.0.1"}, 2, "", "flag -dns: the port is missing; HOST:PORT and :PORT are allowed"},
+		{"serve: no time to drain", []string{"serve", "-drain", "5"}, 2, "", `invalid value "5" for flag -drain: is no time; 5s, 1m30s and 0s, say, are allowed`},
+		{"serve: a time to drain below zero", []string{"serve", "-drain", "-1s"}, 2, "", "flag -drain: is no time"},
+		{"serve: a certificate without its key", []string{"serve", "-sign-cert", "cert.pem"}, 2, "", "milepost: serve: -sign-cert and -sign-key go together; one of them is missing"},
 		{"serve: no configuration", []string{"serve", "-config", "absent.toml"}, 1, "", "absent.toml: no such file or directory\nmilepost: 1 mistake in the configuration"},
 		{"serve: no address", []string{"serve", "-http", "here"}, 2, "", "flag -http: the port is missing"},
 		{"serve: no port", []string{"serve", "-http", ":99999"}, 2, "", `flag -http: "99999" is no port; 0 to 65535 are allowed`},
@@ -167,5 +176,24 @@ func TestShowJSON(t *testing.T) {
 		if s.Protocol == "" || s.Hostname == "" || s.Port == 0 || s.SocketType == "" || len(s.Authentication) == 0 || s.Username != "%EMAILADDRESS%" {
 			t.Errorf("%+v", s)
 		}
+	}
+}
+
+// An admin reads at which addresses the server says that it is, and what to do if it
+// is not.
+func TestAnnounceDNS(t *testing.T) {
+	dir := fixture.Directory(t, "example.com.toml", fixture.Family)
+	s, err := snapshot.Build(t.Context(), snapshot.Options{Providers: []string{dir}, DNS: "127.0.0.1:0", Now: time.Now}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Guessed = []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")}
+	var out, errs bytes.Buffer
+	announceDNS(&out, &errs, &net.TCPAddr{IP: net.IPv4zero, Port: 5353}, s)
+	const want = "milepost: dns listening on 0.0.0.0:5353\n" +
+		"milepost: dns says that this server is at 192.0.2.1 and 2001:db8::1; if it is elsewhere, set addresses in [service] of milepost.toml\n" +
+		"try dig @127.0.0.1 -p 5353 _submissions._tcp.example.com SRV\n"
+	if out.String() != want || errs.Len() > 0 {
+		t.Errorf("%s%s", &out, &errs)
 	}
 }

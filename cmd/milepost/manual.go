@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
+	"strings"
 )
 
 //go:embed manual.txt
@@ -29,7 +30,11 @@ func version(_ []string, stdout, _ io.Writer) int {
 // parse reads a command's flags. False: the command ends with that code.
 func parse(flags *flag.FlagSet, args []string, stdout, stderr io.Writer) (int, bool) {
 	flags.SetOutput(io.Discard)
-	switch err := flags.Parse(args); {
+	err := flags.Parse(args)
+	if err == nil {
+		err = misused(flags)
+	}
+	switch {
 	case errors.Is(err, flag.ErrHelp):
 		return help(nil, stdout, stderr), false
 	case err != nil:
@@ -38,4 +43,20 @@ func parse(flags *flag.FlagSet, args []string, stdout, stderr io.Writer) (int, b
 		return exitUsage, false
 	}
 	return exitOK, true
+}
+
+// misused says what is wrong with flags that each are right.
+func misused(flags *flag.FlagSet) error {
+	given := make(map[string]bool)
+	flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	if given["sign-cert"] != given["sign-key"] {
+		return errors.New("-sign-cert and -sign-key go together; one of them is missing")
+	}
+	for _, arg := range flags.Args() {
+		name, _, _ := strings.Cut(strings.TrimLeft(arg, "-"), "=")
+		if strings.HasPrefix(arg, "-") && flags.Lookup(name) != nil {
+			return fmt.Errorf("the option -%s stands too late; options come first", name)
+		}
+	}
+	return nil
 }

@@ -26,18 +26,10 @@ func (o *options) register(flags *flag.FlagSet) {
 	flags.BoolVar(&o.NoBuiltin, "no-builtin", false, "")
 }
 
-func (o *options) registerConfig(flags *flag.FlagSet) {
-	flags.StringVar(&o.Config, "config", "", "")
-}
-
-func (o *options) registerPublicURL(flags *flag.FlagSet) {
-	flags.Func("public-url", "", func(s string) (err error) {
-		o.PublicURL, err = snapshot.ParsePublicURL(s)
+// option registers a flag whose value is parsed.
+func option[T any](flags *flag.FlagSet, name string, to *T, parse func(string) (T, error)) {
+	flags.Func(name, "", func(s string) (err error) {
+		*to, err = parse(s)
 		return err
 	})
-}
-
-func (o *options) registerSigning(flags *flag.FlagSet) {
-	flags.StringVar(&o.signCert, "sign-cert", "", "")
-	flags.StringVar(&o.signKey, "sign-key", "", "")
 }

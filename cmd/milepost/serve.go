@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -45,15 +46,17 @@ func serve(args []string, stdout, stderr io.Writer) int {
 		flags    = flag.NewFlagSet("serve", flag.ContinueOnError)
 		httpAddr = config.ListenAddress("127.0.0.1:8080")
 		dnsAddr  config.ListenAddress // empty: none
-		drain    = flags.Duration("drain", httpd.DefaultDrain, "")
+		drain    = httpd.DefaultDrain
 		o        options
 	)
 	flags.Var(&httpAddr, "http", "")
 	flags.Var(&dnsAddr, "dns", "")
+	option(flags, "drain", &drain, parseDrain)
 	o.register(flags)
-	o.registerConfig(flags)
-	o.registerPublicURL(flags)
-	o.registerSigning(flags)
+	flags.StringVar(&o.Config, "config", "", "")
+	option(flags, "public-url", &o.PublicURL, snapshot.ParsePublicURL)
+	flags.StringVar(&o.signCert, "sign-cert", "", "")
+	flags.StringVar(&o.signKey, "sign-key", "", "")
 	if code, ok := parse(flags, args, stdout, stderr); !ok {
 		return code
 	}
@@ -112,7 +115,7 @@ func serve(args []string, stdout, stderr io.Writer) int {
 	running, ctx := errgroup.WithContext(ctx) // one does not go on without the other
 	running.Go(func() error {
 		handler := httpd.Handler(httpd.Options{Current: current.Load, Log: log, Sign: sign})
-		return httpd.Serve(ctx, listener, handler, log, *drain)
+		return httpd.Serve(ctx, listener, handler, log, drain)
 	})
 	if names != nil {
 		running.Go(func() error { return names.Serve(ctx) })
@@ -122,6 +125,14 @@ func serve(args []string, stdout, stderr io.Writer) int {
 		return exitNo
 	}
 	return exitOK
+}
+
+func parseDrain(s string) (time.Duration, error) {
+	d, err := time.ParseDuration(s)
+	if err != nil || d < 0 {
+		return 0, errors.New("is no time; 5s, 1m30s and 0s, say, are allowed")
+	}
+	return d, nil
 }
 
 // reload makes another snapshot at every signal. A mistake in it changes nothing.
@@ -167,7 +178,8 @@ func announce(stdout io.Writer, addr net.Addr, c *catalogue.Catalogue) {
 func announceDNS(stdout, stderr io.Writer, addr *net.TCPAddr, s *snapshot.Snapshot) {
 	fmt.Fprintf(stdout, "milepost: dns listening on %s\n", addr)
 	if len(s.Guessed) > 0 {
-		fmt.Fprintf(stdout, "milepost: dns says that this server is at %s; [service] addresses in milepost.toml says otherwise\n", s.Guessed)
+		fmt.Fprintf(stdout, "milepost: dns says that this server is at %s; if it is elsewhere, set addresses in [service] of milepost.toml\n",
+			strings.ReplaceAll(strings.Trim(fmt.Sprint(s.Guessed), "[]"), " ", " and "))
 	}
 	host := addr.IP.String()
 	if addr.IP.IsUnspecified() {

@@ -14,7 +14,6 @@ import (
 	"milepost/internal/answer"
 	"milepost/internal/certs"
 	"milepost/internal/formats"
-	"milepost/internal/providerfile"
 	"milepost/internal/snapshot"
 	"milepost/mobileconfig"
 	"milepost/settings"
@@ -31,8 +30,9 @@ func show(args []string, stdout, stderr io.Writer) int {
 		o      options
 	)
 	o.register(flags)
-	o.registerPublicURL(flags)
-	o.registerSigning(flags)
+	option(flags, "public-url", &o.PublicURL, snapshot.ParsePublicURL)
+	flags.StringVar(&o.signCert, "sign-cert", "", "")
+	flags.StringVar(&o.signKey, "sign-key", "", "")
 	if code, ok := parse(flags, args, stdout, stderr); !ok {
 		return code
 	}
@@ -75,7 +75,7 @@ func show(args []string, stdout, stderr io.Writer) int {
 	case *all: // unfilled: the document is for all of the provider's domains
 		body, err = autoconfig.RenderAll(settings.Account{Address: asked, Provider: *provider})
 	case *format == "json":
-		body, err = providerfile.JSON(provider)
+		body, err = answer.ProviderJSON(provider)
 	case *format == "text":
 		body = answer.Text(provider.For(asked))
 	default: // what serve would send

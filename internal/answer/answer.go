@@ -13,23 +13,14 @@ import (
 
 // Answer is what is told about one account.
 type Answer struct {
-	Asked    Asked
-	Protocol settings.Protocol   // of the incoming server
+	settings.Account
+	Request  Request
 	Choices  []settings.Protocol // that incoming servers speak, in their customary order
 	Incoming settings.Server     // the recommended one
 	Outgoing settings.Server     // the recommended one
 	Others   []settings.Server   // that work too, the encrypted ones first
 	Profile  string              // path of the profile for Apple's devices; empty: none can be made
 }
-
-// Asked is an account, with the request for it.
-type Asked struct {
-	settings.Account
-	Request Request
-}
-
-// Local is the part before the @; empty: only a domain was typed.
-func (a Asked) Local() string { return a.Address.Local }
 
 // ErrNoServers is the error for an account without servers to recommend.
 var ErrNoServers = errors.New("no server is known for incoming, or none for outgoing mail")
@@ -38,7 +29,7 @@ var ErrNoServers = errors.New("no server is known for incoming, or none for outg
 // provider lacks, the recommended one is taken.
 func New(account settings.Account, q Request) (Answer, error) {
 	p := account.Provider
-	a := Answer{Asked: Asked{account, q}}
+	a := Answer{Account: account, Request: q}
 	for _, protocol := range settings.IncomingProtocols {
 		if _, ok := settings.Best(p.Incoming, protocol); ok {
 			a.Choices = append(a.Choices, protocol)
@@ -53,14 +44,9 @@ func New(account settings.Account, q Request) (Answer, error) {
 	if chosen, ok := settings.Best(p.Incoming, q.Protocol); ok {
 		a.Incoming = chosen
 	}
-	a.Protocol = a.Incoming.Protocol
-	for _, list := range [][]settings.Server{p.Incoming, p.Outgoing} {
-		for _, s := range list {
-			if !same(s, a.Incoming) && !same(s, a.Outgoing) {
-				a.Others = append(a.Others, s)
-			}
-		}
-	}
+	a.Others = slices.DeleteFunc(slices.Concat(p.Incoming, p.Outgoing), func(s settings.Server) bool {
+		return same(s, a.Incoming) || same(s, a.Outgoing)
+	})
 	slices.SortStableFunc(a.Others, func(x, y settings.Server) int { return weakness(x) - weakness(y) })
 	return a, nil
 }
@@ -135,8 +121,8 @@ func (a Answer) ListedByApple() bool {
 
 // ProfileQuery is the query that asks for the answer's profile, in a language.
 func (a Answer) ProfileQuery(lang string) string {
-	q := "emailaddress=" + escape(a.Asked.Address.String())
-	if a.Protocol == settings.POP3 {
+	q := "emailaddress=" + escape(a.Address.String())
+	if a.Incoming.Protocol == settings.POP3 {
 		q += "&protocol=pop3"
 	}
 	return q + "&lang=" + lang

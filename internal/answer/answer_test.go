@@ -34,3 +34,17 @@ func TestNew(t *testing.T) {
 		})
 	}
 }
+
+// A provider without links has nothing below the table of its servers.
+func TestTextWithoutLinks(t *testing.T) {
+	a := fixture.AnswerFrom(t, `hostname = "imap.example.com"`, `hostname = "smtp.example.com"`, "")
+	const want = `fred@example.com: Example
+
+PROTOCOL  HOSTNAME          PORT  SOCKET TYPE  AUTHENTICATION      USERNAME
+imap      imap.example.com  993   SSL          password-cleartext  fred@example.com
+smtp      smtp.example.com  465   SSL          password-cleartext  fred@example.com
+`
+	if got := string(answer.Text(a.Account)); got != want {
+		t.Errorf("%s", got)
+	}
+}

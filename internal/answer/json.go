@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"slices"
 
+	"milepost/address"
 	"milepost/settings"
 )
 
@@ -17,19 +18,23 @@ var OpenAPI []byte
 // JSON is an answer for programs, in the words of the provider files. openapi.json
 // describes it.
 func JSON(a Answer, lang string) ([]byte, error) {
-	p := a.Asked.Provider
+	p := a.Provider
 	out := jsonAnswer{
-		Address: a.Asked.Address.String(),
-		Domain:  a.Asked.Address.Domain.ASCII,
+		Address: a.Address.String(),
+		Domain:  a.Address.Domain.ASCII,
 		Provider: jsonProvider{
 			ID: p.ID, DisplayName: p.DisplayName, ShortName: p.ShortName,
 			Kind: p.Kind, Country: p.Country, Website: p.Website, Closed: p.Closed,
 		},
-		Incoming:      jsonServers(a, p.Incoming, a.Incoming),
-		Outgoing:      jsonServers(a, p.Outgoing, a.Outgoing),
-		Setup:         jsonServers(a, p.Setup, settings.Server{}),
-		Services:      []jsonService{},
-		Documentation: []jsonText{},
+		Incoming: jsonChoices(a, p.Incoming, a.Incoming),
+		Outgoing: jsonChoices(a, p.Outgoing, a.Outgoing),
+		Setup:    jsonChoices(a, p.Setup, settings.Server{}),
+		Services: each(p.Services, func(s settings.Service) jsonService {
+			s.Username = settings.Username(a.Username(s.Username))
+			return jsonService(s)
+		}),
+		OAuth2:        (*jsonOAuth2)(p.OAuth2),
+		Documentation: each(p.Documentation, func(d settings.Documentation) jsonText { return textIn(lang, d.Descriptions, d.URL) }),
 		Profile:       a.Profile,
 	}
 	if p.Closed {
@@ -39,17 +44,31 @@ func JSON(a Answer, lang string) ([]byte, error) {
 		out.Provider.Webmail = p.Webmail
 	}
 	if p.Notice != nil {
-		notice := textJSON(p.Notice.Text, p.Notice.URL, lang)
+		notice := textIn(lang, p.Notice.Text, p.Notice.URL)
 		out.Notice = &notice
 	}
-	for _, s := range p.Services {
-		out.Services = append(out.Services, jsonService{s.Protocol, s.URL, s.Authentication, a.Asked.Username(s.Username)})
+	return encode(out)
+}
+
+// ProviderJSON is a provider as it is stored, in the words of its TOML file, with
+// every default written out and every placeholder unfilled.
+func ProviderJSON(p *settings.Provider) ([]byte, error) {
+	out := jsonStored{
+		jsonProvider: jsonProvider{
+			ID: p.ID, DisplayName: p.DisplayName, ShortName: p.ShortName,
+			Domains: each(p.Domains, settings.DomainPattern.String),
+			MX:      each(p.MX, address.Domain.String),
+			Kind:    p.Kind, Country: p.Country, Website: p.Website, Webmail: p.Webmail, Source: p.Source, Closed: p.Closed,
+		},
+		Incoming: jsonServers(p.Incoming), Outgoing: jsonServers(p.Outgoing), Setup: jsonServers(p.Setup),
+		Service:       each(p.Services, func(s settings.Service) jsonService { return jsonService(s) }),
+		OAuth2:        (*jsonOAuth2)(p.OAuth2),
+		RedirectURL:   p.AutodiscoverRedirectURL,
+		RedirectAddr:  p.AutodiscoverRedirectAddress,
+		Documentation: each(p.Documentation, func(d settings.Documentation) map[string]string { return textsByLanguage(d.Descriptions, d.URL) }),
 	}
-	for _, d := range p.Documentation {
-		out.Documentation = append(out.Documentation, textJSON(d.Descriptions, d.URL, lang))
-	}
-	if o := p.OAuth2; o != nil {
-		out.OAuth2 = &jsonOAuth2{o.Issuer, o.AuthURL, o.TokenURL, o.Scope, o.ClientID}
+	if p.Notice != nil {
+		out.Notice = textsByLanguage(p.Notice.Text, p.Notice.URL)
 	}
 	return encode(out)
 }
@@ -75,23 +94,41 @@ type jsonAnswer struct {
 	Domain        string        `json:"domain"`
 	Provider      jsonProvider  `json:"provider"`
 	Notice        *jsonText     `json:"notice,omitempty"`
-	Incoming      []jsonServer  `json:"incoming"`
-	Outgoing      []jsonServer  `json:"outgoing"`
-	Setup         []jsonServer  `json:"setup"`
+	Incoming      []jsonChoice  `json:"incoming"`
+	Outgoing      []jsonChoice  `json:"outgoing"`
+	Setup         []jsonChoice  `json:"setup"`
 	Services      []jsonService `json:"services"`
 	OAuth2        *jsonOAuth2   `json:"oauth2,omitempty"`
 	Documentation []jsonText    `json:"documentation"`
 	Profile       string        `json:"profile,omitempty"`
 }
 
+type jsonStored struct {
+	jsonProvider
+	Incoming      []jsonServer        `json:"incoming"`
+	Outgoing      []jsonServer        `json:"outgoing"`
+	Setup         []jsonServer        `json:"setup,omitempty"`
+	Service       []jsonService       `json:"service,omitempty"`
+	OAuth2        *jsonOAuth2         `json:"oauth2,omitempty"`
+	RedirectURL   settings.URL        `json:"autodiscover_redirect_url,omitempty"`
+	RedirectAddr  settings.Username   `json:"autodiscover_redirect_address,omitempty"`
+	Documentation []map[string]string `json:"documentation,omitempty"`
+	Notice        map[string]string   `json:"notice,omitempty"`
+}
+
+// jsonProvider has Domains, MX and Source as a provider is stored, and not in an
+// answer.
 type jsonProvider struct {
 	ID          string        `json:"id"`
 	DisplayName string        `json:"display_name"`
 	ShortName   string        `json:"short_name"`
+	Domains     []string      `json:"domains,omitzero"`
+	MX          []string      `json:"mx,omitempty"`
 	Kind        settings.Kind `json:"kind,omitempty"`
 	Country     string        `json:"country,omitempty"`
 	Website     string        `json:"website,omitempty"`
 	Webmail     settings.URL  `json:"webmail,omitempty"`
+	Source      string        `json:"source,omitempty"`
 	Closed      bool          `json:"closed,omitempty"`
 }
 
@@ -101,15 +138,19 @@ type jsonServer struct {
 	Port           uint16                    `json:"port"`
 	SocketType     settings.SocketType       `json:"socket_type"`
 	Authentication []settings.Authentication `json:"authentication"`
-	Username       string                    `json:"username"`
-	Recommended    bool                      `json:"recommended"`
+	Username       settings.Username         `json:"username"`
+}
+
+type jsonChoice struct {
+	jsonServer
+	Recommended bool `json:"recommended"`
 }
 
 type jsonService struct {
 	Protocol       settings.Protocol         `json:"protocol"`
 	URL            settings.URL              `json:"url"`
 	Authentication []settings.Authentication `json:"authentication"`
-	Username       string                    `json:"username"`
+	Username       settings.Username         `json:"username"`
 }
 
 type jsonOAuth2 struct {
@@ -126,16 +167,18 @@ type jsonText struct {
 	URL      settings.URL `json:"url,omitempty"`
 }
 
-// jsonServers are the servers of a list, the recommended one first and those
-// that do not encrypt last.
-func jsonServers(a Answer, servers []settings.Server, recommended settings.Server) []jsonServer {
-	out := make([]jsonServer, 0, len(servers))
+// jsonChoices are the servers of a list, filled in: the recommended one first and
+// those that do not encrypt last.
+func jsonChoices(a Answer, servers []settings.Server, recommended settings.Server) []jsonChoice {
 	servers = slices.Clone(servers)
 	slices.SortStableFunc(servers, func(x, y settings.Server) int {
 		return rank(x, recommended) - rank(y, recommended)
 	})
-	for _, s := range servers {
-		out = append(out, jsonServer{s.Protocol, s.Hostname, s.Port, s.SocketType, s.Authentication, a.Asked.Username(s.Username), same(s, recommended)})
+	out := make([]jsonChoice, len(servers))
+	for i, s := range servers {
+		out[i].Recommended = same(s, recommended)
+		s.Username = settings.Username(a.Username(s.Username))
+		out[i].jsonServer = jsonServer(s)
 	}
 	return out
 }
@@ -147,7 +190,30 @@ func rank(s, recommended settings.Server) int {
 	return weakness(s)
 }
 
-func textJSON(texts []settings.Text, url settings.URL, lang string) jsonText {
+func jsonServers(servers []settings.Server) []jsonServer {
+	return each(servers, func(s settings.Server) jsonServer { return jsonServer(s) })
+}
+
+func textIn(lang string, texts []settings.Text, url settings.URL) jsonText {
 	t := settings.InLanguage(texts, lang)
 	return jsonText{t.Value, t.Lang, url}
+}
+
+func textsByLanguage(texts []settings.Text, url settings.URL) map[string]string {
+	m := make(map[string]string)
+	if url != "" {
+		m["url"] = string(url)
+	}
+	for _, t := range texts {
+		m[t.Lang] = t.Value
+	}
+	return m
+}
+
+func each[T, U any](in []T, f func(T) U) []U {
+	out := make([]U, len(in))
+	for i, v := range in {
+		out[i] = f(v)
+	}
+	return out
 }

@@ -3,6 +3,7 @@ package answer
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -23,19 +24,11 @@ func Text(a settings.Account) []byte {
 	}
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "\nPROTOCOL\tHOSTNAME\tPORT\tSOCKET TYPE\tAUTHENTICATION\tUSERNAME")
-	for _, list := range []struct {
-		servers   []settings.Server
-		protocols []settings.Protocol
-	}{
-		{p.Incoming, settings.IncomingProtocols},
-		{p.Outgoing, settings.OutgoingProtocols},
-		{p.Setup, settings.SetupProtocols},
-	} {
-		for _, protocol := range list.protocols {
-			for _, s := range bestFirst(list.servers, protocol) {
-				fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%s\n", s.Protocol, s.Hostname, s.Port, s.SocketType,
-					methods(s.Authentication), a.Username(s.Username))
-			}
+	servers := slices.Concat(p.Incoming, p.Outgoing, p.Setup)
+	for _, protocol := range slices.Concat(settings.IncomingProtocols, settings.OutgoingProtocols, settings.SetupProtocols) {
+		for _, s := range bestFirst(servers, protocol) {
+			fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%s\n", s.Protocol, s.Hostname, s.Port, s.SocketType,
+				methods(s.Authentication), a.Username(s.Username))
 		}
 	}
 	w.Flush()
@@ -55,11 +48,12 @@ func Text(a settings.Account) []byte {
 		links = append(links, [2]string{name, string(d.URL)})
 	}
 	links = append(links, [2]string{"source", p.Source})
-	fmt.Fprintln(w)
+	links = slices.DeleteFunc(links, func(link [2]string) bool { return link[1] == "" })
+	if len(links) > 0 {
+		fmt.Fprintln(w)
+	}
 	for _, link := range links {
-		if link[1] != "" {
-			fmt.Fprintf(w, "%s\t%s\n", link[0], link[1])
-		}
+		fmt.Fprintf(w, "%s\t%s\n", link[0], link[1])
 	}
 	w.Flush()
 	return b.Bytes()
@@ -71,24 +65,10 @@ func bestFirst(servers []settings.Server, p settings.Protocol) []settings.Server
 	if !ok {
 		return nil
 	}
-	out := []settings.Server{best}
-	skipped := false
-	for _, s := range servers {
-		switch {
-		case s.Protocol != p:
-		case !skipped && s.Hostname == best.Hostname && s.Port == best.Port && s.SocketType == best.SocketType:
-			skipped = true
-		default:
-			out = append(out, s)
-		}
-	}
-	return out
+	others := slices.DeleteFunc(slices.Clone(servers), func(s settings.Server) bool { return s.Protocol != p || same(s, best) })
+	return slices.Insert(others, 0, best)
 }
 
 func methods(list []settings.Authentication) string {
-	words := make([]string, len(list))
-	for i, m := range list {
-		words[i] = string(m)
-	}
-	return strings.Join(words, ", ")
+	return strings.Join(each(list, func(m settings.Authentication) string { return string(m) }), ", ")
 }

@@ -97,10 +97,12 @@ func (d *DNS) read(t *tomlfile.Table, dir string) textfile.Errors {
 	if labels, _ := tomlfile.Each(t, "domain_zones", parseDomainZone); labels != nil {
 		d.DomainZones = labels
 		for i, label := range labels {
+			if slices.Contains(labels[:i], label) {
+				t.Errorf("domain_zones", "%q stands there twice", label)
+				continue
+			}
 			for _, other := range labels[:i] {
-				if label == other {
-					t.Errorf("domain_zones", "%q stands there twice", label)
-				} else if label == Apex || other == Apex || strings.HasSuffix("."+label, "."+other) || strings.HasSuffix("."+other, "."+label) {
+				if label == Apex || other == Apex || strings.HasSuffix("."+label, "."+other) || strings.HasSuffix("."+other, "."+label) {
 					t.Errorf("domain_zones", "%q and %q overlap; zones may not overlap", other, label)
 				}
 			}
@@ -138,6 +140,15 @@ func (d *DNS) read(t *tomlfile.Table, dir string) textfile.Errors {
 func ParseNotOffered(s string) (all bool, err error) {
 	word, err := tomlfile.OneOf([]string{"mail", "all"})(s)
 	return word == "all", err
+}
+
+// ParseTTL reads how long a record may be kept, in seconds.
+func ParseTTL(s string) (uint32, error) {
+	n, err := strconv.ParseUint(s, 10, 31) // RFC 2181 §8
+	if err != nil || n == 0 {
+		return 0, errors.New("is no number of seconds; 1 to 2147483647 are allowed")
+	}
+	return uint32(n), nil
 }
 
 func (d *DNS) readNameServer(t *tomlfile.Table) {
@@ -240,19 +251,19 @@ func (d *DNS) readZone(t *tomlfile.Table, dir string) textfile.Errors {
 	var errs textfile.Errors
 	if file, ok := t.String("records"); ok && z.Name != "" {
 		z.File = within(dir, file)
-		z.Records, errs = readRecords(z.File, z.Name, d.TTL)
+		data, err := textfile.ReadFile(z.File, maxZone)
+		if err != nil {
+			t.Errorf("records", "%s: %w", z.File, err)
+		}
+		z.Records, errs = parseRecords(z.File, data, z.Name, d.TTL)
 	}
 	t.Done()
 	d.Zones = append(d.Zones, z)
 	return errs
 }
 
-// readRecords reads a master file (RFC 1035 §5). $INCLUDE is refused by the parser.
-func readRecords(file, origin string, ttl uint32) ([]Record, textfile.Errors) {
-	data, err := textfile.ReadFile(file, maxZone)
-	if err != nil {
-		return nil, textfile.Errors{{File: file, Err: err}}
-	}
+// parseRecords reads a master file (RFC 1035 §5). $INCLUDE is refused by the parser.
+func parseRecords(file string, data []byte, origin string, ttl uint32) ([]Record, textfile.Errors) {
 	text := &lineReader{Reader: bytes.NewReader(data), line: 1}
 	p := dns.NewZoneParser(text, origin, "")
 	p.SetDefaultTTL(ttl)
@@ -265,7 +276,8 @@ func readRecords(file, origin string, ttl uint32) ([]Record, textfile.Errors) {
 		records = append(records, Record{rr, text.line})
 	}
 	if err := p.Err(); err != nil {
-		return nil, textfile.Errors{zoneError(file, err)}
+		reason, _, _ := strings.Cut(strings.TrimPrefix(err.Error(), "dns: "), " at line: ")
+		return nil, textfile.Errors{{File: file, Line: text.line, Err: errors.New(reason)}}
 	}
 	return records, nil
 }
@@ -279,24 +291,12 @@ type lineReader struct {
 }
 
 func (r *lineReader) ReadByte() (byte, error) {
-	if r.ended {
+	c, err := r.Reader.ReadByte()
+	if err == nil && r.ended {
 		r.line++
 	}
-	c, err := r.Reader.ReadByte()
 	r.ended = c == '\n'
 	return c, err
-}
-
-// lineOf matches the parser's messages, which end with the place.
-var lineOf = regexp.MustCompile(`^dns: (.*) at line: (\d+):\d+$`)
-
-func zoneError(file string, err error) textfile.Error {
-	m := lineOf.FindStringSubmatch(strings.TrimPrefix(err.Error(), file+": "))
-	if m == nil {
-		return textfile.Error{File: file, Err: err}
-	}
-	line, _ := strconv.Atoi(m[2])
-	return textfile.Error{File: file, Line: line, Err: errors.New(m[1])}
 }
 
 // parseDomainZone reads the name of a zone relative to its domain, or [Apex].
@@ -329,7 +329,7 @@ func parseName(s string) (string, error) {
 func parseMailbox(s string) (string, error) {
 	a, err := address.Parse(s)
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf(`%w; "hostmaster@example.net", say, is allowed`, err)
 	}
 	if !localPart.MatchString(a.Local) {
 		return "", fmt.Errorf("%q has characters that a SOA record should not; letters, digits, dots and hyphens are allowed", s)

@@ -22,11 +22,11 @@ func (l *ListenAddress) Set(s string) error {
 	_, port, err := net.SplitHostPort(s)
 	switch {
 	case strings.HasPrefix(s, "unix:") || strings.HasPrefix(s, "/"):
-		return errors.New(`names a Unix socket, which is not served; "127.0.0.1:8080" and ":8080" are allowed`)
+		return errors.New("names a Unix socket, which is not served; HOST:PORT and :PORT are allowed")
 	case err != nil && strings.Count(s, ":") > 1:
 		return errors.New(`is not understood; an IPv6 address stands in brackets: "[::1]:8080"`)
 	case err != nil || port == "":
-		return errors.New(`the port is missing; "127.0.0.1:8080" and ":8080" are allowed`)
+		return errors.New("the port is missing; HOST:PORT and :PORT are allowed")
 	}
 	if _, err := net.LookupPort("tcp", port); err != nil {
 		return fmt.Errorf("%q is no port; 0 to 65535 are allowed", port)

@@ -3,7 +3,6 @@ package httpd
 import (
 	"errors"
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -33,27 +32,30 @@ const (
 	cacheForever = "public, max-age=31536000, immutable"
 )
 
-const (
-	apiRoot = "/api/"
-	apiPath = apiRoot + "v1/settings"
-)
+// apiRoot is above all that programs ask for, and get errors as JSON from.
+const apiRoot = "/api/"
 
-// peoplePaths are those whose errors are pages.
-var peoplePaths = []string{"/", "/setup", "/providers", "/providers/:id", "/help"}
+// peoplesPages are those whose errors are pages too.
+var peoplesPages = map[string]func(*exchange) error{
+	"/":              home,
+	"/setup":         setup,
+	"/providers":     providers,
+	"/providers/:id": provider,
+	"/help":          help,
+}
+
+var otherPages = map[string]func(*exchange) error{
+	pages.AssetPath + ":file":   asset,
+	"/robots.txt":               robots,
+	apiRoot + "v1/settings":     api,
+	apiRoot + "v1/openapi.json": openAPI,
+}
 
 func (s *server) pagesRoutes(e *echo.Echo) {
-	for path, handler := range map[string]func(*exchange) error{
-		peoplePaths[0]:              home,
-		peoplePaths[1]:              setup,
-		peoplePaths[2]:              providers,
-		peoplePaths[3]:              provider,
-		peoplePaths[4]:              help,
-		pages.AssetPath + ":file":   asset,
-		"/robots.txt":               robots,
-		apiPath:                     api,
-		apiRoot + "v1/openapi.json": openAPI,
-	} {
-		e.Match([]string{http.MethodGet, http.MethodHead}, path, func(c echo.Context) error { return handler(c.(*exchange)) })
+	for _, routes := range []map[string]func(*exchange) error{peoplesPages, otherPages} {
+		for path, answer := range routes {
+			e.Match([]string{http.MethodGet, http.MethodHead}, path, func(c echo.Context) error { return answer(c.(*exchange)) })
+		}
 	}
 }
 
@@ -75,42 +77,39 @@ func setup(x *exchange) error {
 	r, site := reader(x), x.snapshot.Site
 	request, found, err := answerTo(x)
 	var body []byte
+	status := http.StatusOK
 	switch {
 	case err == nil:
 		body, err = site.Setup(r, found)
-		return page(x, http.StatusOK, cacheNever, body, err)
-	case errors.Is(err, errNoSettings):
+	case errors.As(err, &noSettings{}):
+		status = http.StatusNotFound
 		body, err = site.Unknown(r, request)
-		return page(x, http.StatusNotFound, cacheNever, body, err)
+	default:
+		status = http.StatusBadRequest
+		body, err = site.Mistyped(r, request)
 	}
-	body, err = site.Mistyped(r, request)
-	return page(x, http.StatusBadRequest, cacheNever, body, err)
+	return page(x, status, cacheNever, body, err)
 }
 
 func api(x *exchange) error {
 	x.Response().Header().Add(echo.HeaderVary, "Accept-Language")
 	_, found, err := answerTo(x)
 	switch {
-	case err == nil:
-		body, err := answer.JSON(found, reader(x).Lang)
-		if err != nil {
-			return err
-		}
-		return transient(x, http.StatusOK, echo.MIMEApplicationJSON, body)
-	case errors.Is(err, errNoSettings):
+	case errors.As(err, &noSettings{}):
 		return echo.NewHTTPError(http.StatusNotFound, err.Error())
+	case err != nil:
+		return echo.NewHTTPError(http.StatusBadRequest, err.Error())
 	}
-	return echo.NewHTTPError(http.StatusBadRequest, err.Error())
+	body, err := answer.JSON(found, reader(x).Lang)
+	if err != nil {
+		return err
+	}
+	return transient(x, http.StatusOK, echo.MIMEApplicationJSON, body)
 }
 
-// errNoSettings is what errors are about a domain that no provider has servers
-// for. What a mailbox is or is not has no part in it.
-var errNoSettings = errors.New("no settings are known")
-
-// noSettings is a sentence that is errNoSettings.
+// noSettings is the error about a domain that no provider has servers for. What a
+// mailbox is or is not has no part in it.
 type noSettings struct{ error }
-
-func (noSettings) Is(e error) bool { return e == errNoSettings }
 
 // answerTo is what people and programs are both told.
 func answerTo(x *exchange) (answer.Request, answer.Answer, error) {
@@ -137,8 +136,8 @@ func answerTo(x *exchange) (answer.Request, answer.Answer, error) {
 // profilePath is where the profile of an answer is; empty: none can be made, and
 // no link leads to an error.
 func profilePath(a answer.Answer, lang string) string {
-	options := mobileconfig.Options{POP3: a.Protocol == settings.POP3}
-	if a.OnThisComputer() || mobileconfig.Check(a.Asked.Account, options) != nil {
+	options := mobileconfig.Options{POP3: a.Incoming.Protocol == settings.POP3}
+	if a.OnThisComputer() || mobileconfig.Check(a.Account, options) != nil {
 		return ""
 	}
 	return mobileconfig.Paths[0] + "?" + a.ProfileQuery(lang)
@@ -206,12 +205,13 @@ func page(c echo.Context, status int, cache string, body []byte, err error) erro
 	return write(c, status, echo.MIMETextHTMLCharsetUTF8, body)
 }
 
-// answerPeople writes an error as a page, and tells whether it was its to write:
-// on the pages' own routes, and for a browser that asked for what is not there.
+// answerPeople writes an error as a page if a person asked: on the pages' own routes,
+// or for what is not there with a browser. False: it wrote nothing.
 func answerPeople(c echo.Context, status int) bool {
 	x, ok := c.(*exchange)
 	asked := c.Request().Header.Get(echo.HeaderAccept)
-	if !ok || !slices.Contains(peoplePaths, c.Path()) && (c.Path() != "" || forPrograms(c) || !strings.Contains(asked, "text/html")) {
+	_, atPage := peoplesPages[c.Path()]
+	if !ok || !atPage && (c.Path() != "" || forPrograms(c) || !strings.Contains(asked, "text/html")) {
 		return false
 	}
 	body, err := x.snapshot.Site.Problem(reader(x), status)

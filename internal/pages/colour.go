@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 )
 
 // Colour is a service's colour in two shades: one that can be read on a light
@@ -30,11 +31,9 @@ var defaultColour = shades(rgb{0x1d, 0x5f, 0x8a})
 // ParseColour reads #rrggbb. A colour that would be hard to read is darkened
 // for the light scheme and lightened for the dark one, as far as needed.
 func ParseColour(s string) (Colour, error) {
-	if len(s) != 7 || s[0] != '#' {
-		return Colour{}, fmt.Errorf("%q is no colour; \"#1d5f8a\", say, is allowed: six hexadecimal digits", s)
-	}
-	n, err := strconv.ParseUint(s[1:], 16, 32)
-	if err != nil {
+	digits, ok := strings.CutPrefix(s, "#")
+	n, err := strconv.ParseUint(digits, 16, 32)
+	if !ok || err != nil || len(digits) != 6 {
 		return Colour{}, fmt.Errorf("%q is no colour; \"#1d5f8a\", say, is allowed: six hexadecimal digits", s)
 	}
 	return shades(rgb{uint8(n >> 16), uint8(n >> 8), uint8(n)}), nil

@@ -13,20 +13,18 @@ import (
 var messageFiles embed.FS
 
 // messages are all texts of one language, by key.
-type messages map[string]*message
+type messages map[string]message
 
 // message is a text in pieces. In its file {name} is a placeholder, *words* stand on
 // a screen, [term](#anchor) links to the help page, and [words](/path) to another
 // page.
-type message struct {
-	pieces []piece
-}
+type message []piece
 
 // piece is plain text, a placeholder, or markup around pieces.
 type piece struct {
 	kind   pieceKind
 	text   string
-	inside []piece
+	inside message
 }
 
 type pieceKind byte
@@ -64,20 +62,15 @@ func loadMessages() (map[string]messages, error) {
 
 // get returns a message. None is missing, as a test shows; if one were, its key
 // would stand in the page.
-func (m messages) get(key string) *message {
+func (m messages) get(key string) message {
 	if found := m[key]; found != nil {
 		return found
 	}
-	return &message{[]piece{{kind: plain, text: key}}}
+	return message{{kind: plain, text: key}}
 }
 
-func parseMessage(s string) (*message, error) {
-	pieces, err := parsePieces(s)
-	return &message{pieces}, err
-}
-
-func parsePieces(s string) ([]piece, error) {
-	var out []piece
+func parseMessage(s string) (message, error) {
+	var out message
 	for s != "" {
 		i := strings.IndexAny(s, "{*[")
 		if i < 0 {
@@ -92,66 +85,50 @@ func parsePieces(s string) ([]piece, error) {
 		if !ok {
 			return nil, fmt.Errorf("%q has a %c that nothing closes", s, mark)
 		}
-		switch mark {
-		case '{':
-			out = append(out, piece{kind: placeholder, text: inner})
-		case '*':
-			inside, err := parsePieces(inner)
-			if err != nil {
-				return nil, err
-			}
-			out = append(out, piece{kind: onScreen, inside: inside})
-		case '[':
+		if mark == '{' {
+			out, s = append(out, piece{kind: placeholder, text: inner}), rest
+			continue
+		}
+		inside, err := parseMessage(inner)
+		if err != nil {
+			return nil, err
+		}
+		p := piece{kind: onScreen, inside: inside}
+		if mark == '[' {
 			target, after, ok := strings.Cut(rest, ")")
-			if !ok || !strings.HasPrefix(target, "#") && !strings.HasPrefix(target, "/") {
+			switch {
+			case ok && strings.HasPrefix(target, "#"):
+				target = "/help" + target
+			case !ok || !strings.HasPrefix(target, "/"):
 				return nil, fmt.Errorf("%q has a link that leads nowhere; [term](#anchor) and [words](/path) are allowed", s)
 			}
-			inside, err := parsePieces(inner)
-			if err != nil {
-				return nil, err
-			}
-			if strings.HasPrefix(target, "#") {
-				target = "/help" + target
-			}
-			out, rest = append(out, piece{kind: link, text: target, inside: inside}), after
+			p.kind, p.text, rest = link, target, after
 		}
-		s = rest
+		out, s = append(out, p), rest
 	}
 	return out, nil
 }
 
 // text is the message without markup. Args are names and values in turn.
-func (m *message) text(args []any) string {
-	if len(m.pieces) == 1 && m.pieces[0].kind == plain { // mostly
-		return m.pieces[0].text
-	}
+func (m message) text(args []any) string {
 	var b strings.Builder
-	writeText(&b, m.pieces, args)
-	return b.String()
-}
-
-func writeText(b *strings.Builder, pieces []piece, args []any) {
-	for _, p := range pieces {
+	for _, p := range m {
 		switch p.kind {
 		case plain:
 			b.WriteString(p.text)
 		case placeholder:
 			b.WriteString(argument(p.text, args))
 		default:
-			writeText(b, p.inside, args)
+			b.WriteString(p.inside.text(args))
 		}
 	}
+	return b.String()
 }
 
 // html is the message with its markup. where makes the link to a path.
-func (m *message) html(where func(path string) string, args []any) template.HTML {
+func (m message) html(where func(path string) string, args []any) template.HTML {
 	var b strings.Builder
-	writeHTML(&b, m.pieces, where, args)
-	return template.HTML(b.String())
-}
-
-func writeHTML(b *strings.Builder, pieces []piece, where func(string) string, args []any) {
-	for _, p := range pieces {
+	for _, p := range m {
 		switch p.kind {
 		case plain:
 			b.WriteString(template.HTMLEscapeString(p.text))
@@ -159,15 +136,12 @@ func writeHTML(b *strings.Builder, pieces []piece, where func(string) string, ar
 			// A name that is written from right to left must not turn the words around it.
 			b.WriteString("<bdi>" + template.HTMLEscapeString(argument(p.text, args)) + "</bdi>")
 		case onScreen:
-			b.WriteString("<b>")
-			writeHTML(b, p.inside, where, args)
-			b.WriteString("</b>")
+			b.WriteString("<b>" + string(p.inside.html(where, args)) + "</b>")
 		case link:
-			b.WriteString(`<a href="` + template.HTMLEscapeString(where(p.text)) + `">`)
-			writeHTML(b, p.inside, where, args)
-			b.WriteString("</a>")
+			b.WriteString(`<a href="` + template.HTMLEscapeString(where(p.text)) + `">` + string(p.inside.html(where, args)) + "</a>")
 		}
 	}
+	return template.HTML(b.String())
 }
 
 func argument(name string, args []any) string {

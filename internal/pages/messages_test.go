@@ -49,7 +49,7 @@ func TestMessagesAreComplete(t *testing.T) {
 				t.Errorf("%s lacks %s", l.code, key)
 				continue
 			}
-			if got, want := marks(translated.pieces), marks(m.pieces); !slices.Equal(got, want) {
+			if got, want := marks(translated), marks(m); !slices.Equal(got, want) {
 				t.Errorf("%s: %s has %v; English has %v", l.code, key, got, want)
 			}
 			text := translated.text(nil)
@@ -123,7 +123,7 @@ func TestMessageLinks(t *testing.T) {
 	}
 	links := 0
 	for key, m := range allMessages(t)["en"] {
-		for _, mark := range marks(m.pieces) {
+		for _, mark := range marks(m) {
 			if strings.HasPrefix(mark, "/") {
 				links++
 				if !slices.Contains(targets, mark) {

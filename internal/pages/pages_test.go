@@ -206,6 +206,8 @@ func TestPlaceholders(t *testing.T) {
 			Authentication: []settings.Authentication{settings.GSSAPI}, Username: "%EMAILLOCALPART%/box"}},
 		Outgoing: []settings.Server{{Protocol: settings.SMTP, Hostname: "smtp.%EMAILDOMAIN%", Port: 465, SocketType: settings.SSL,
 			Authentication: []settings.Authentication{settings.ClientIPAddress}, Username: "shared"}},
+		Setup: []settings.Server{{Protocol: settings.ManageSieve, Hostname: "sieve.example.com", Port: 4190, SocketType: settings.STARTTLS,
+			Authentication: []settings.Authentication{settings.PasswordCleartext}, Username: "box-%EMAILDOMAIN%"}},
 		Services: []settings.Service{{Protocol: settings.CalDAV, URL: "https://dav.example.com/%EMAILADDRESS%/",
 			Authentication: []settings.Authentication{settings.Basic}, Username: settings.EmailLocalPart}},
 	}
@@ -231,9 +233,9 @@ func TestPlaceholders(t *testing.T) {
 			t.Errorf("%s: %s", name, page)
 		}
 		for _, want := range map[string][]string{
-			"provider": {"imap.votre-domaine", "votre-nom/box", "shared", "https://dav.example.com/votre-adresse/", "la partie de votre adresse avant le @"},
+			"provider": {"imap.votre-domaine", "votre-nom/box", "shared", "box-votre-domaine", "https://dav.example.com/votre-adresse/", "la partie de votre adresse avant le @"},
 			"list":     {"imap.votre-domaine"},
-			"domain":   {"imap.example.com", "votre-nom/box", "Kerberos (GSSAPI)", "Sans identification, depuis le réseau de votre fournisseur seulement"},
+			"domain":   {"imap.example.com", "votre-nom/box", `data-copy="box-example.com"`, "Kerberos (GSSAPI)", "Sans identification, depuis le réseau de votre fournisseur seulement"},
 		}[name] {
 			if !strings.Contains(string(page), want) {
 				t.Errorf("%s lacks %s", name, want)

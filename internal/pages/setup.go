@@ -12,7 +12,6 @@ import (
 // answerPage is the model of the page with an answer.
 type answerPage struct {
 	answer.Answer
-	Provider    settings.Provider
 	ProfileCode template.URL  // opens the profile on a phone; empty: none
 	AccountCode template.URL  // for Thunderbird for Android; empty: none
 	CodeSignIn  answer.SignIn // what is asked of a person once AccountCode is read
@@ -20,14 +19,14 @@ type answerPage struct {
 
 // Setup is the page with somebody's settings.
 func (s *Site) Setup(r Reader, a answer.Answer) ([]byte, error) {
-	v := s.view(r, "/setup", a.Asked.Request.Query())
+	v := s.view(r, "/setup", a.Request.Query())
 	v.NoIndex = true
-	v.Typed = a.Asked.Request.Typed
-	v.Heading = v.T("answer-title", "address", a.Asked.Address.Unicode())
-	page := answerPage{Answer: a, Provider: a.Asked.Provider}
+	v.Typed = a.Request.Typed
+	v.Heading = v.T("answer-title", "address", a.Address.Unicode())
+	page := answerPage{Answer: a}
 	// A code must name the whole URL. A request's Host may say anything, so without
 	// a public URL there is no code.
-	if a.Profile != "" && s.publicURL != "" && !page.Provider.Closed {
+	if a.Profile != "" && s.publicURL != "" && !a.Provider.Closed {
 		page.ProfileCode, _ = codeImage(s.publicURL + a.Profile)
 	}
 	if code, ok := thunderbirdqr.Encode(a); ok {
@@ -62,7 +61,7 @@ func (v *view) SignInStep(how answer.SignIn) template.HTML {
 
 // ChoiceURL is the path of the same answer with another protocol.
 func (p answerPage) ChoiceURL(protocol settings.Protocol) string {
-	q := p.Asked.Request
+	q := p.Request
 	q.Protocol = protocol
 	return "/setup?" + q.Query()
 }
@@ -77,11 +76,10 @@ func (c card) SignsIn() bool { return answer.SignInAt(c.Server.Authentication) !
 
 // providerPage is the model of the page of one provider.
 type providerPage struct {
-	settings.Provider
-	Asked       answer.Asked
-	DomainNames []string // in their own letters; empty: too many to list
-	Any         bool     // it serves other domains too
-	InList      string   // path of its row in the list
+	settings.Account          // without an address
+	DomainNames      []string // in their own letters; empty: too many to list
+	Any              bool     // it serves other domains too
+	InList           string   // path of its row in the list
 }
 
 // maxDomainsShown is the longest list of domains that a page shows. A longer one is
@@ -93,9 +91,8 @@ func (s *Site) Provider(r Reader, p *Entry) ([]byte, error) {
 	v := s.view(r, "/providers/"+p.ID, "")
 	v.Heading = v.T("provider-title", "provider", p.DisplayName)
 	page := providerPage{
-		Provider: *p.Provider,
-		Asked:    answer.Asked{Account: settings.Account{Provider: *p.Provider}},
-		InList:   Filter{Page: p.page}.path() + "#" + p.ID,
+		Account: settings.Account{Provider: *p.Provider},
+		InList:  Filter{Page: p.page}.path() + "#" + p.ID,
 	}
 	for _, d := range p.Domains {
 		if d.Wildcard && d.Domain.IsZero() {

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"milepost/internal/answer"
 	"milepost/settings"
 )
 
@@ -43,11 +42,7 @@ func (v *view) H(key string, args ...any) template.HTML {
 // Link adds the language to a path of ours, if a link has chosen it. One that the
 // browser prefers needs no mention.
 func (v *view) Link(path string) string {
-	return withLang(path, v.Reader)
-}
-
-func withLang(path string, r Reader) string {
-	if !r.Chosen {
+	if !v.Reader.Chosen {
 		return path
 	}
 	path, fragment, found := strings.Cut(path, "#")
@@ -55,7 +50,7 @@ func withLang(path string, r Reader) string {
 	if strings.Contains(path, "?") {
 		mark = "&"
 	}
-	path += mark + "lang=" + r.Lang
+	path += mark + "lang=" + v.Reader.Lang
 	if found {
 		path += "#" + fragment
 	}
@@ -82,16 +77,6 @@ func (v *view) Languages() []languageLink {
 	return out
 }
 
-// Language is the name of the page's language, in itself.
-func (v *view) Language() string {
-	for _, l := range languages {
-		if l.code == v.Reader.Lang {
-			return l.name
-		}
-	}
-	return v.Reader.Lang
-}
-
 // Current tells whether a path leads to this very page.
 func (v *view) Current(path string) bool { return v.path == path }
 
@@ -115,9 +100,7 @@ func (v *view) Security(t settings.SocketType) string {
 }
 
 // SecurityTerm is where the help page explains a socket type.
-func (v *view) SecurityTerm(t settings.SocketType) string { return v.Link(securityAnchor(t)) }
-
-func securityAnchor(t settings.SocketType) string {
+func (v *view) SecurityTerm(t settings.SocketType) string {
 	switch t {
 	case settings.SSL:
 		return "/help#ssl-tls"
@@ -126,9 +109,6 @@ func securityAnchor(t settings.SocketType) string {
 	}
 	return "/help#unencrypted"
 }
-
-// SecurityAnchor is where the help page explains the server's socket type.
-func (c card) SecurityAnchor() string { return securityAnchor(c.Server.SocketType) }
 
 // ProtocolName names a protocol or a service as people know it.
 func (v *view) ProtocolName(p settings.Protocol) string {
@@ -161,11 +141,11 @@ func (v *view) ProtocolName(p settings.Protocol) string {
 func (v *view) ProtocolTerm(p settings.Protocol) string {
 	switch p {
 	case settings.IMAP:
-		return v.Link("/help#imap")
+		return "/help#imap"
 	case settings.POP3:
-		return v.Link("/help#pop")
+		return "/help#pop"
 	}
-	return v.Link("/help#smtp")
+	return "/help#smtp"
 }
 
 // SignIn names the ways to log in, the provider's preference first.
@@ -205,11 +185,8 @@ type field struct {
 // Field makes a field. A value in which words describe a placeholder is not worth
 // copying.
 func (v *view) Field(label string, value any, term, server string) field {
-	if term != "" {
-		term = v.Link(term)
-	}
 	text := v.Words(value)
-	return field{view: v, Label: label, Value: text, Term: term, Server: server, Copied: text == fmt.Sprint(value)}
+	return field{view: v, Label: label, Value: text, Term: v.Link(term), Server: server, Copied: text == fmt.Sprint(value)}
 }
 
 // SignInField is the field of the ways to log in. Programs offer them in a list, so
@@ -224,23 +201,21 @@ func (v *view) SignInField(methods []settings.Authentication) field {
 
 // UsernameField is the field of a username: filled in if the address is known, else
 // described.
-func (v *view) UsernameField(u settings.Username, a answer.Asked, server string) field {
-	f := v.Field(v.T("field-username"), "", "/help#username", server)
-	f.Value, f.Copied = v.usernameText(u, a)
+func (v *view) UsernameField(u settings.Username, a settings.Account, server string) field {
+	value := string(u)
+	if !a.Address.Domain.IsZero() {
+		value = a.Username(u)
+	}
+	f := v.Field(v.T("field-username"), value, "/help#username", server)
+	switch {
+	case a.Address.Local != "":
+		f.Value, f.Copied = value, true // though it may look like a placeholder
+	case u == settings.EmailAddress:
+		f.Value = v.T("username-address")
+	case u == settings.EmailLocalPart:
+		f.Value = v.T("username-local")
+	}
 	return f
-}
-
-func (v *view) usernameText(u settings.Username, a answer.Asked) (text string, filled bool) {
-	if a.Local() != "" {
-		return a.Username(u), true
-	}
-	switch u {
-	case settings.EmailAddress:
-		return v.T("username-address"), false
-	case settings.EmailLocalPart:
-		return v.T("username-local"), false
-	}
-	return v.Words(u.For(a.Address)), !strings.Contains(string(u), "%")
 }
 
 // Words replaces placeholders by words in the reader's language.
@@ -256,66 +231,34 @@ func (v *view) Words(value any) string {
 // card is a recommended server on the page that answers.
 type card struct {
 	*view
-	Server settings.Server
-	Asked  answer.Asked
+	settings.Account
+	ID, Title, Does string
+	Server          settings.Server
 }
 
-// Card shows a server with all its values.
-func (v *view) Card(s settings.Server) card {
-	return card{v, s, v.Model.(answerPage).Asked}
-}
-
-// ID is the anchor of the card.
-func (c card) ID() string {
-	if c.Server.Protocol == settings.SMTP {
-		return "outgoing"
-	}
-	return "incoming"
-}
-
-// Title says which server it is.
-func (c card) Title() string {
-	if c.Server.Protocol == settings.SMTP {
-		return c.T("outgoing")
-	}
-	return c.T("incoming")
-}
-
-// Does says what the server does.
-func (c card) Does() string {
-	if c.Server.Protocol == settings.SMTP {
-		return c.T("outgoing-does")
-	}
-	return c.T("incoming-does")
+// Card shows a server with all its values, under its anchor, which is its title's key
+// too.
+func (v *view) Card(a settings.Account, id, does string, s settings.Server) card {
+	return card{v, a, id, v.T(id), does, s}
 }
 
 // table is several servers in rows.
 type table struct {
 	*view
+	settings.Account
 	Servers []settings.Server
 	Label   string
-	asked   answer.Asked
 }
 
-// Table shows servers in rows, for the page's account.
-func (v *view) Table(servers []settings.Server, label string) table {
-	t := table{view: v, Servers: servers, Label: label}
-	switch model := v.Model.(type) {
-	case answerPage:
-		t.asked = model.Asked
-	case providerPage:
-		t.asked = model.Asked
-	}
-	return t
+// Table shows an account's servers in rows.
+func (v *view) Table(a settings.Account, servers []settings.Server, label string) table {
+	return table{v, a, servers, label}
 }
-
-// Login is a username in the table.
-func (t table) Login(u settings.Username) field { return t.UsernameField(u, t.asked, "") }
 
 // AddressToType is the reader's own address if it is known, else a word for it.
 func (v *view) AddressToType() string {
-	if a := v.Model.(answerPage).Asked; a.Local() != "" {
-		return a.Address.Unicode()
+	if a := v.Model.(answerPage).Address; a.Local != "" {
+		return a.Unicode()
 	}
 	return v.T("your-address")
 }

@@ -1,5 +1,5 @@
-// Package providerfile reads providers from TOML files, one a provider, and writes
-// one as JSON. docs/catalogue.md describes the files.
+// Package providerfile reads providers from TOML files, one a provider.
+// docs/catalogue.md describes the files.
 package providerfile
 
 import (

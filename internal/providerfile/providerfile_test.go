@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"milepost/catalogue"
+	"milepost/internal/answer"
 	"milepost/internal/fixture"
 	"milepost/internal/providerfile"
 	"milepost/internal/textfile"
@@ -196,7 +197,7 @@ func FuzzLoad(f *testing.F) {
 		}
 		// What was accepted can be served.
 		p := c.Providers()[0]
-		if _, err := providerfile.JSON(p); err != nil {
+		if _, err := answer.ProviderJSON(p); err != nil {
 			t.Fatal(err)
 		}
 		for _, d := range p.Domains {

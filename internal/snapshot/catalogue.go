@@ -58,7 +58,7 @@ func shrunk(now, before []catalogue.ListSize) (mistakes textfile.Errors) {
 	has, had := sizes(now), sizes(before)
 	for _, file := range slices.Sorted(maps.Keys(has)) {
 		n, was := has[file], had[file]
-		if was > 0 && n == 0 || was >= fewDomains && n < was/2 {
+		if was > 0 && n == 0 || was >= fewDomains && 2*n < was {
 			mistakes = append(mistakes, textfile.Error{File: file, Err: fmt.Errorf(
 				"has %d domains, and had %d; if that is meant, SIGUSR1 reads everything again and takes it over, as a restart does", n, was)})
 		}

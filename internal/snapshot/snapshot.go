@@ -59,9 +59,10 @@ type Mistakes struct {
 
 func (m *Mistakes) Error() string { return slices.Concat(m.Configuration, m.Catalogue).Error() }
 
-// Build makes a snapshot. The error is [*Mistakes], with every mistake of all parts,
-// or says that the options name no provider; then the one before (nil: there was none) is to be served on. Serials rise, compared
-// with that one.
+// Build makes a snapshot. Its serials are higher than those of the previous one (nil:
+// there is none) where a zone has changed. The error is [*Mistakes], with every mistake
+// of all parts, or says that the options name no provider; the previous snapshot is to
+// be served on then.
 func Build(ctx context.Context, o Options, previous *Snapshot) (*Snapshot, error) {
 	if o.NoBuiltin && len(o.Providers) == 0 {
 		return nil, errors.New("no providers: -no-builtin needs a -providers directory")
@@ -131,7 +132,7 @@ func (s *Snapshot) makeZones(o Options, previous *Snapshot) textfile.Errors {
 	return mistakesIn(err)
 }
 
-// mistakesIn returns the mistakes that an error of another room is.
+// mistakesIn returns the mistakes of which an error of another room consists.
 func mistakesIn(err error) textfile.Errors {
 	mistakes, ok := errors.AsType[textfile.Errors](err)
 	if err != nil && !ok {

@@ -64,6 +64,7 @@ func TestShrunkList(t *testing.T) {
 	}{
 		{"emptied", "", 1000, 0, true},
 		{"cut off", customers(499), 1000, 499, true},
+		{"an odd number", customers(5), 11, 5, true},
 		{"half of it left", customers(500), 1000, 500, false},
 		{"one bad line", customers(999) + "no domain\n", 1000, 999, false},
 		{"grown", customers(2000), 1000, 2000, false},

@@ -7,6 +7,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"slices"
+	"strings"
+	"unicode"
 
 	"milepost/internal/answer"
 	"milepost/settings"
@@ -21,17 +23,17 @@ type Code struct {
 // Encode makes the code of an answer. False: the format cannot say it, or it
 // would be of no use.
 func Encode(a answer.Answer) (Code, bool) {
-	address := a.Asked.Address.String()
-	if a.Asked.Local() == "" || !isASCII(address) || a.OnThisComputer() || a.Asked.Provider.Closed {
+	address := a.Address.String()
+	if a.Address.Local == "" || strings.ContainsFunc(address, beyondASCII) || a.OnThisComputer() || a.Provider.Closed {
 		return Code{}, false
 	}
 	// One sign-in for both servers, or the person has to do two.
 	oauth2 := prefersOAuth2(a.Incoming) && prefersOAuth2(a.Outgoing)
-	incoming, receives, ok := server(a.Incoming, a.Asked, oauth2)
+	incoming, receives, ok := server(a.Incoming, a.Account, oauth2)
 	if !ok {
 		return Code{}, false
 	}
-	outgoing, sends, ok := server(a.Outgoing, a.Asked, oauth2)
+	outgoing, sends, ok := server(a.Outgoing, a.Account, oauth2)
 	if !ok {
 		return Code{}, false
 	}
@@ -48,7 +50,7 @@ func Encode(a answer.Answer) (Code, bool) {
 // server is a server's array, and the method that stands in it. False: the format
 // lacks one of its values, and over an unknown one Thunderbird drops the whole
 // account.
-func server(s settings.Server, a answer.Asked, oauth2 bool) ([]any, settings.Authentication, bool) {
+func server(s settings.Server, a settings.Account, oauth2 bool) ([]any, settings.Authentication, bool) {
 	protocol, hasProtocol := protocols[s.Protocol]
 	security, hasSecurity := securities[s.SocketType]
 	method, hasMethod := chooseMethod(s, oauth2)
@@ -112,11 +114,4 @@ var (
 	}
 )
 
-func isASCII(s string) bool {
-	for i := range len(s) {
-		if s[i] >= 0x80 {
-			return false
-		}
-	}
-	return true
-}
+func beyondASCII(r rune) bool { return r > unicode.MaxASCII }

@@ -148,7 +148,7 @@ func checkCode(text string, a answer.Answer) error {
 		if err := json.Unmarshal(s.text, &[]any{&protocol, &hostname, &port, &security, &method, &username}); err != nil {
 			return err
 		}
-		if hostname != string(s.server.Hostname) || port != int(s.server.Port) || username != a.Asked.Username(s.server.Username) {
+		if hostname != string(s.server.Hostname) || port != int(s.server.Port) || username != a.Username(s.server.Username) {
 			return fmt.Errorf("%s:%d %s, the page says %v", hostname, port, username, s.server)
 		}
 		if wanted := map[settings.SocketType]int{settings.SSL: 3, settings.STARTTLS: 2, settings.Plain: 0}[s.server.SocketType]; security != wanted {
