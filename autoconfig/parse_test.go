@@ -60,7 +60,7 @@ func roundTrip(t *testing.T, p settings.Provider) {
 		return // a document needs both
 	}
 	// The placeholders stay where they are: nothing is filled in by For.
-	a := settings.Account{Address: address.Address{Domain: p.Domains[0].Domain}, Provider: p}
+	a := settings.Account{Address: address.Address{Domain: p.Domains[0].Domain}, Provider: &p}
 	doc, err := autoconfig.RenderAll(a)
 	if err != nil {
 		t.Fatal(err)
@@ -81,7 +81,7 @@ func roundTrip(t *testing.T, p settings.Provider) {
 	if err != nil {
 		t.Fatalf("%v in\n%s", err, short)
 	}
-	shortAgain, err := autoconfig.Render(settings.Account{Address: a.Address, Provider: q})
+	shortAgain, err := autoconfig.Render(settings.Account{Address: a.Address, Provider: &q})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,14 +27,16 @@ func Render(a settings.Account) ([]byte, error) {
 func RenderAll(a settings.Account) ([]byte, error) {
 	asked := settings.DomainPattern{Domain: a.Address.Domain}
 	if !slices.Contains(a.Provider.Domains, asked) {
-		a.Provider.Domains = append([]settings.DomainPattern{asked}, a.Provider.Domains...)
+		p := *a.Provider
+		p.Domains = append([]settings.DomainPattern{asked}, p.Domains...)
+		a.Provider = &p
 	}
 	return write(a, func(u settings.Username) string { return string(u) })
 }
 
 // accepted narrows a provider down to what every client reads rightly.
-func accepted(a settings.Account) settings.Provider {
-	p := a.Provider
+func accepted(a settings.Account) *settings.Provider {
+	p := *a.Provider
 	p.Domains = []settings.DomainPattern{{Domain: a.Address.Domain}}
 	// One of each: Thunderbird takes the first of several, Evolution and aerc
 	// the last. IMAP first: Geary reads no further.
@@ -62,7 +64,7 @@ func accepted(a settings.Account) settings.Provider {
 		p.Webmail = ""
 	}
 	p.Notice = nil // its element is no part of the draft
-	return p
+	return &p
 }
 
 // recommended returns the best server of each protocol, with the methods that
@@ -132,7 +134,7 @@ func looksTyped(s string) bool {
 // write writes a provider down. The order of the elements is that of the
 // grammar autoconfig-strict.
 func write(a settings.Account, username func(settings.Username) string) ([]byte, error) {
-	p := &a.Provider
+	p := a.Provider
 	switch {
 	case len(p.Incoming) == 0:
 		return nil, fmt.Errorf("provider %s has no incoming server for %s", p.ID, a.Address.Domain)

@@ -15,7 +15,8 @@ import (
 // and CardDAV; or the redirect that the provider asks for. Without a local part
 // it is what holds for the whole domain, without User and LoginName.
 func Render(a settings.Account) ([]byte, error) {
-	p := &a.Provider
+	p := *a.Provider
+	a.Provider = &p
 	p.Incoming = recommended(p.Incoming, settings.IncomingProtocols)
 	p.Outgoing = recommended(p.Outgoing, settings.OutgoingProtocols)
 	// Half a document does harm: without SMTP, Thunderbird sends through another
@@ -53,7 +54,7 @@ func (w *document) user(element string) {
 // action writes the settings, or where to ask instead.
 func (w *document) action() {
 	w.Leaf("AccountType", "email")
-	p := &w.account.Provider
+	p := w.account.Provider
 	switch to, ok := redirectAddress(w.account); {
 	case ok:
 		w.Leaf("Action", "redirectAddr")

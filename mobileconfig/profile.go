@@ -111,7 +111,7 @@ func choose(a settings.Account, o Options) (account, error) {
 	if err := checkAddress(a.Address); err != nil {
 		return account{}, err
 	}
-	p := &a.Provider
+	p := a.Provider
 	if o.POP3 && !slices.ContainsFunc(p.Incoming, func(s settings.Server) bool { return s.Protocol == settings.POP3 }) {
 		return account{}, unusable{p.DisplayName + " has no POP3 server; leave protocol=pop3 out"}
 	}

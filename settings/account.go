@@ -16,34 +16,49 @@ type Account struct {
 	// the provider's usernames make of the address.
 	Login string
 	// Provider has its hostnames and URLs filled in for Address. Usernames stay
-	// templates: a format may want to keep them so.
-	Provider Provider
+	// templates: a format may want to keep them so. It may be the catalogue's own,
+	// so it must not be changed.
+	Provider *Provider
 
 	inURL bool // one of the URLs was filled in with more of the address than its domain
 }
 
 // For makes the account of an address: it fills the placeholders of hostnames
 // and URLs in. A server whose hostname would become longer than a name can be is
-// left out. Lists without placeholders are shared with p, so they must not be
-// changed.
+// left out.
 func (p *Provider) For(a address.Address) Account {
+	account := Account{Address: a, Provider: p, inURL: p.urlNamesAddress()}
+	if p.isTemplate() {
+		account.Provider = p.filled(a)
+	}
+	return account
+}
+
+// isTemplate tells whether there is something to fill in.
+func (p *Provider) isTemplate() bool {
+	inHostname := func(s Server) bool { return hasPlaceholder(s.Hostname) }
+	inURL := func(s Service) bool { return hasPlaceholder(s.URL) }
+	return slices.ContainsFunc(p.Incoming, inHostname) || slices.ContainsFunc(p.Outgoing, inHostname) || slices.ContainsFunc(p.Setup, inHostname) ||
+		slices.ContainsFunc(p.Services, inURL) || hasPlaceholder(p.Webmail) ||
+		p.OAuth2 != nil && (hasPlaceholder(p.OAuth2.AuthURL) || hasPlaceholder(p.OAuth2.TokenURL))
+}
+
+func (p *Provider) filled(a address.Address) *Provider {
 	q := *p
 	q.Incoming = serversFor(p.Incoming, a.Domain)
 	q.Outgoing = serversFor(p.Outgoing, a.Domain)
 	q.Setup = serversFor(p.Setup, a.Domain)
-	if slices.ContainsFunc(p.Services, func(s Service) bool { return hasPlaceholder(s.URL) }) {
-		q.Services = slices.Clone(p.Services)
-		for i := range q.Services {
-			q.Services[i].URL = q.Services[i].URL.For(a)
-		}
+	q.Services = slices.Clone(p.Services)
+	for i := range q.Services {
+		q.Services[i].URL = q.Services[i].URL.For(a)
 	}
-	if p.OAuth2 != nil && (hasPlaceholder(p.OAuth2.AuthURL) || hasPlaceholder(p.OAuth2.TokenURL)) {
+	if p.OAuth2 != nil {
 		o := *p.OAuth2
 		o.AuthURL, o.TokenURL = o.AuthURL.For(a), o.TokenURL.For(a)
 		q.OAuth2 = &o
 	}
 	q.Webmail = p.Webmail.For(a)
-	return Account{Address: a, Provider: q, inURL: p.urlNamesAddress()}
+	return &q
 }
 
 // Username returns the login name for a server or service whose username is u:
@@ -61,7 +76,7 @@ func (a Account) Shared() bool {
 	varies := func(u Username) bool { return u != EmailAddress && namesAddress(u) }
 	inServer := func(s Server) bool { return varies(s.Username) }
 	inService := func(s Service) bool { return varies(s.Username) }
-	p := &a.Provider
+	p := a.Provider
 	return a.Login == "" && !a.inURL && !p.urlNamesAddress() &&
 		!slices.ContainsFunc(p.Incoming, inServer) && !slices.ContainsFunc(p.Outgoing, inServer) &&
 		!slices.ContainsFunc(p.Setup, inServer) && !slices.ContainsFunc(p.Services, inService)
@@ -81,9 +96,6 @@ func namesAddress[S ~string](s S) bool {
 func hasPlaceholder[S ~string](s S) bool { return strings.Contains(string(s), "%EMAIL") }
 
 func serversFor(servers []Server, d address.Domain) []Server {
-	if !slices.ContainsFunc(servers, func(s Server) bool { return hasPlaceholder(s.Hostname) }) {
-		return servers
-	}
 	out := make([]Server, 0, len(servers))
 	for _, s := range servers {
 		s.Hostname = s.Hostname.For(d)

@@ -94,7 +94,7 @@ func TestShared(t *testing.T) {
 			for name, a := range map[string]settings.Account{
 				"somebody's": tc.provider.For(fred),
 				"nobody's":   tc.provider.For(address.Address{Domain: fred.Domain}),
-				"not filled": {Address: fred, Provider: tc.provider},
+				"not filled": {Address: fred, Provider: &tc.provider},
 			} {
 				a.Login = tc.login
 				if got := a.Shared(); got != tc.want {

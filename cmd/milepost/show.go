@@ -73,7 +73,7 @@ func show(args []string, stdout, stderr io.Writer) int {
 	var body []byte
 	switch {
 	case *all: // unfilled: the document is for all of the provider's domains
-		body, err = autoconfig.RenderAll(settings.Account{Address: asked, Provider: *provider})
+		body, err = autoconfig.RenderAll(settings.Account{Address: asked, Provider: provider})
 	case *format == "json":
 		body, err = answer.ProviderJSON(provider)
 	case *format == "text":

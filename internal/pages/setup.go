@@ -91,7 +91,7 @@ func (s *Site) Provider(r Reader, p *Entry) ([]byte, error) {
 	v := s.view(r, "/providers/"+p.ID, "")
 	v.Heading = v.T("provider-title", "provider", p.DisplayName)
 	page := providerPage{
-		Account: settings.Account{Provider: *p.Provider},
+		Account: settings.Account{Provider: p.Provider},
 		InList:  Filter{Page: p.page}.path() + "#" + p.ID,
 	}
 	for _, d := range p.Domains {
