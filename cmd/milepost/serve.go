@@ -114,7 +114,7 @@ func serve(args []string, stdout, stderr io.Writer) int {
 	go reload(ctx, reloads, o.Options, &current, names, log, stderr)
 	running, ctx := errgroup.WithContext(ctx) // one does not go on without the other
 	running.Go(func() error {
-		handler := httpd.Handler(httpd.Options{Current: current.Load, Log: log, Sign: sign})
+		handler := httpd.Handler(httpd.Options{Current: current.Load, Requests: queue, Log: log, Sign: sign})
 		return httpd.Serve(ctx, listener, handler, log, drain)
 	})
 	if names != nil {

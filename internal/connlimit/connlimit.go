@@ -169,6 +169,7 @@ type Conn struct {
 	network netip.Prefix
 	state   atomic.Int32
 	since   atomic.Int64 // when it was accepted or last answered, in nanoseconds
+	writeBy atomic.Int64 // the deadline that is set, in nanoseconds; 0: none
 }
 
 // SetState is for a server that knows what its connections are doing.
@@ -177,6 +178,21 @@ func (c *Conn) SetState(s State) {
 	if s == Idle {
 		c.since.Store(time.Now().UnixNano())
 	}
+}
+
+// SetWriteDeadline leaves the deadline that is set if it is at most a second earlier, and
+// removes none: net/http sets one before each answer and removes it behind, and two
+// timers cost as much as finding the answer. Whoever writes sets one first.
+func (c *Conn) SetWriteDeadline(t time.Time) error {
+	if t.IsZero() {
+		return nil
+	}
+	by := t.UnixNano()
+	if later := by - c.writeBy.Load(); 0 <= later && later < int64(time.Second) {
+		return nil
+	}
+	c.writeBy.Store(by)
+	return c.Conn.SetWriteDeadline(t)
 }
 
 func (c *Conn) Write(b []byte) (int, error) {

@@ -20,7 +20,7 @@ func (gone) Write([]byte) (int, error) { return 0, errors.New("write: broken pip
 // A client that leaves in the middle of an answer is no mistake of ours.
 func TestAbortedClient(t *testing.T) {
 	var out bytes.Buffer
-	h := httpd.Handler(httpd.Options{Current: current(t, familyCatalogue(t), ""), Log: slog.New(slog.NewTextHandler(&out, nil))})
+	h := httpd.Handler(httpd.Options{Current: current(t, familyCatalogue(t), ""), Requests: &out, Log: slog.New(slog.NewTextHandler(&out, nil))})
 	for _, target := range []string{"/v1.1/example.com", "/v1.1/unknown.test", "/setup?emailaddress=fred@example.com", "/mobileconfig?emailaddress=fred@example.com"} {
 		h.ServeHTTP(gone{httptest.NewRecorder()}, httptest.NewRequest(http.MethodGet, target, nil))
 	}

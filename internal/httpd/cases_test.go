@@ -81,7 +81,7 @@ func start(t testing.TB, c *catalogue.Catalogue, logTo io.Writer) (addr string) 
 
 func startOptions(t testing.TB, o httpd.Options, logTo io.Writer) (addr string) {
 	t.Helper()
-	o.Log = slog.New(slog.NewTextHandler(logTo, nil))
+	o.Requests, o.Log = logTo, slog.New(slog.NewTextHandler(logTo, nil))
 	return startHandler(t, httpd.Handler(o), o.Log)
 }
 

@@ -6,6 +6,7 @@
 package httpd
 
 import (
+	"io"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -23,7 +24,10 @@ import (
 type Options struct {
 	// Current returns the snapshot to answer from. Each request asks once.
 	Current func() *snapshot.Snapshot
-	// Log gets a line a request, without anything of the local part.
+	// Requests gets a line a request, without anything of the local part; nil: nothing
+	// does.
+	Requests io.Writer
+	// Log gets what goes wrong.
 	Log *slog.Logger
 	// Sign signs profiles; nil: they stay unsigned.
 	Sign func(profile []byte) ([]byte, error)
@@ -54,7 +58,7 @@ func Handler(o Options) http.Handler {
 type server struct {
 	Options
 	documents documents
-	lines     sync.Map // slog.Handler by method and route
+	lines     sync.Pool // *[]byte, of the log
 }
 
 // canonical gives the paths that are routed: //mail/… means /mail/…, as some clients

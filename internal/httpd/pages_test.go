@@ -116,7 +116,7 @@ func TestPagesAreKept(t *testing.T) {
 func TestPagesLogNoName(t *testing.T) {
 	var out bytes.Buffer
 	log := slog.New(slog.NewTextHandler(&out, nil))
-	h := httpd.Handler(httpd.Options{Current: current(t, familyCatalogue(t), ""), Log: log})
+	h := httpd.Handler(httpd.Options{Current: current(t, familyCatalogue(t), ""), Requests: &out, Log: log})
 	for _, typed := range []string{"jean.dupont", "jean.dupont%C3%A0example.com", "jean.dupont%40", "jean.dupont%20example.com", "mail.jean.dupont"} {
 		for _, path := range []string{"/setup", "/api/v1/settings"} {
 			w := httptest.NewRecorder()
@@ -138,7 +138,7 @@ func TestPagesLogNoNameUnderDefault(t *testing.T) {
 	hoster := strings.Replace(family, `domains = ["example.com"]`, "domains = [\"hoster.example\", \"*.hoster.test\", \"*\"]\nmx = [\"mx.example\"]", 1)
 	c := fixture.Catalogue(t, "hoster.toml", hoster)
 	var out bytes.Buffer
-	h := httpd.Handler(httpd.Options{Current: current(t, c, ""), Log: slog.New(slog.NewTextHandler(&out, nil))})
+	h := httpd.Handler(httpd.Options{Current: current(t, c, ""), Requests: &out, Log: slog.New(slog.NewTextHandler(&out, nil))})
 	for _, tc := range []struct {
 		typed, logged string
 		status        int

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -16,6 +15,10 @@ import (
 // retry is how long nothing is written after an error: a full disk or a reader that
 // is gone is not asked again for every line.
 const retry = time.Second
+
+// gather is how long lines are gathered for one write: at saturation a write for each
+// few of them would cost more than making them. Nobody who reads along sees it.
+const gather = time.Millisecond
 
 // Queue is an io.Writer of whole lines that never blocks. What its destination does
 // not take in time is dropped, and a line of its own says how many lines that were.
@@ -83,7 +86,7 @@ func (q *Queue) run() {
 	for closing := false; !closing; {
 		select {
 		case <-q.wake:
-			runtime.Gosched() // whoever is about to log does so, and one write takes all of it
+			time.Sleep(gather)
 		case <-q.closed:
 			closing = true
 		}
