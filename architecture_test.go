@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -120,5 +122,38 @@ func TestArchitecture(t *testing.T) {
 				t.Errorf("%s imports %s: it is pure", room, i)
 			}
 		}
+	}
+}
+
+// walkStep is a line of a walk: a file or a folder, and a function in it.
+var walkStep = regexp.MustCompile(`^    (\S+(?:\.go|/)) +(\w+) `)
+
+// The walks of docs/architecture.md name files and functions that are there.
+func TestWalks(t *testing.T) {
+	text, err := os.ReadFile("docs/architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, walks, _ := strings.Cut(string(text), "\n## Four walks\n")
+	walks, _, _ = strings.Cut(walks, "\n## Decisions\n")
+	steps := 0
+	for line := range strings.Lines(walks) {
+		m := walkStep.FindStringSubmatch(line)
+		if m == nil {
+			continue
+		}
+		steps++
+		path, name := strings.Replace(m[1]+"*.go", ".go*.go", ".go", 1), regexp.MustCompile(`(?m)^func (\(.*?\) )?`+m[2]+`\(|^\s+`+m[2]+`:`)
+		files, _ := filepath.Glob(path)
+		inside, _ := filepath.Glob("internal/" + path)
+		if !slices.ContainsFunc(append(files, inside...), func(file string) bool {
+			code, err := os.ReadFile(file)
+			return err == nil && name.Match(code)
+		}) {
+			t.Errorf("%s has no %s", m[1], m[2])
+		}
+	}
+	if steps < 30 {
+		t.Errorf("%d steps were found", steps)
 	}
 }

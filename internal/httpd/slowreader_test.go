@@ -27,7 +27,7 @@ func TestSlowReaders(t *testing.T) {
 		held       int // octets a connection
 	}{
 		{"a document", "/mail/config-v1.1.xml?emailaddress=fred@orange.fr", 40 << 10},
-		{"the list of providers", "/providers", 160 << 10},
+		{"the list of providers", "/providers", 40 << 10},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
