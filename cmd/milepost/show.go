@@ -14,6 +14,7 @@ import (
 	"milepost/internal/answer"
 	"milepost/internal/certs"
 	"milepost/internal/formats"
+	"milepost/internal/lookup"
 	"milepost/internal/snapshot"
 	"milepost/mobileconfig"
 	"milepost/settings"
@@ -65,22 +66,23 @@ func show(args []string, stdout, stderr io.Writer) int {
 		complainBuild(stderr, err)
 		return exitNo
 	}
-	provider, ok := s.Catalogue.Lookup(asked.Domain)
-	if !ok {
+	accounts, err := lookup.Accounts(s.Catalogue, lookup.Question{Addresses: []address.Address{asked}})
+	if err != nil {
 		complainUnknown(stderr, asked.Domain)
 		return exitNo
 	}
+	stored, _ := s.Catalogue.Lookup(asked.Domain) // with its placeholders
 	var body []byte
 	switch {
-	case *all: // unfilled: the document is for all of the provider's domains
-		body, err = autoconfig.RenderAll(settings.Account{Address: asked, Provider: provider})
+	case *all: // the document is for all of the provider's domains
+		body, err = autoconfig.RenderAll(settings.Account{Address: asked, Provider: stored})
 	case *format == "json":
-		body, err = answer.ProviderJSON(provider)
+		body, err = answer.ProviderJSON(stored)
 	case *format == "text":
-		body = answer.Text(provider.For(asked))
+		body = answer.Text(accounts[0])
 	default: // what serve would send
 		f, _ := formats.Named(*format)
-		body, err = f.Render([]settings.Account{provider.For(asked)}, formats.Options{
+		body, err = f.Render(accounts, formats.Options{
 			PublicURL: o.PublicURL, Protocol: "AutodiscoverV1", Profile: mobileconfig.Options{Lang: "en"},
 		})
 	}
