@@ -17,17 +17,18 @@ import (
 	"milepost/internal/httpd"
 )
 
-// A client that asks and does not read holds a few kilobytes, whatever it asked for.
+// A client that asks and does not read holds a few kilobytes, whatever it asked for:
+// less than a copy of the list of providers, which alone has 60 kB.
 func TestSlowReaders(t *testing.T) {
 	log := slog.New(slog.DiscardHandler)
 	h := httpd.Handler(httpd.Options{Current: current(t, fixture.Shipped(t), ""), Log: log})
-	const readers = 200
-	for _, tc := range []struct {
-		name, path string
-		held       int // octets a connection
-	}{
-		{"a document", "/mail/config-v1.1.xml?emailaddress=fred@orange.fr", 40 << 10},
-		{"the list of providers", "/providers", 40 << 10},
+	const (
+		readers = 200
+		most    = 56 << 10 // octets a connection; 32 kB, and the race detector's larger stacks
+	)
+	for _, tc := range []struct{ name, path string }{
+		{"a document", "/mail/config-v1.1.xml?emailaddress=fred@orange.fr"},
+		{"the list of providers", "/providers"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -49,8 +50,8 @@ func TestSlowReaders(t *testing.T) {
 				synctest.Wait() // all answers wait for their readers
 				each := (held() - before) / readers
 				t.Logf("%d octets a connection", each)
-				if each > tc.held {
-					t.Errorf("%d octets are held for a connection, want %d at most", each, tc.held)
+				if each > most {
+					t.Errorf("%d octets are held for a connection, want %d at most", each, most)
 				}
 				if _, err := good.ask(tc.path); err != nil {
 					t.Error("who reads is not answered: ", err)
