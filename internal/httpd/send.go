@@ -121,13 +121,11 @@ func (s *server) answerError(err error, c echo.Context) {
 	if answerPeople(c, status) {
 		return
 	}
+	contentType, body := plainText, fmt.Appendf(nil, "%d %s: %s\n", status, strings.ToLower(http.StatusText(status)), message)
 	if forPrograms(c) {
-		if body, err := answer.JSONError(message); err == nil && transient(c, status, echo.MIMEApplicationJSON, body) == nil {
-			return
+		if inJSON, err := answer.JSONError(message); err == nil {
+			contentType, body = echo.MIMEApplicationJSON, inJSON
 		}
 	}
-	line := fmt.Sprintf("%d %s: %s\n", status, strings.ToLower(http.StatusText(status)), message)
-	if err := transient(c, status, plainText, []byte(line)); err != nil {
-		return // the client has left
-	}
+	_ = transient(c, status, contentType, body) // a client that has left misses nothing
 }

@@ -46,7 +46,7 @@ type UnknownDomain struct{ Domain address.Domain }
 
 func (e *UnknownDomain) Error() string {
 	if e.Domain.IsZero() {
-		return "no domain to look up: ask by the host name autoconfig.DOMAIN or autodiscover.DOMAIN, or add ?emailaddress=ADDRESS"
+		return "no domain to look up: ask by the host name autoconfig.DOMAIN or autodiscover.DOMAIN; autoconfig also takes ?emailaddress=ADDRESS"
 	}
 	return "no provider is known for the domain " + e.Domain.ASCII
 }

@@ -40,7 +40,7 @@ func TestAccounts(t *testing.T) {
 		{name: "somebody in a domain", addresses: "@example.com", want: "family.example.com @example.com"},
 		{name: "an unreadable address, Host known", addresses: "-", host: "example.com", err: errRead, want: "family.example.com @example.com"},
 		{name: "an unreadable address, Host unknown", addresses: "-", host: "proxy.example", err: errRead, want: errRead.Error(), wantDefault: "default.proxy.example @proxy.example"},
-		{name: "none", addresses: "-", want: "no domain to look up: ask by the host name autoconfig.DOMAIN or autodiscover.DOMAIN, or add ?emailaddress=ADDRESS"},
+		{name: "none", addresses: "-", want: "no domain to look up: ask by the host name autoconfig.DOMAIN or autodiscover.DOMAIN; autoconfig also takes ?emailaddress=ADDRESS"},
 		{name: "several", addresses: "fred@example.com anna@hoster.example", want: "family.example.com fred@example.com, hoster.hoster.example anna@hoster.example"},
 		{name: "several, one unknown", addresses: "fred@example.com anna@customer.example", want: "no provider is known for the domain customer.example",
 			wantDefault: "family.example.com fred@example.com, default.customer.example anna@customer.example"},
