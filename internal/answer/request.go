@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"milepost/address"
 	"milepost/internal/query"
@@ -89,7 +90,12 @@ func (q Request) asked() string {
 	if q.Address.Domain.IsZero() {
 		return q.Typed
 	}
-	return q.Address.String()
+	s := q.Address.String()
+	if first, _ := utf8.DecodeRuneInString(s); around(first) { // in quotes it stays
+		local, domain, _ := strings.Cut(s, "@") // this local part was not in quotes, so it has no @
+		return `"` + local + `"@` + domain
+	}
+	return s
 }
 
 // escape escapes a value for a query in which a + is a plus.

@@ -84,6 +84,8 @@ func FuzzParseRequest(f *testing.F) {
 	f.Add("emailaddress=example.com")
 	f.Add("emailaddress=%3C+fred@example.com%3E")
 	f.Add("emailaddress=fred+news@example.com;x")
+	f.Add("emailaddress=%22%2Bfred%22@example.com")
+	f.Add("emailaddress=%22%E2%80%8Bfred%22@example.com")
 	f.Fuzz(func(t *testing.T, query string) {
 		q, err := answer.ParseRequest(query)
 		if err != nil {
