@@ -51,7 +51,7 @@ func (s *server) read(x *exchange, f *formats.Format) (formats.Request, error) {
 	r := x.Request()
 	request := formats.Request{
 		Host: r.Host, Path: r.URL.Path, RawQuery: r.URL.RawQuery,
-		HTTPS: isHTTPS(r), PublicURL: x.snapshot.PublicURL, Languages: languages(r),
+		HTTPS: x.secure, PublicURL: x.snapshot.PublicURL, Languages: languages(r),
 	}
 	if f.MaxBody == 0 {
 		return request, nil
@@ -63,13 +63,6 @@ func (s *server) read(x *exchange, f *formats.Format) (formats.Request, error) {
 	}
 	// One that was cut short is the parser's to refuse.
 	return request, nil
-}
-
-// isHTTPS believes a proxy's X-Forwarded-Proto: who forges it misses a redirect
-// and nothing else.
-func isHTTPS(r *http.Request) bool {
-	first, _, _ := strings.Cut(r.Header.Get(echo.HeaderXForwardedProto), ",") // the one nearest to the client
-	return r.TLS != nil || strings.EqualFold(strings.TrimSpace(first), "https")
 }
 
 // languages is the whole Accept-Language header.

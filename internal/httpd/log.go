@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"net/http"
+	"net/netip"
 	"runtime/debug"
 	"strconv"
 	"time"
@@ -18,6 +19,8 @@ type exchange struct {
 	echo.Context
 	snapshot *snapshot.Snapshot // to answer from, the same from first to last
 	domain   string             // that was asked about, for the log; empty: none
+	client   netip.Addr         // whose request it is; zero: not known
+	secure   bool               // it came encrypted, to us or to a proxy before us
 }
 
 // logged writes one line a request: the route and the domain, and neither path
@@ -26,7 +29,7 @@ func (s *server) logged(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		start := s.Now()
 		c.Response().Header().Set(echo.HeaderXContentTypeOptions, "nosniff")
-		x := &exchange{Context: c, snapshot: s.Current()}
+		x := &exchange{Context: c, snapshot: s.Current(), client: clientOf(c.Request()), secure: isHTTPS(c.Request())}
 		answer := next
 		if c.Request().Method == http.MethodOptions && c.Get(echo.ContextKeyHeaderAllow) != nil {
 			answer = func(echo.Context) error { return echo.ErrMethodNotAllowed }
@@ -65,7 +68,7 @@ func (s *server) logLine(x *exchange, start time.Time) {
 	b = append(b, " took="...)
 	b = append(b, end.Sub(start).String()...)
 	b = append(b, " from="...)
-	b = append(b, x.RealIP()...)
+	b = x.client.AppendTo(b)
 	*line = append(b, '\n')
 	s.Requests.Write(*line) // what cannot be written is lost
 	s.lines.Put(line)
