@@ -13,8 +13,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"milepost/internal/httpd"
 )
 
 // memoryListener accepts connections that are no sockets, so that a test's clock
@@ -86,7 +84,7 @@ func serveInMemory(t *testing.T) (*memoryListener, func() time.Duration) {
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error)
-	go func() { ended <- httpd.Serve(ctx, l, h, slog.New(slog.DiscardHandler), httpd.DefaultDrain) }()
+	go func() { ended <- serve(ctx, l, h, slog.New(slog.DiscardHandler), 5*time.Second) }()
 	return l, func() time.Duration {
 		start := time.Now()
 		cancel()

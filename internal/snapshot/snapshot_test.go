@@ -8,14 +8,17 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"milepost/internal/config"
 	"milepost/internal/fixture"
 	"milepost/internal/snapshot"
 )
 
 func options() snapshot.Options {
 	return snapshot.Options{
-		Config: "milepost.toml", Providers: []string{"providers"}, NoBuiltin: true, DNS: "192.0.2.1:53",
-		Now: func() time.Time { return time.Unix(1_000_000, 0) },
+		Sources: config.Sources{File: "milepost.toml", Options: []config.Option{
+			{Flag: "providers", Setting: "catalogue.providers", Value: "providers"}, {Flag: "no-builtin", Setting: "catalogue.builtin", Value: "false"}}},
+		Zones: true,
+		Now:   func() time.Time { return time.Unix(1_000_000, 0) },
 	}
 }
 
