@@ -19,6 +19,7 @@ import (
 	"milepost/internal/pages"
 	"milepost/internal/textfile"
 	"milepost/internal/zones"
+	"milepost/settings"
 )
 
 // Options say what a snapshot is made of. What they name is read anew each time.
@@ -46,6 +47,8 @@ type Snapshot struct {
 	Guessed []netip.Addr
 	// Warnings are what is allowed and was probably not meant.
 	Warnings textfile.Errors
+
+	own map[*settings.Provider]bool // the admin's
 }
 
 // Mistakes are why there is no snapshot.
@@ -102,7 +105,11 @@ func New(c *catalogue.Catalogue, looks pages.Branding, publicURL string) (*Snaps
 	if err != nil {
 		return nil, err
 	}
-	return &Snapshot{Config: config.Default(), Catalogue: c, Site: site, List: pages.NewList(c.Providers()), PublicURL: publicURL}, nil
+	own := make(map[*settings.Provider]bool)
+	for _, p := range c.Own() {
+		own[p] = true
+	}
+	return &Snapshot{Config: config.Default(), Catalogue: c, Site: site, List: pages.NewList(c.Providers()), PublicURL: publicURL, own: own}, nil
 }
 
 func (m *Mistakes) none() bool { return len(m.Configuration)+len(m.Catalogue) == 0 }
@@ -122,7 +129,7 @@ func (s *Snapshot) makeZones(o Options, previous *Snapshot) textfile.Errors {
 		s.Guessed = ownAddresses(string(cmp.Or(conf.DNS.Listen, elsewhere)))
 		conf.Service.Addresses = s.Guessed
 	}
-	conf.Service.Host = cmp.Or(conf.Service.Host, hostOf(s.PublicURL))
+	conf.Service.Host = s.Host()
 	now, warnings, err := zones.SerialFile(conf.DNS.SerialFile).After(uint32(o.Now().Unix()))
 	s.Warnings = append(s.Warnings, warnings...)
 	if err != nil {
