@@ -1,7 +1,6 @@
 package snapshot
 
 import (
-	"cmp"
 	"slices"
 	"strings"
 
@@ -15,9 +14,7 @@ var httpsLabels = []string{"autoconfig", "autodiscover", "ua-auto-config", "mta-
 
 // Host is the name under which the service is reached: the configured one, or that of
 // the public URL; empty: neither is known.
-func (s *Snapshot) Host() settings.Hostname {
-	return cmp.Or(s.Config.Service.Host, hostOf(s.PublicURL))
-}
+func (s *Snapshot) Host() settings.Hostname { return s.host }
 
 // MayHaveCertificate tells whether a certificate may be ordered for a name: the
 // service's host, and names below a domain that one of the admin's own providers names.

@@ -48,7 +48,8 @@ type Snapshot struct {
 	// Warnings are what is allowed and was probably not meant.
 	Warnings textfile.Errors
 
-	own map[*settings.Provider]bool // the admin's
+	host settings.Hostname
+	own  map[*settings.Provider]bool // the admin's
 }
 
 // Mistakes are why there is no snapshot.
@@ -80,6 +81,7 @@ func Build(ctx context.Context, o Options, previous *Snapshot) (*Snapshot, error
 	if err != nil {
 		return nil, err // of files that are built in
 	}
+	s.host = cmp.Or(conf.Service.Host, s.host)
 	s.Config, s.Warnings = conf, slices.Concat(conf.Warnings, warnings)
 	if o.Zones || conf.DNS.Listen != "" {
 		no.Configuration = s.makeZones(o, previous)
@@ -109,7 +111,7 @@ func New(c *catalogue.Catalogue, looks pages.Branding, publicURL string) (*Snaps
 	for _, p := range c.Own() {
 		own[p] = true
 	}
-	return &Snapshot{Config: config.Default(), Catalogue: c, Site: site, List: pages.NewList(c.Providers()), PublicURL: publicURL, own: own}, nil
+	return &Snapshot{Config: config.Default(), Catalogue: c, Site: site, List: pages.NewList(c.Providers()), PublicURL: publicURL, host: hostOf(publicURL), own: own}, nil
 }
 
 func (m *Mistakes) none() bool { return len(m.Configuration)+len(m.Catalogue) == 0 }
