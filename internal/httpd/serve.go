@@ -45,11 +45,12 @@ const drainGrace = 500 * time.Millisecond
 // Serve answers on a listener until the context ends. Then each answer ends its
 // connection, until none is left or the time to drain is over; at last Serve lets the
 // requests under way finish.
-func Serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger, drain time.Duration) error {
+func Serve(ctx context.Context, l net.Listener, h http.Handler, proxies Proxies, log *slog.Logger, drain time.Duration) error {
 	limit := connlimit.New(connlimit.Bounds{
 		Total:      connlimit.Affordable(maxConns, 2),
 		PerNetwork: maxNetwork,
 		Network:    clientNetwork,
+		Exempt:     proxies.Trusted,
 	}, log)
 	var draining atomic.Bool
 	srv := &http.Server{
@@ -64,7 +65,7 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger
 			if tcp, ok := conn.Conn.(*net.TCPConn); ok {
 				tcp.SetWriteBuffer(sendBuffer) // an error leaves it as it was
 			}
-			return context.WithValue(ctx, connKey{}, conn)
+			return context.WithValue(withProxied(ctx, c), connKey{}, conn)
 		},
 		ConnState: func(c net.Conn, state http.ConnState) {
 			switch state {
@@ -83,7 +84,7 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger
 		defer cancel()
 		stopped <- srv.Shutdown(ctx)
 	})
-	err := srv.Serve(limit.Listener(l))
+	err := srv.Serve(proxies.Listener(limit.Listener(l), log))
 	if stop() {
 		return err // it ended by itself
 	}
@@ -117,10 +118,14 @@ func answering(h http.Handler, draining *atomic.Bool) http.Handler {
 // connKey is where a request's context has its connection.
 type connKey struct{}
 
-// limited returns the connection that was accepted, from under TLS too.
+// limited returns the connection that was accepted, from under TLS and a PROXY header
+// too.
 func limited(c net.Conn) *connlimit.Conn {
 	if t, ok := c.(*tls.Conn); ok {
 		c = t.NetConn()
+	}
+	if p, ok := c.(*proxied); ok {
+		c = p.Raw()
 	}
 	return c.(*connlimit.Conn)
 }

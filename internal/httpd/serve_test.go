@@ -86,7 +86,9 @@ func serveInMemory(t *testing.T) (*memoryListener, func() time.Duration) {
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error)
-	go func() { ended <- httpd.Serve(ctx, l, h, slog.New(slog.DiscardHandler), httpd.DefaultDrain) }()
+	go func() {
+		ended <- httpd.Serve(ctx, l, h, httpd.Proxies{}, slog.New(slog.DiscardHandler), httpd.DefaultDrain)
+	}()
 	return l, func() time.Duration {
 		start := time.Now()
 		cancel()
