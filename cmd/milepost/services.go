@@ -24,6 +24,7 @@ type services struct {
 	conf        *config.Config
 	log         *slog.Logger
 	http, https []httpd.Listener
+	proxies     httpd.Proxies
 	names       *nameserver.Server // nil: DNS is not served
 	admin       net.Listener       // nil: there is none
 }
@@ -31,7 +32,10 @@ type services struct {
 // open opens whatever a configuration names, in the order in which one starts to need
 // it. The error says which setting is wrong, or why it cannot be had.
 func open(ctx context.Context, conf *config.Config, current *atomic.Pointer[snapshot.Snapshot], log io.Writer) (*services, error) {
-	s := &services{conf: conf, log: slog.New(slog.NewTextHandler(log, nil))}
+	s := &services{
+		conf: conf, log: slog.New(slog.NewTextHandler(log, nil)),
+		proxies: httpd.Proxies{Trusted: conf.Proxy.Trusted, Protocol: conf.Proxy.Protocol},
+	}
 	sign, err := certs.OpenSigner(ctx, conf.Signing.Cert, conf.Signing.Key, time.Now, s.log)
 	if err != nil {
 		return nil, conf.Mistake("signing.cert", err)
@@ -41,7 +45,7 @@ func open(ctx context.Context, conf *config.Config, current *atomic.Pointer[snap
 			return nil, refused(conf, "dns.listen", at, err)
 		}
 	}
-	handler := httpd.Handler(httpd.Options{Current: current.Load, Requests: log, Log: s.log, Sign: sign})
+	handler := httpd.Handler(httpd.Options{Current: current.Load, Requests: log, Log: s.log, Sign: sign, Proxies: s.proxies})
 	if s.http, err = listen(conf, "http.listen", conf.HTTP.Listen, handler); err != nil {
 		return nil, err
 	}
@@ -69,8 +73,8 @@ func refused(conf *config.Config, setting string, at config.ListenAddress, err e
 func (s *services) run(ctx context.Context) error {
 	running, ctx := errgroup.WithContext(ctx)
 	running.Go(func() error {
-		limit := httpd.NewLimit(s.conf.Limits.Connections, s.conf.Limits.ConnectionsPerClient, s.log)
-		return httpd.Serve(ctx, append(s.http, s.https...), limit, s.log, s.conf.HTTP.Drain)
+		limit := httpd.NewLimit(s.conf.Limits.Connections, s.conf.Limits.ConnectionsPerClient, s.proxies, s.log)
+		return httpd.Serve(ctx, httpd.Service{Listeners: append(s.http, s.https...), Limit: limit, Proxies: s.proxies, Log: s.log, Drain: s.conf.HTTP.Drain})
 	})
 	if s.names != nil {
 		running.Go(func() error { return s.names.Serve(ctx) })

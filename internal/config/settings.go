@@ -115,7 +115,7 @@ func Settings() []*Setting {
 		{"signing", "from_tls", "", "Signs with the certificate that [tls] has for service.host.", "true", true,
 			boolean(func(c *Config) *bool { return &c.Signing.FromTLS })},
 
-		{"proxy", "trusted", "", "The networks of proxies that are believed when they say for whom they ask. Nobody else is.", `["127.0.0.1", "::1", "10.0.0.0/8"]`, true,
+		{"proxy", "trusted", "", "The networks of proxies that are believed when they say for whom they ask. Nobody else is; with [] nobody at all. docs/proxies.md says when that is needed.", `["127.0.0.0/8", "::1/128", "10.0.0.0/8"]`, true,
 			list(func(c *Config) *[]netip.Prefix { return &c.Proxy.Trusted }, parsePrefix, asText)},
 		{"proxy", "protocol", "", "Whether those proxies speak the PROXY protocol (version 1 or 2); they must then, on every connection.", "", true,
 			boolean(func(c *Config) *bool { return &c.Proxy.Protocol })},
@@ -158,6 +158,7 @@ func defaults() *Config {
 			TTL:         3600, NegativeTTL: 300,
 			RateLimit: 50,
 		},
+		Proxy:  Proxy{Trusted: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}},
 		Limits: Limits{Rate: 50, Burst: 1000, AtOnce: 2048, Connections: 8192, ConnectionsPerClient: 256},
 		Log:    Log{Format: "text", Level: slog.LevelInfo},
 	}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,6 +19,9 @@ type Bounds struct {
 	// PerNetwork does not hold for loopback and Unix sockets: a proxy on the same
 	// machine speaks for many clients.
 	PerNetwork int
+	// Exempt has the networks for which PerNetwork does not hold either: proxies on
+	// other machines.
+	Exempt []netip.Prefix
 	// Network returns the network that counts as one client.
 	Network func(netip.Addr) netip.Prefix
 	// WriteTimeout ends a connection whose client does not read, and has each write
@@ -111,7 +115,7 @@ func (l *Limit) network(a net.Addr) netip.Prefix {
 		return netip.Prefix{}
 	}
 	addr := tcp.AddrPort().Addr().Unmap()
-	if addr.IsLoopback() {
+	if addr.IsLoopback() || slices.ContainsFunc(l.bounds.Exempt, func(p netip.Prefix) bool { return p.Contains(addr.WithZone("")) }) {
 		return netip.Prefix{}
 	}
 	return l.bounds.Network(addr)

@@ -54,7 +54,7 @@ func newConn(from string) *conn {
 // One connection too many ends the one that has gone longest without an answer, of
 // its own network if that has too many.
 func TestConnections(t *testing.T) {
-	const a, a2, b, loopback, mapped = "192.0.2.1", "192.0.2.200", "192.0.3.1", "127.0.0.1", "::ffff:192.0.2.7"
+	const a, a2, b, loopback, mapped, exempt = "192.0.2.1", "192.0.2.200", "192.0.3.1", "127.0.0.1", "::ffff:192.0.2.7", "::ffff:198.51.100.1"
 	for _, tc := range []struct {
 		name string
 		from []string // in the order in which they come
@@ -66,6 +66,8 @@ func TestConnections(t *testing.T) {
 		{"one too many of all", []string{a, a, b, "2001:db8::1"}, nil, []int{1, 2, 3}},
 		{"both", []string{a, a, b, b, b}, nil, []int{1, 3, 4}},
 		{"loopback has no network", []string{loopback, loopback, loopback}, nil, []int{0, 1, 2}},
+		{"an exempt network has no bound of its own", []string{exempt, exempt, exempt}, nil, []int{0, 1, 2}},
+		{"an exempt network counts in the total", []string{exempt, exempt, exempt, a}, nil, []int{1, 2, 3}},
 		{"loopback counts in the total", []string{loopback, "::1", loopback, a}, nil, []int{1, 2, 3}},
 		{"who was answered is not the idlest", []string{a, a, a}, map[int]string{0: "write"}, []int{0, 2}},
 		{"who is being answered stays", []string{a, a, a}, map[int]string{0: "answer"}, []int{0, 2}},
@@ -73,7 +75,7 @@ func TestConnections(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				limit := connlimit.New(connlimit.Bounds{Total: 3, PerNetwork: 2, Network: network, WriteTimeout: time.Hour}, slog.New(slog.DiscardHandler))
+				limit := connlimit.New(connlimit.Bounds{Total: 3, PerNetwork: 2, Exempt: []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")}, Network: network, WriteTimeout: time.Hour}, slog.New(slog.DiscardHandler))
 				var all []*conn
 				var next *conn
 				l := limit.Listener(&stub{accept: func() (net.Conn, error) { return next, nil }})

@@ -50,7 +50,7 @@ var table = []Format{
 		// What holds for the Host's whole domain: Delta Chat and MyMail ask so. The
 		// redirect is the last step of Outlook and of Thunderbird.
 		Paths: []string{autodiscover.POXPath}, Methods: get,
-		ContentType: autodiscover.ContentType, Cached: true, Vary: "X-Forwarded-Proto",
+		ContentType: autodiscover.ContentType, Cached: true, Vary: "Forwarded, X-Forwarded-Proto",
 		Parse: func(r Request) (lookup.Question, Options, error) {
 			q := lookup.Question{Addresses: []address.Address{{}}, Host: address.Host{Header: r.Host, Label: autodiscover.HostLabel}}
 			if r.PublicURL != "" && !r.HTTPS && strings.HasPrefix(strings.ToLower(r.Host), autodiscover.HostLabel+".") {

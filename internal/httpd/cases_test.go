@@ -96,8 +96,9 @@ func current(t testing.TB, c *catalogue.Catalogue, publicURL string) func() *sna
 }
 
 // serve answers on one listener, without TLS.
-func serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger, drain time.Duration) error {
-	return httpd.Serve(ctx, []httpd.Listener{{Listener: l, Handler: h}}, httpd.NewLimit(8192, 256, log), log, drain)
+func serve(ctx context.Context, l net.Listener, h http.Handler, proxies httpd.Proxies, log *slog.Logger, drain time.Duration) error {
+	return httpd.Serve(ctx, httpd.Service{
+		Listeners: []httpd.Listener{{Listener: l, Handler: h}}, Limit: httpd.NewLimit(8192, 256, proxies, log), Proxies: proxies, Log: log, Drain: drain})
 }
 
 func startHandler(t testing.TB, h http.Handler, log *slog.Logger) (addr string) {
@@ -108,7 +109,7 @@ func startHandler(t testing.TB, h http.Handler, log *slog.Logger) (addr string) 
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- serve(ctx, listener, h, log, 5*time.Second) }()
+	go func() { done <- serve(ctx, listener, h, httpd.Proxies{}, log, 5*time.Second) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-done; err != nil {

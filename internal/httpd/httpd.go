@@ -31,6 +31,8 @@ type Options struct {
 	Log *slog.Logger
 	// Sign signs profiles; nil: they stay unsigned.
 	Sign func(profile []byte) ([]byte, error)
+	// Proxies stand before the server; zero: none.
+	Proxies Proxies
 	// Now is the clock; nil: the machine's.
 	Now func() time.Time
 }

@@ -140,7 +140,9 @@ func TestServeStops(t *testing.T) {
 		io.WriteString(w, "done")
 	})
 	stopped := make(chan error, 1)
-	go func() { stopped <- serve(ctx, listener, h, slog.New(slog.DiscardHandler), 5*time.Second) }()
+	go func() {
+		stopped <- serve(ctx, listener, h, httpd.Proxies{}, slog.New(slog.DiscardHandler), 5*time.Second)
+	}()
 	go func() { <-entered; cancel() }()
 	if got := exchange(t, listener.Addr().String(), "GET / HTTP/1.1\nHost: x\n\n"); !strings.HasSuffix(got, "\ndone\n") {
 		t.Error(got)
@@ -169,14 +171,17 @@ func TestSnapshotIsSwapped(t *testing.T) {
 // With a public address, Autodiscover by plain HTTP is sent there; behind a
 // proxy that speaks HTTPS it is answered. What the request says is in no URL.
 func TestPublicURL(t *testing.T) {
-	addr := startOptions(t, httpd.Options{Current: current(t, familyCatalogue(t), "https://mail.example.net")}, io.Discard)
+	proxies := httpd.Proxies{Trusted: httpd.Loopback()}
+	addr := startOptions(t, httpd.Options{Current: current(t, familyCatalogue(t), "https://mail.example.net"), Proxies: proxies}, io.Discard)
 	const location = "\nLocation: https://mail.example.net/autodiscover/autodiscover.xml\n"
 	for _, tc := range []struct{ name, request, status, contains string }{
 		{"plain HTTP", "GET /Autodiscover/Autodiscover.xml HTTP/1.1\nHost: autodiscover.example.com\n\n", "302 Found", location},
 		{"HEAD", "HEAD /autodiscover/autodiscover.xml HTTP/1.1\nHost: AUTODISCOVER.example.com\n\n", "302 Found", location},
 		{"unknown domain", "GET /autodiscover/autodiscover.xml HTTP/1.1\nHost: autodiscover.example.org\n\n", "302 Found", location},
 		{"behind a proxy", "GET /autodiscover/autodiscover.xml HTTP/1.1\nHost: autodiscover.example.com\nX-Forwarded-Proto: https\n\n", "200 OK", "<Action>settings</Action>"},
-		{"behind two proxies", "GET /autodiscover/autodiscover.xml HTTP/1.1\nHost: autodiscover.example.com\nX-Forwarded-Proto: https, http\n\n", "200 OK", "<Action>settings</Action>"},
+		{"behind two proxies", "GET /autodiscover/autodiscover.xml HTTP/1.1\nHost: autodiscover.example.com\nX-Forwarded-For: 203.0.113.9, 127.0.0.2\nX-Forwarded-Proto: https, http\n\n", "200 OK", "<Action>settings</Action>"},
+		{"the proxy got it plain", "GET /autodiscover/autodiscover.xml HTTP/1.1\nHost: autodiscover.example.com\nX-Forwarded-Proto: https, http\n\n", "302 Found", location},
+		{"Forwarded", "GET /autodiscover/autodiscover.xml HTTP/1.1\nHost: autodiscover.example.com\nForwarded: for=203.0.113.9;proto=https\n\n", "200 OK", "<Action>settings</Action>"},
 		{"another host", "GET /autodiscover/autodiscover.xml HTTP/1.1\nHost: example.com\n\n", "200 OK", "<Action>settings</Action>"},
 		{"JSON", "GET /autodiscover/autodiscover.json?Email=fred@example.com&Protocol=AutodiscoverV1 HTTP/1.1\nHost: evil.example\n\n", "200 OK", `"Url":"https://mail.example.net/autodiscover/autodiscover.xml"`},
 	} {

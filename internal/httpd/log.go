@@ -29,7 +29,8 @@ func (s *server) logged(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		start := s.Now()
 		c.Response().Header().Set(echo.HeaderXContentTypeOptions, "nosniff")
-		x := &exchange{Context: c, snapshot: s.Current(), client: clientOf(c.Request()), secure: isHTTPS(c.Request())}
+		x := &exchange{Context: c, snapshot: s.Current()}
+		x.client, x.secure = s.Proxies.origin(c.Request())
 		strictTransport(x)
 		answer := next
 		if c.Request().Method == http.MethodOptions && c.Get(echo.ContextKeyHeaderAllow) != nil {

@@ -44,29 +44,39 @@ type Listener struct {
 	TLS     *tls.Config // nil: plain HTTP
 }
 
+// Service is everything that is served over HTTP.
+type Service struct {
+	Listeners []Listener
+	Limit     *connlimit.Limit // as [NewLimit] makes it
+	Proxies   Proxies          // in front of all listeners
+	Log       *slog.Logger
+	Drain     time.Duration // how long a server that stops goes on answering
+}
+
 // NewLimit bounds the connections of all listeners: all of them, as far as the
 // descriptors of the process go, and those of one client.
-func NewLimit(total, perClient int, log *slog.Logger) *connlimit.Limit {
+func NewLimit(total, perClient int, proxies Proxies, log *slog.Logger) *connlimit.Limit {
 	return connlimit.New(connlimit.Bounds{
 		Total:      connlimit.Affordable(total, 2),
 		PerNetwork: perClient,
 		Network:    clientNetwork,
+		Exempt:     proxies.Trusted,
 	}, log)
 }
 
-// Serve answers on listeners until the context ends. Then each answer ends its
-// connection, until none is left or the time to drain is over; at last Serve lets the
-// requests under way finish. If one listener fails, so does Serve.
-func Serve(ctx context.Context, listeners []Listener, limit *connlimit.Limit, log *slog.Logger, drain time.Duration) error {
+// Serve answers until the context ends. Then each answer ends its connection, until none
+// is left or the time to drain is over; at last Serve lets the requests under way finish.
+// If one listener fails, so does Serve.
+func Serve(ctx context.Context, s Service) error {
 	var draining atomic.Bool
-	servers := make([]*http.Server, len(listeners))
-	for i, l := range listeners {
-		servers[i] = newServer(l, &draining, log)
+	servers := make([]*http.Server, len(s.Listeners))
+	for i, l := range s.Listeners {
+		servers[i] = newServer(l, &draining, s.Log)
 	}
 	running, failed := errgroup.WithContext(ctx)
-	for i, l := range listeners {
+	for i, l := range s.Listeners {
 		running.Go(func() error {
-			inner := limit.Listener(l.Listener)
+			inner := s.Proxies.Listener(s.Limit.Listener(l.Listener), s.Log)
 			if l.TLS != nil {
 				inner = tls.NewListener(inner, servers[i].TLSConfig)
 			}
@@ -80,13 +90,13 @@ func Serve(ctx context.Context, listeners []Listener, limit *connlimit.Limit, lo
 		<-failed.Done() // or told to stop
 		if ctx.Err() != nil {
 			draining.Store(true)
-			drainConns(limit, drain)
+			drainConns(s.Limit, s.Drain)
 		}
 		atMost, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
 		defer cancel()
 		var closing errgroup.Group
-		for _, s := range servers {
-			closing.Go(func() error { return s.Shutdown(atMost) })
+		for _, server := range servers {
+			closing.Go(func() error { return server.Shutdown(atMost) })
 		}
 		return closing.Wait()
 	})
@@ -114,7 +124,7 @@ func newServer(l Listener, draining *atomic.Bool, log *slog.Logger) *http.Server
 			if l.TLS != nil {
 				conn.ExactDeadlines()
 			}
-			return context.WithValue(ctx, connKey{}, conn)
+			return context.WithValue(withProxied(ctx, c), connKey{}, conn)
 		},
 		ConnState: func(c net.Conn, state http.ConnState) {
 			switch state {
@@ -166,10 +176,14 @@ func answering(h http.Handler, draining *atomic.Bool) http.Handler {
 // connKey is where a request's context has its connection.
 type connKey struct{}
 
-// limited returns the connection that was accepted, from under TLS too.
+// limited returns the connection that was accepted, from under TLS and a PROXY header
+// too.
 func limited(c net.Conn) *connlimit.Conn {
 	if t, ok := c.(*tls.Conn); ok {
 		c = t.NetConn()
+	}
+	if p, ok := c.(*proxied); ok {
+		c = p.Raw()
 	}
 	return c.(*connlimit.Conn)
 }

@@ -1,6 +1,8 @@
 package httpd_test
 
 import (
+	"milepost/internal/httpd"
+
 	"bufio"
 	"context"
 	"errors"
@@ -84,7 +86,7 @@ func serveInMemory(t *testing.T) (*memoryListener, func() time.Duration) {
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error)
-	go func() { ended <- serve(ctx, l, h, slog.New(slog.DiscardHandler), 5*time.Second) }()
+	go func() { ended <- serve(ctx, l, h, httpd.Proxies{}, slog.New(slog.DiscardHandler), 5*time.Second) }()
 	return l, func() time.Duration {
 		start := time.Now()
 		cancel()
