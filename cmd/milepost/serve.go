@@ -114,8 +114,8 @@ func serve(args []string, stdout, stderr io.Writer) int {
 	go reload(ctx, reloads, o.Options, &current, names, log, stderr)
 	running, ctx := errgroup.WithContext(ctx) // one does not go on without the other
 	running.Go(func() error {
-		handler := httpd.Handler(httpd.Options{Current: current.Load, Requests: queue, Log: log, Sign: sign})
-		return httpd.Serve(ctx, listener, handler, log, drain)
+		handler := httpd.Handler(httpd.Options{Current: current.Load, Requests: queue, Log: log, Sign: sign, Limits: httpd.DefaultLimits()})
+		return httpd.Serve(ctx, listener, handler, log, drain, httpd.Connections{})
 	})
 	if names != nil {
 		running.Go(func() error { return names.Serve(ctx) })

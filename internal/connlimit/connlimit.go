@@ -18,7 +18,8 @@ type Bounds struct {
 	// PerNetwork does not hold for loopback and Unix sockets: a proxy on the same
 	// machine speaks for many clients.
 	PerNetwork int
-	// Network returns the network that counts as one client.
+	// Network returns the network that counts as one client; zero: PerNetwork does not
+	// hold for it.
 	Network func(netip.Addr) netip.Prefix
 	// WriteTimeout ends a connection whose client does not read, and has each write
 	// count as an answer; 0: the server sets deadlines and states by itself.

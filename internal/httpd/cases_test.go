@@ -103,7 +103,7 @@ func startHandler(t testing.TB, h http.Handler, log *slog.Logger) (addr string) 
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- httpd.Serve(ctx, listener, h, log, httpd.DefaultDrain) }()
+	go func() { done <- httpd.Serve(ctx, listener, h, log, httpd.DefaultDrain, httpd.Connections{}) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-done; err != nil {

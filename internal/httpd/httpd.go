@@ -33,6 +33,8 @@ type Options struct {
 	Sign func(profile []byte) ([]byte, error)
 	// Now is the clock; nil: the machine's.
 	Now func() time.Time
+	// Limits bound what is asked.
+	Limits Limits
 }
 
 // Handler answers every request.
@@ -40,7 +42,7 @@ func Handler(o Options) http.Handler {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	s := &server{Options: o}
+	s := &server{Options: o, limits: newLimiter(o.Limits, o.Now())}
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
 	e.IPExtractor = echo.ExtractIPDirect() // else anybody names the address that is logged
@@ -57,6 +59,7 @@ func Handler(o Options) http.Handler {
 
 type server struct {
 	Options
+	limits    *limiter
 	documents documents
 	lines     sync.Pool // *[]byte, of the log
 }

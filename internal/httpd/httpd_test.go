@@ -139,7 +139,9 @@ func TestServeStops(t *testing.T) {
 		io.WriteString(w, "done")
 	})
 	stopped := make(chan error, 1)
-	go func() { stopped <- httpd.Serve(ctx, listener, h, slog.New(slog.DiscardHandler), httpd.DefaultDrain) }()
+	go func() {
+		stopped <- httpd.Serve(ctx, listener, h, slog.New(slog.DiscardHandler), httpd.DefaultDrain, httpd.Connections{})
+	}()
 	go func() { <-entered; cancel() }()
 	if got := exchange(t, listener.Addr().String(), "GET / HTTP/1.1\nHost: x\n\n"); !strings.HasSuffix(got, "\ndone\n") {
 		t.Error(got)

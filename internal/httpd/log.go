@@ -34,7 +34,7 @@ func (s *server) logged(next echo.HandlerFunc) echo.HandlerFunc {
 		if c.Request().Method == http.MethodOptions && c.Get(echo.ContextKeyHeaderAllow) != nil {
 			answer = func(echo.Context) error { return echo.ErrMethodNotAllowed }
 		}
-		if err := s.recovered(answer, x); err != nil {
+		if err := s.admitted(answer, x, start); err != nil {
 			s.logMistake(x, err)
 			s.answerError(err, x)
 		}

@@ -121,11 +121,17 @@ func (s *server) answerError(err error, c echo.Context) {
 	if answerPeople(c, status) {
 		return
 	}
+	_ = answerProgram(c, status, message) // a client that has left misses nothing
+}
+
+// answerProgram writes an error as JSON where programs ask for that, else as a line of
+// plain text.
+func answerProgram(c echo.Context, status int, message string) error {
 	contentType, body := plainText, fmt.Appendf(nil, "%d %s: %s\n", status, strings.ToLower(http.StatusText(status)), message)
 	if forPrograms(c) {
 		if inJSON, err := answer.JSONError(message); err == nil {
 			contentType, body = echo.MIMEApplicationJSON, inJSON
 		}
 	}
-	_ = transient(c, status, contentType, body) // a client that has left misses nothing
+	return transient(c, status, contentType, body)
 }

@@ -1,6 +1,7 @@
 package httpd
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"log/slog"
@@ -27,13 +28,6 @@ const (
 // it takes megabytes of answers, each of which has to be made.
 const sendBuffer = 64 << 10 // octets
 
-// Limits of all connections. An office behind one address has hundreds of people,
-// whose mail programs ask once and go.
-const (
-	maxConns   = 8192
-	maxNetwork = 256
-)
-
 // DefaultDrain is long enough for a load balancer to notice that the server goes.
 const DefaultDrain = 5 * time.Second
 
@@ -45,11 +39,11 @@ const drainGrace = 500 * time.Millisecond
 // Serve answers on a listener until the context ends. Then each answer ends its
 // connection, until none is left or the time to drain is over; at last Serve lets the
 // requests under way finish.
-func Serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger, drain time.Duration) error {
+func Serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger, drain time.Duration, bounds Connections) error {
 	limit := connlimit.New(connlimit.Bounds{
-		Total:      connlimit.Affordable(maxConns, 2),
-		PerNetwork: maxNetwork,
-		Network:    clientNetwork,
+		Total:      connlimit.Affordable(cmp.Or(bounds.Total, defaultTotal), 2),
+		PerNetwork: cmp.Or(bounds.PerClient, defaultPerClient),
+		Network:    bounds.network,
 	}, log)
 	var draining atomic.Bool
 	srv := &http.Server{
@@ -125,5 +119,10 @@ func limited(c net.Conn) *connlimit.Conn {
 	return c.(*connlimit.Conn)
 }
 
-// clientNetwork is one address of IPv4, and what one household has of IPv6.
-func clientNetwork(a netip.Addr) netip.Prefix { return connlimit.NetworkOf(a, 32, 64) }
+// network returns the client that an address counts for; zero: it speaks for many.
+func (b Connections) network(a netip.Addr) netip.Prefix {
+	if b.Spared != nil && b.Spared(a) {
+		return netip.Prefix{}
+	}
+	return connlimit.NetworkOf(a, 32, 64)
+}

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -86,7 +87,9 @@ func serveInMemory(t *testing.T) (*memoryListener, func() time.Duration) {
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error)
-	go func() { ended <- httpd.Serve(ctx, l, h, slog.New(slog.DiscardHandler), httpd.DefaultDrain) }()
+	go func() {
+		ended <- httpd.Serve(ctx, l, h, slog.New(slog.DiscardHandler), httpd.DefaultDrain, httpd.Connections{})
+	}()
 	return l, func() time.Duration {
 		start := time.Now()
 		cancel()
@@ -201,4 +204,49 @@ func TestManyConnections(t *testing.T) {
 		}
 		stop()
 	})
+}
+
+// A client has the connections that the bounds allow it, unless its address speaks for
+// many.
+func TestConnections(t *testing.T) {
+	for _, tc := range []struct {
+		name   string
+		bounds httpd.Connections
+		open   int // of three
+	}{
+		{"by default", httpd.Connections{}, 3},
+		{"two of a client", httpd.Connections{PerClient: 2}, 2},
+		{"of a proxy", httpd.Connections{PerClient: 2, Spared: func(a netip.Addr) bool { return a == netip.MustParseAddr("192.0.2.1") }}, 3},
+		{"two in total", httpd.Connections{Total: 2}, 2},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := &memoryListener{conns: make(chan net.Conn), closed: make(chan struct{})}
+				ctx, cancel := context.WithCancel(t.Context())
+				ended := make(chan error)
+				go func() {
+					ended <- httpd.Serve(ctx, l, http.NotFoundHandler(), slog.New(slog.DiscardHandler), 0, tc.bounds)
+				}()
+				var clients []memoryClient
+				for range 3 {
+					clients = append(clients, l.dial(net.IPv4(192, 0, 2, 1)))
+					time.Sleep(time.Second) // it is the idlest of those that come later
+				}
+				open := 0
+				for _, c := range clients {
+					if _, err := c.ask("/"); err == nil {
+						open++
+					}
+					c.Close()
+				}
+				if open != tc.open {
+					t.Errorf("%d connections stay, want %d", open, tc.open)
+				}
+				cancel()
+				if err := <-ended; err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
 }
