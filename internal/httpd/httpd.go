@@ -59,9 +59,10 @@ func Handler(o Options) http.Handler {
 
 type server struct {
 	Options
-	limits    *limiter
-	documents documents
-	lines     sync.Pool // *[]byte, of the log
+	limits     *limiter
+	documents  documents
+	compressor compressor
+	lines      sync.Pool // *[]byte, of the log
 }
 
 // canonical gives the paths that are routed: //mail/… means /mail/…, as some clients

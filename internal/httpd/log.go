@@ -21,6 +21,8 @@ type exchange struct {
 	domain   string             // that was asked about, for the log; empty: none
 	client   netip.Addr         // whose request it is; zero: not known
 	secure   bool               // it came encrypted, to us or to a proxy before us
+
+	compressor *compressor
 }
 
 // logged writes one line a request: the route and the domain, and neither path
@@ -29,7 +31,7 @@ func (s *server) logged(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		start := s.Now()
 		c.Response().Header().Set(echo.HeaderXContentTypeOptions, "nosniff")
-		x := &exchange{Context: c, snapshot: s.Current(), client: clientOf(c.Request()), secure: isHTTPS(c.Request())}
+		x := &exchange{Context: c, snapshot: s.Current(), client: clientOf(c.Request()), secure: isHTTPS(c.Request()), compressor: &s.compressor}
 		answer := next
 		if c.Request().Method == http.MethodOptions && c.Get(echo.ContextKeyHeaderAllow) != nil {
 			answer = func(echo.Context) error { return echo.ErrMethodNotAllowed }
