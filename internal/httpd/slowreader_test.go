@@ -30,7 +30,6 @@ func TestSlowReaders(t *testing.T) {
 		{"a document", "/mail/config-v1.1.xml?emailaddress=fred@orange.fr", "identity"},
 		{"the list of providers", "/providers", "identity"},
 		{"the list, compressed", "/providers", "gzip"},
-		{"an answer, compressed for its reader alone", "/setup?emailaddress=fred@orange.fr", "gzip"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
