@@ -53,6 +53,7 @@ func Handler(o Options) http.Handler {
 			e.Match(f.Methods, path, s.corridor(&f))
 		}
 	}
+	s.wellKnownRoutes(e)
 	s.pagesRoutes(e)
 	return canonical(e)
 }
