@@ -19,10 +19,10 @@ func TestDNSManual(t *testing.T) {
 		"tcp.zone", "_xmpp-client SRV 0 0 5222 xmpp.example.com.\n")
 	t.Chdir(work)
 	fixture.Write(t, "providers/example.com.toml", familyDAV)
-	if len(configs) != 3 {
+	if len(configs) != 4 {
 		t.Fatalf("there are %d configurations", len(configs))
 	}
-	for _, text := range []string{configs[0], configs[0] + configs[1], configs[0] + configs[2], secondaries} {
+	for _, text := range []string{configs[0], configs[0] + configs[1], configs[0] + configs[2], configs[3], secondaries} {
 		fixture.Write(t, "milepost.toml", text)
 		if code, _, stderr := milepost(t, "check", "-config", "milepost.toml", "providers"); code != 0 {
 			t.Errorf("%s%s", text, stderr)
