@@ -36,7 +36,7 @@ var rooms = map[string]string{
 
 	"internal/config":     "address settings internal/textfile internal/tomlfile",
 	"internal/certs":      "mobileconfig internal/textfile",
-	"internal/snapshot":   "settings catalogue data internal/config internal/zones internal/providerfile internal/pages internal/textfile",
+	"internal/snapshot":   "address settings catalogue data internal/config internal/zones internal/providerfile internal/pages internal/textfile",
 	"internal/httpd":      "address settings autodiscover mobileconfig internal/answer internal/connlimit internal/formats internal/lookup internal/pages internal/ratelimit internal/snapshot",
 	"internal/zones":      "address settings zone internal/config internal/textfile",
 	"internal/nameserver": "zone internal/config internal/connlimit internal/ratelimit internal/snapshot internal/zones",

@@ -38,11 +38,22 @@ func New(ctx context.Context, shipped Source, own ...Source) (*Catalogue, textfi
 		mx:        make(map[string]*settings.Provider),
 	}
 	b.ids = make(map[string]*Entry)
-	for i, entries := range slices.Backward(layers) {
-		b.layer(entries)
-		if i > 0 || shipped == nil {
-			b.own = slices.Clone(b.providers)
+	if shipped != nil {
+		b.shipped = make(map[settings.DomainPattern]string)
+		for _, e := range layers[0] {
+			for _, d := range e.Provider.Domains {
+				b.shipped[d] = e.Provider.ID
+			}
 		}
+	}
+	for i, entries := range slices.Backward(layers) {
+		if i == 0 && shipped != nil {
+			b.own, b.shipped = slices.Clone(b.providers), nil
+		}
+		b.layer(entries)
+	}
+	if shipped == nil {
+		b.own = slices.Clone(b.providers)
 	}
 	byID := func(a, b *settings.Provider) int { return strings.Compare(a.ID, b.ID) }
 	slices.SortFunc(b.providers, byID)
@@ -60,6 +71,7 @@ func New(ctx context.Context, shipped Source, own ...Source) (*Catalogue, textfi
 type builder struct {
 	*Catalogue
 	ids                map[string]*Entry
+	shipped            map[settings.DomainPattern]string // the ID of the shipped provider that a domain would have; nil while those are entered
 	owners             map[*settings.Provider]*Entry // of the layer that is being entered
 	warnings, mistakes textfile.Errors
 }
@@ -120,9 +132,14 @@ func (b *builder) claimID(e *Entry) bool {
 // claimDomains enters an entry's domains, from one index to another. It returns
 // those that the same layer has already; the rule ends their messages.
 func (b *builder) claimDomains(e *Entry, from, to int, rule string) textfile.Series {
-	var twice textfile.Series
+	var twice, takenOver textfile.Series
 	for i := from; i < to; i++ {
 		d := &e.Provider.Domains[i] // no copy: there may be a million
+		if id, ok := b.shipped[*d]; ok {
+			takenOver.Add(e.claimed(i), func() error {
+				return fmt.Errorf("%s is answered from here, and not from the shipped provider %s", *d, id)
+			})
+		}
 		index := b.domains
 		if d.Wildcard {
 			index = b.wildcards
@@ -139,6 +156,7 @@ func (b *builder) claimDomains(e *Entry, from, to int, rule string) textfile.Ser
 		}
 		*d = settings.DomainPattern{}
 	}
+	b.warnings = append(b.warnings, takenOver.Errors()...)
 	return twice
 }
 

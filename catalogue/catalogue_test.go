@@ -94,10 +94,16 @@ func TestLookup(t *testing.T) {
 
 // A later directory replaces providers by id and takes domains over.
 func TestLayers(t *testing.T) {
-	c := load(t,
+	c, warnings, err := catalogue.New(t.Context(),
 		table{row(t, 1, "a", "a.example both.example *.a.example *"), row(t, 2, "b", "b.example")},
 		table{row(t, 1, "b", "b2.example"), row(t, 2, "c", "both.example *.a.example *")},
 		table{row(t, 1, "d", "d.example")})
+	const said = `sql:providers:2: domains: both.example is answered from here, and not from the shipped provider a
+sql:providers:2: domains: *.a.example is answered from here, and not from the shipped provider a
+sql:providers:2: domains: * is answered from here, and not from the shipped provider a`
+	if err != nil || warnings.Error() != said {
+		t.Fatalf("%v\n%s", err, warnings)
+	}
 	for name, want := range map[string]string{
 		"a.example": "a", "both.example": "c", "x.a.example": "c", "elsewhere.example": "c", "b2.example": "b", "b.example": "c", "d.example": "d",
 	} {
@@ -134,7 +140,8 @@ func TestClaims(t *testing.T) {
 		table{withList(t, row(t, 1, "replaced", ""), "replaced.example"), withList(t, row(t, 2, "kept", ""), "kept.example later.example")},
 		table{row(t, 1, "replaced", "later.example"), withList(t, one, "a.example two.example a.example"), two})
 	want := `sql:domains:2: two.example is claimed at sql:providers:2 already; the line is left out
-sql:domains:3: a.example is claimed at sql:domains:1 already; the line is left out`
+sql:domains:3: a.example is claimed at sql:domains:1 already; the line is left out
+sql:providers:1: domains: later.example is answered from here, and not from the shipped provider kept`
 	if err != nil || warnings.Error() != want {
 		t.Fatalf("%v\n%s\nwant %s", err, warnings, want)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 
+	"milepost/internal/config"
 	"milepost/internal/snapshot"
 )
 
@@ -15,17 +16,18 @@ func check(args []string, stdout, stderr io.Writer) int {
 		flags = flag.NewFlagSet("check", flag.ContinueOnError)
 		o     options
 	)
-	o.register(flags)
-	flags.StringVar(&o.Config, "config", "", "")
-	option(flags, "public-url", &o.PublicURL, snapshot.ParsePublicURL)
+	o.register(flags, "providers", "public-url")
 	if code, ok := parse(flags, args, stdout, stderr); !ok {
 		return code
 	}
-	o.Providers = append(o.Providers, flags.Args()...)
-	if o.Config != "" {
-		o.DNS = "192.0.2.1:53" // for the zones; not this machine's address, for another one may serve
-	} else if len(o.Providers) > 0 {
-		o.NoBuiltin = true // the files are checked by themselves
+	o.setProviders(flags.Args())
+	if flags.NArg() == 0 {
+		o.locate(stderr)
+	}
+	if o.File != "" {
+		o.Zones = true
+	} else if o.given("catalogue.providers") { // the files are checked by themselves
+		o.Sources.Options = append(o.Sources.Options, config.Option{Flag: "providers", Setting: "catalogue.builtin", Value: "false"})
 	}
 	s, err := snapshot.Build(context.Background(), o.Options, nil)
 	if err != nil {

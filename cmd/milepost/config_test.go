@@ -94,7 +94,7 @@ func TestSerialFile(t *testing.T) {
 	}
 	fixture.Write(t, dir+"/serial", "nonsense")
 	code, _, stderr := milepost(t, "serve", "-http", "127.0.0.1:0", "-dns", "127.0.0.1:0", "-config", dir+"/milepost.toml", "-providers", providers)
-	if want := dir + "/serial: is no serial; remove the file if it is not milepost's\nmilepost: 1 mistake in the configuration; docs/dns.md or docs/pages.md says what is allowed\n"; code != 1 || stderr != want {
+	if want := dir + "/serial: is no serial; remove the file if it is not milepost's\nmilepost: 1 mistake in the configuration; docs/configuration.md says what is allowed\n"; code != 1 || stderr != want {
 		t.Errorf("%d %s", code, stderr)
 	}
 }
@@ -131,7 +131,7 @@ func TestBadPlans(t *testing.T) {
 			} {
 				code, stdout, stderr := milepost(t, args...)
 				mistakes := count(strings.Count(tc.want, "\n"), "mistake")
-				if want := tc.want + "milepost: " + mistakes + " in the configuration; docs/dns.md or docs/pages.md says what is allowed\n"; code != 1 || stdout != "" || stderr != want {
+				if want := tc.want + "milepost: " + mistakes + " in the configuration; docs/configuration.md says what is allowed\n"; code != 1 || stdout != "" || stderr != want {
 					t.Errorf("%s: exit code %d\n%s\nwant\n%s", args[0], code, stderr, want)
 				}
 			}

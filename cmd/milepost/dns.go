@@ -46,7 +46,7 @@ func (o *dnsOptions) register(flags *flag.FlagSet) {
 		}
 		return err
 	})
-	o.from.register(flags)
+	o.from.register(flags, "providers")
 }
 
 // printDNS prints the DNS records of domains.
@@ -68,6 +68,7 @@ func printDNS(args []string, stdout, stderr io.Writer) int {
 		complain(stderr, "dns: %s", err)
 		return exitUsage
 	}
+	o.from.locate(stderr)
 	s, err := snapshot.Build(context.Background(), o.from.Options, nil)
 	if err != nil {
 		complainBuild(stderr, err)

@@ -25,6 +25,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		"show":    show,
 		"dns":     printDNS,
 		"check":   check,
+		"config":  printConfig,
 		"version": version,
 		"help":    help,
 		"-h":      help,
@@ -37,7 +38,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 	command, ok := commands[args[0]]
 	if !ok {
-		complain(stderr, "%q is no command; serve, show, dns, check, version and help are", args[0])
+		complain(stderr, "%q is no command; serve, show, dns, check, config, version and help are", args[0])
 		return exitUsage
 	}
 	return command(args[1:], stdout, stderr)

@@ -46,7 +46,7 @@ func TestCommandLine(t *testing.T) {
 		{"help", []string{"help"}, 0, "EXIT STATUS", ""},
 		{"--help", []string{"--help"}, 0, "EXIT STATUS", ""},
 		{"serve -h", []string{"serve", "-h"}, 0, "EXIT STATUS", ""},
-		{"unknown command", []string{"start"}, 2, "", `milepost: "start" is no command; serve, show, dns, check, version and help are`},
+		{"unknown command", []string{"start"}, 2, "", `milepost: "start" is no command; serve, show, dns, check, config, version and help are`},
 		{"unknown flag", []string{"show", "-x"}, 2, "", "milepost: show: flag provided but not defined: -x"},
 		{"version", []string{"version"}, 0, "milepost ", ""},
 
@@ -69,7 +69,7 @@ func TestCommandLine(t *testing.T) {
 		{"show nothing", []string{"show"}, 2, "", "milepost: show: one address or domain is needed"},
 		{"show no address", []string{"show", "fred@"}, 2, "", "milepost: show: domain is empty"},
 		{"show unknown format", []string{"show", "-format", "yaml", "gmail.com"}, 2, "", `milepost: show: -format "yaml" is unknown; autoconfig, autodiscover, mobilesync, autodiscover-json, mobileconfig, mta-sts, json, text are allowed`},
-		{"show a key without its certificate", []string{"show", "-sign-key", "key.pem", "gmail.com"}, 2, "", "milepost: show: -sign-cert and -sign-key go together; one of them is missing"},
+		{"show a key without its certificate", []string{"show", "-sign-key", "key.pem", "gmail.com"}, 1, "", "-sign-key: has no certificate; -sign-cert is missing\n"},
 		{"show with an option behind", []string{"show", "fred@gmail.com", "-format=text"}, 2, "", "milepost: show: the option -format stands too late; options come first"},
 		{"check with an option behind", []string{"check", dir, "-config", "milepost.toml"}, 2, "", "milepost: check: the option -config stands too late; options come first"},
 		{"show all servers as JSON", []string{"show", "-format", "json", "-all-servers", "gmail.com"}, 2, "", "-all-servers goes with -format autoconfig"},
@@ -109,20 +109,20 @@ func TestCommandLine(t *testing.T) {
 		{"check nothing there", []string{"check", filepath.Join(dir, "absent")}, 1, "", "absent: no such file or directory"},
 
 		{"serve: a word too many", []string{"serve", dir}, 2, "", "directories are given with -providers"},
-		{"serve: no catalogue", []string{"serve", "-no-builtin"}, 1, "", "milepost: no providers: -no-builtin needs a -providers directory"},
+		{"serve: no catalogue", []string{"serve", "-no-builtin"}, 1, "", "-no-builtin: there are no providers: without the shipped ones, a directory in catalogue.providers (or -providers) is needed\n"},
 		{"serve: mistakes", []string{"serve", "-providers", bad}, 1, "", "milepost: 2 mistakes in the catalogue"},
-		{"serve: port in use", []string{"serve", "-http", port}, 1, "", "milepost: -http " + port + ": the port is in use"},
-		{"serve: DNS port in use", []string{"serve", "-http", "127.0.0.1:0", "-dns", port}, 1, "", "milepost: -dns " + port + ": the port is in use"},
+		{"serve: port in use", []string{"serve", "-http", port}, 1, "", "milepost: -http: " + port + ": the port is in use"},
+		{"serve: DNS port in use", []string{"serve", "-http", "127.0.0.1:0", "-dns", port}, 1, "", "milepost: -dns: " + port + ": the port is in use"},
 		{"serve: no DNS port", []string{"serve", "-http", "127.0.0.1:0", "-dns", "127.0.0.1"}, 2, "", "flag -dns: the port is missing; HOST:PORT and :PORT are allowed"},
 		{"serve: no time to drain", []string{"serve", "-drain", "5"}, 2, "", `invalid value "5" for flag -drain: is no time; 5s, 1m30s and 0s, say, are allowed`},
 		{"serve: a time to drain below zero", []string{"serve", "-drain", "-1s"}, 2, "", "flag -drain: is no time"},
-		{"serve: a certificate without its key", []string{"serve", "-sign-cert", "cert.pem"}, 2, "", "milepost: serve: -sign-cert and -sign-key go together; one of them is missing"},
+		{"serve: a certificate without its key", []string{"serve", "-sign-cert", "cert.pem"}, 1, "", "-sign-cert: has no key; -sign-key is missing\n"},
 		{"serve: no configuration", []string{"serve", "-config", "absent.toml"}, 1, "", "absent.toml: no such file or directory\nmilepost: 1 mistake in the configuration"},
 		{"serve: no address", []string{"serve", "-http", "here"}, 2, "", "flag -http: the port is missing"},
 		{"serve: no port", []string{"serve", "-http", ":99999"}, 2, "", `flag -http: "99999" is no port; 0 to 65535 are allowed`},
 		{"serve: a Unix socket", []string{"serve", "-http", "unix:/run/milepost"}, 2, "", "flag -http: names a Unix socket, which is not served"},
 		{"serve: IPv6 without brackets", []string{"serve", "-http", "::1:8080"}, 2, "", `an IPv6 address stands in brackets: "[::1]:8080"`},
-		{"serve: an unknown host", []string{"serve", "-http", "127.0.0.1:0", "-dns", "256.1.1.1:53"}, 1, "", `milepost: -dns 256.1.1.1:53: the host "256.1.1.1" is unknown`},
+		{"serve: an unknown host", []string{"serve", "-http", "127.0.0.1:0", "-dns", "256.1.1.1:53"}, 1, "", `-dns: 256.1.1.1:53: the host "256.1.1.1" is unknown`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			code, stdout, stderr := milepost(t, tc.args...)
@@ -183,7 +183,8 @@ func TestShowJSON(t *testing.T) {
 // is not.
 func TestAnnounceDNS(t *testing.T) {
 	dir := fixture.Directory(t, "example.com.toml", fixture.Family)
-	s, err := snapshot.Build(t.Context(), snapshot.Options{Providers: []string{dir}, DNS: "127.0.0.1:0", Now: time.Now}, nil)
+	s, err := snapshot.Build(t.Context(), snapshot.Options{Sources: config.Sources{Options: []config.Option{
+		{Flag: "providers", Setting: "catalogue.providers", Value: dir}, {Flag: "dns", Setting: "dns.listen", Value: "127.0.0.1:0"}}}, Now: time.Now}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

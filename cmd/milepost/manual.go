@@ -45,13 +45,8 @@ func parse(flags *flag.FlagSet, args []string, stdout, stderr io.Writer) (int, b
 	return exitOK, true
 }
 
-// misused says what is wrong with flags that each are right.
+// misused says what is wrong with words that stand behind the flags.
 func misused(flags *flag.FlagSet) error {
-	given := make(map[string]bool)
-	flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
-	if given["sign-cert"] != given["sign-key"] {
-		return errors.New("-sign-cert and -sign-key go together; one of them is missing")
-	}
 	for _, arg := range flags.Args() {
 		name, _, _ := strings.Cut(strings.TrimLeft(arg, "-"), "=")
 		if strings.HasPrefix(arg, "-") && flags.Lookup(name) != nil {

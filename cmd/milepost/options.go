@@ -3,27 +3,59 @@ package main
 import (
 	"errors"
 	"flag"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
 	"time"
 
+	"milepost/internal/config"
 	"milepost/internal/snapshot"
 )
 
 // options are the flags that several commands have.
-type options struct {
-	snapshot.Options
-	signCert, signKey string
+type options struct{ snapshot.Options }
+
+// register registers -config, -set and -no-builtin, and the options for some of the
+// settings: the flags that are named.
+func (o *options) register(flags *flag.FlagSet, named ...string) {
+	o.Now, o.Environ = time.Now, os.Environ()
+	add := func(option config.Option, err error) error {
+		o.Sources.Options = append(o.Sources.Options, option)
+		return err
+	}
+	flags.StringVar(&o.File, "config", "", "")
+	flags.Func("set", "", func(s string) error { return add(config.ParseSet(s)) })
+	for _, s := range config.Settings() {
+		switch {
+		case s.Name() == "catalogue.builtin":
+			flags.BoolFunc("no-builtin", "", func(string) error { return add(config.ParseOption("no-builtin", s, "false")) })
+		case s.Flag != "" && slices.Contains(named, s.Flag):
+			flags.Func(s.Flag, "", func(value string) error { return add(config.ParseOption(s.Flag, s, value)) })
+		}
+	}
 }
 
-func (o *options) register(flags *flag.FlagSet) {
-	o.Now = time.Now
-	flags.Func("providers", "", func(path string) error {
-		if path == "" {
-			return errors.New("is empty; a directory is needed")
-		}
-		o.Providers = append(o.Providers, path)
-		return nil
-	})
-	flags.BoolVar(&o.NoBuiltin, "no-builtin", false, "")
+// locate finds milepost.toml if no option names it, and says so.
+func (o *options) locate(stderr io.Writer) {
+	if o.File != "" {
+		return
+	}
+	if file, ok := os.LookupEnv(config.FileVariable); ok {
+		o.File = file
+		return
+	}
+	if _, err := os.Stat(config.DefaultFile); !errors.Is(err, fs.ErrNotExist) {
+		o.File = config.DefaultFile
+		complain(stderr, "the configuration is %s", o.File)
+	}
+}
+
+// setProviders adds paths to those that are read.
+func (o *options) setProviders(paths []string) {
+	for _, p := range paths {
+		o.Sources.Options = append(o.Sources.Options, config.Option{Flag: "providers", Setting: "catalogue.providers", Value: p})
+	}
 }
 
 // option registers a flag whose value is parsed.
@@ -32,4 +64,9 @@ func option[T any](flags *flag.FlagSet, name string, to *T, parse func(string) (
 		*to, err = parse(s)
 		return err
 	})
+}
+
+// given tells whether an option sets a setting.
+func (o *options) given(setting string) bool {
+	return slices.ContainsFunc(o.Sources.Options, func(given config.Option) bool { return given.Setting == setting })
 }

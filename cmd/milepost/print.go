@@ -47,7 +47,7 @@ func complainBuild(stderr io.Writer, err error) {
 			complain(stderr, "%s in the %s; %s says what is allowed", count(len(errs), "mistake"), name, manual)
 		}
 	}
-	part(mistakes.Configuration, "configuration", "docs/dns.md or docs/pages.md")
+	part(mistakes.Configuration, "configuration", "docs/configuration.md")
 	part(mistakes.Catalogue, "catalogue", "docs/catalogue.md")
 }
 

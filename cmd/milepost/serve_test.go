@@ -11,17 +11,22 @@ import (
 	"syscall"
 	"testing"
 
+	"milepost/internal/config"
 	"milepost/internal/fixture"
 )
 
 // TestMain lets the test binary stand in for the command, so that signals meet
 // a process of its own.
 func TestMain(m *testing.M) {
-	if os.Getenv("MILEPOST_RUN") != "" {
+	os.Setenv(config.FileVariable, "") // not what this machine has
+	if os.Getenv(runMain) != "" {
 		main()
 	}
 	os.Exit(m.Run())
 }
+
+// runMain says that the test binary is to be the command.
+const runMain = "RUN_MAIN"
 
 // process is a milepost that runs beside the test.
 type process struct {
@@ -35,7 +40,7 @@ type process struct {
 func startProcess(t *testing.T, args ...string) *process {
 	t.Helper()
 	p := &process{Cmd: exec.Command(os.Args[0], append([]string{"serve", "-http", "127.0.0.1:0"}, args...)...)}
-	p.Env = append(os.Environ(), "MILEPOST_RUN=1")
+	p.Env = append(os.Environ(), runMain+"=1")
 	stdout, err := p.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

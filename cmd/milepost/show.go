@@ -30,10 +30,7 @@ func show(args []string, stdout, stderr io.Writer) int {
 		all    = flags.Bool("all-servers", false, "")
 		o      options
 	)
-	o.register(flags)
-	option(flags, "public-url", &o.PublicURL, snapshot.ParsePublicURL)
-	flags.StringVar(&o.signCert, "sign-cert", "", "")
-	flags.StringVar(&o.signKey, "sign-key", "", "")
+	o.register(flags, "providers", "public-url", "sign-cert", "sign-key")
 	if code, ok := parse(flags, args, stdout, stderr); !ok {
 		return code
 	}
@@ -54,16 +51,18 @@ func show(args []string, stdout, stderr io.Writer) int {
 		complain(stderr, "show: %s", err)
 		return exitUsage
 	}
+	o.locate(stderr)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	sign, err := certs.OpenSigner(ctx, o.signCert, o.signKey, time.Now, slog.New(slog.NewTextHandler(stderr, nil)))
-	if err != nil {
-		complain(stderr, "show: %s", err)
-		return exitNo
-	}
 	s, err := snapshot.Build(ctx, o.Options, nil)
 	if err != nil {
 		complainBuild(stderr, err)
+		return exitNo
+	}
+	signing := s.Config.Signing
+	sign, err := certs.OpenSigner(ctx, signing.Cert, signing.Key, time.Now, slog.New(slog.NewTextHandler(stderr, nil)))
+	if err != nil {
+		complain(stderr, "show: %s", err)
 		return exitNo
 	}
 	accounts, err := lookup.Accounts(s.Catalogue, lookup.Question{Addresses: []address.Address{asked}})
@@ -83,7 +82,7 @@ func show(args []string, stdout, stderr io.Writer) int {
 	default: // what serve would send
 		f, _ := formats.Named(*format)
 		body, err = f.Render(accounts, formats.Options{
-			PublicURL: o.PublicURL, Protocol: "AutodiscoverV1", Profile: mobileconfig.Options{Lang: "en"},
+			PublicURL: s.PublicURL, Protocol: "AutodiscoverV1", Profile: mobileconfig.Options{Lang: "en"},
 		})
 	}
 	if err == nil && sign != nil && *format == "mobileconfig" {

@@ -1,11 +1,15 @@
-// Package config reads milepost.toml: what the server must know beside its
-// catalogue. docs/dns.md and docs/pages.md describe the keys.
+// Package config reads milepost.toml, the environment and the options of the command
+// line: everything that the server must know beside its catalogue. settings.go defines
+// the keys, and docs/configuration.md lists them.
 package config
 
 import (
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"path/filepath"
+	"slices"
+	"time"
 
 	"milepost/address"
 	"milepost/internal/textfile"
@@ -18,91 +22,182 @@ const (
 	maxZone = 16 << 20 // octets of a zone's file
 )
 
-// Config is what milepost.toml says.
+// DefaultFile is read when no other is named and it is there.
+const DefaultFile = "/etc/milepost/milepost.toml"
+
+// Config is what the server is told.
 type Config struct {
-	File    string // as it was named; empty: there is none
-	Service Service
-	DNS     DNS
+	File      string // as it was named; empty: there is none
+	HTTP      HTTP
+	HTTPS     HTTPS
+	TLS       TLS
+	Service   Service
+	Catalogue Catalogue
+	DNS       DNS
+	Signing   Signing
+	Proxy     Proxy
+	Limits    Limits
+	Log       Log
+	Admin     Admin
+	// Warnings are what is allowed and was probably not meant.
+	Warnings textfile.Errors
+
+	origins map[string]Origin // by the setting's name; not there: its default
+}
+
+// HTTP says where plain HTTP is served.
+type HTTP struct {
+	Listen []ListenAddress
+	Drain  time.Duration // how long a server that stops goes on answering
+}
+
+// HTTPS says where HTTPS is served.
+type HTTPS struct{ Listen []ListenAddress }
+
+// TLS says where certificates come from: ACME or files.
+type TLS struct {
+	ACME             bool
+	Email            string // for the ACME server; may be empty
+	Directory        string // the URL of the ACME server's directory
+	CA               string // a file of certificates that its own HTTPS is checked with; empty: the system's
+	Storage          string // a directory
+	NewOrdersPerHour int
+	Cert, Key        string // files; empty: none
 }
 
 // Service says where the server is reached and how its pages look.
 type Service struct {
-	Line      int               // where the table starts; 0: there is none
 	Host      settings.Hostname // empty: not set
 	Addresses []netip.Addr
-	Branding  Branding
+	PublicURL string // https://HOST[:PORT]; empty: not set
+	// How the pages look, in the file's own words: package pages reads them.
+	Name, Colour, SupportURL string
+	LogoFile                 string
+	Logo                     []byte // what is in LogoFile
 }
 
-// Branding is how the pages look, in the file's own words.
-type Branding struct {
-	Name, Colour, SupportURL Value
-	Logo                     Value // the image itself
+// Catalogue says which providers are served.
+type Catalogue struct {
+	Providers  []string // files, and directories of them; a later one wins
+	Builtin    bool     // the shipped ones too
+	CheckEvery time.Duration
 }
 
-// Value is what stands under a key, not yet judged. Line 0: the key is not set.
-type Value struct {
-	Text string
-	Line int
+// Signing says what profiles are signed with: files, or the certificate of [TLS].
+type Signing struct {
+	Cert, Key string // files; empty: none
+	FromTLS   bool
 }
 
-// Load reads a file, and the files that it names. The error holds
-// [textfile.Errors], with every mistake; what was read without one comes beside it,
-// to be looked into further.
-func Load(name string) (*Config, error) {
-	c := &Config{File: name, DNS: defaultDNS()}
-	data, err := textfile.ReadFile(name, maxFile)
-	if err != nil {
-		return c, textfile.Errors{{File: name, Err: err}}
+// Proxy says who is believed about whom it asks for.
+type Proxy struct {
+	Trusted  []netip.Prefix
+	Protocol bool // they speak the PROXY protocol
+}
+
+// Limits bound what clients may ask for.
+type Limits struct {
+	Rate, Burst          int // requests a second of one client, in the long run and at once
+	AtOnce               int // requests at a time
+	Connections          int
+	ConnectionsPerClient int
+}
+
+// Log says what is logged and how.
+type Log struct {
+	Format string // text or json
+	Level  slog.Level
+}
+
+// Admin says where the machine's own people ask.
+type Admin struct {
+	Listen ListenAddress // empty: nowhere
+	PProf  bool
+}
+
+// Sources say where a configuration comes from. What is named later here wins.
+type Sources struct {
+	File    string   // milepost.toml; empty: none
+	Environ []string // as os.Environ returns it
+	Options []Option
+	// Seen remembers what was read; nil: nothing does.
+	Seen *textfile.Seen
+}
+
+// Option is an option of the command line that sets a setting.
+type Option struct{ Flag, Setting, Value string }
+
+// Default is the configuration of no source.
+func Default() *Config { return defaults() }
+
+// Load reads a configuration. The error holds [textfile.Errors], with every mistake;
+// what was read without one comes beside it, to be looked into further.
+func Load(from Sources) (*Config, error) {
+	c := defaults()
+	c.File, c.origins = from.File, make(map[string]Origin)
+	all := Settings()
+	var errs textfile.Errors
+	if c.File != "" {
+		errs = c.readFile(all, from.Seen)
 	}
-	t := tomlfile.Parse(name, data)
-	if s := t.Table("service"); s != nil {
-		c.Service.Line = s.Line("")
-		c.Service.Host = tomlfile.Optional(s, "host", ParseHost)
-		c.Service.Addresses, _ = tomlfile.Each(s, "addresses", ParseIP)
-		c.Service.Branding = Branding{
-			Name: value(s, "name"), Colour: value(s, "colour"), SupportURL: value(s, "support_url"),
-			Logo: content(s, "logo", filepath.Dir(name)),
-		}
-		s.Done()
-	}
-	var fromZones textfile.Errors
-	if d := t.Table("dns"); d != nil {
-		fromZones = c.DNS.read(d, filepath.Dir(name))
-		d.Done()
-	}
-	t.Done()
-	if errs := append(t.Errors(), fromZones...); len(errs) > 0 {
+	errs = append(errs, c.readEnvironment(all, from.Environ)...)
+	errs = append(errs, c.readOptions(all, from.Options)...)
+	errs = append(errs, c.readLogo(from.Seen)...)
+	errs = append(errs, c.disagreements(errs)...)
+	if len(errs) > 0 {
+		slices.SortStableFunc(errs, func(a, b textfile.Error) int {
+			if a.File == c.File && b.File == c.File {
+				return a.Line - b.Line
+			}
+			return 0
+		})
 		return c, errs
 	}
 	return c, nil
 }
 
-// value returns the string under a key.
-func value(t *tomlfile.Table, key string) Value {
-	s, ok := t.String(key)
-	if !ok {
-		return Value{}
-	}
-	return Value{s, t.Line(key)}
-}
-
-// content returns the content of the file that a key names.
-func content(t *tomlfile.Table, key, dir string) Value {
-	v := value(t, key)
-	if v.Line == 0 {
-		return v
-	}
-	file := within(dir, v.Text)
-	data, err := textfile.ReadFile(file, maxFile)
+func (c *Config) readFile(all []*Setting, seen *textfile.Seen) textfile.Errors {
+	data, err := seen.ReadFile(c.File, maxFile)
 	if err != nil {
-		t.Errorf(key, "%s: %w", file, err)
-		return Value{}
+		return textfile.Errors{{File: c.File, Err: err}}
 	}
-	return Value{string(data), v.Line}
+	root, dir := tomlfile.Parse(c.File, data), filepath.Dir(c.File)
+	var inZones textfile.Errors
+	for _, table := range Tables {
+		t := root.Table(table.Name)
+		if t == nil {
+			continue
+		}
+		for _, s := range all {
+			if s.Table == table.Name && t.Has(s.Key) {
+				c.origins[s.Name()] = Origin{File: c.File, Line: t.Line(s.Key)}
+				s.read(c, t, s.Key, dir)
+			} else if s.Table == table.Name {
+				t.Has(s.Key) // known
+			}
+		}
+		c.origins[table.Name] = Origin{File: c.File, Line: t.Line("")}
+		if table.Name == "dns" {
+			inZones = c.DNS.readArrays(t, dir, seen)
+		}
+		t.Done()
+	}
+	root.Done()
+	return append(root.Errors(), inZones...)
 }
 
-// Default is the configuration without a file.
-func Default() *Config { return &Config{DNS: defaultDNS()} }
+// readLogo reads the image itself.
+func (c *Config) readLogo(seen *textfile.Seen) textfile.Errors {
+	if c.Service.LogoFile == "" {
+		return nil
+	}
+	data, err := seen.ReadFile(c.Service.LogoFile, maxFile)
+	if err != nil {
+		return textfile.Errors{c.Mistake("service.logo", fmt.Errorf("%s: %w", c.Service.LogoFile, err))}
+	}
+	c.Service.Logo = data
+	return nil
+}
 
 // within is where a path leads: from the configuration's directory, unless it is
 // absolute.

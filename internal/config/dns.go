@@ -20,19 +20,18 @@ import (
 
 // DNS says what the server is authoritative for and who may copy it.
 type DNS struct {
-	Line            int      // where the table starts; 0: there is none
-	DomainZones     []string // zones of every domain that came with -providers: names below it, or [Apex]
-	DomainZonesLine int
-	AllNotOffered   bool   // says "not offered" of every service that a provider lacks, not of mail's own alone
-	Mailbox         string // of the SOA: an absolute name; empty: hostmaster of each domain
-	TTL             uint32 // seconds
-	NegativeTTL     uint32 // seconds
-	SerialFile      string // keeps the highest serial between runs; empty: none does
-	RateLimit       int    // responses a second of one kind to one network; 0: no limit
-	NameServers     []NameServer
-	Zones           []Zone
-	Secondaries     []Secondary
-	Keys            []Key
+	Listen        ListenAddress // empty: DNS is not served
+	DomainZones   []string      // zones of every domain of the admin's own providers: names below it, or [Apex]
+	AllNotOffered bool          // says "not offered" of every service that a provider lacks, not of mail's own alone
+	Mailbox       string        // of the SOA: an absolute name; empty: hostmaster of each domain
+	TTL           uint32        // seconds
+	NegativeTTL   uint32        // seconds
+	SerialFile    string        // keeps the highest serial between runs; empty: none does
+	RateLimit     int           // responses a second of one kind to one network; 0: no limit
+	NameServers   []NameServer
+	Zones         []Zone
+	Secondaries   []Secondary
+	Keys          []Key
 }
 
 // Apex stands for the domain itself among [DNS.DomainZones].
@@ -75,50 +74,15 @@ type Key struct {
 }
 
 const (
-	defaultRateLimit = 50
-	maxTTL           = 7 * 24 * 3600
-	leastSecret      = 16 // octets
-	maxRecords       = 100_000
-	maxRecordsSize   = 4 * maxZone // octets on the wire, where names are longer than in the file
+	maxTTL         = 7 * 24 * 3600
+	leastSecret    = 16 // octets
+	maxRecords     = 100_000
+	maxRecordsSize = 4 * maxZone // octets on the wire, where names are longer than in the file
 )
 
-func defaultDNS() DNS {
-	return DNS{
-		DomainZones: []string{"_tcp", "autoconfig", "autodiscover"},
-		TTL:         3600, NegativeTTL: 300,
-		RateLimit: defaultRateLimit,
-	}
-}
-
-// read reads the table. It returns the mistakes in zone files; the table keeps its
-// own.
-func (d *DNS) read(t *tomlfile.Table, dir string) textfile.Errors {
-	d.Line, d.DomainZonesLine = t.Line(""), t.Line("domain_zones")
-	if labels, _ := tomlfile.Each(t, "domain_zones", parseDomainZone); labels != nil {
-		d.DomainZones = labels
-		for i, label := range labels {
-			if slices.Contains(labels[:i], label) {
-				t.Errorf("domain_zones", "%q stands there twice", label)
-				continue
-			}
-			for _, other := range labels[:i] {
-				if label == Apex || other == Apex || strings.HasSuffix("."+label, "."+other) || strings.HasSuffix("."+other, "."+label) {
-					t.Errorf("domain_zones", "%q and %q overlap; zones may not overlap", other, label)
-				}
-			}
-		}
-	}
-	d.AllNotOffered = tomlfile.Optional(t, "not_offered", ParseNotOffered)
-	d.Mailbox = tomlfile.Optional(t, "hostmaster", parseMailbox)
-	d.TTL = uint32(tomlfile.Number(t, "ttl", int64(d.TTL), 1, maxTTL))
-	d.NegativeTTL = uint32(tomlfile.Number(t, "negative_ttl", int64(d.NegativeTTL), 1, maxTTL))
-	d.RateLimit = int(tomlfile.Number(t, "rate_limit", int64(d.RateLimit), 0, 1_000_000))
-	d.SerialFile = tomlfile.Optional(t, "serial_file", func(s string) (string, error) {
-		if s == "" {
-			return "", errors.New("is empty; a file is needed")
-		}
-		return within(dir, s), nil
-	})
+// readArrays reads the tables within the table. It returns the mistakes in zone files;
+// the table keeps its own.
+func (d *DNS) readArrays(t *tomlfile.Table, dir string, seen *textfile.Seen) textfile.Errors {
 	for _, ns := range t.Tables("name_server") {
 		d.readNameServer(ns)
 	}
@@ -130,7 +94,7 @@ func (d *DNS) read(t *tomlfile.Table, dir string) textfile.Errors {
 	}
 	var errs textfile.Errors
 	for _, z := range t.Tables("zone") {
-		errs = append(errs, d.readZone(z, dir)...)
+		errs = append(errs, d.readZone(z, dir, seen)...)
 	}
 	return errs
 }
@@ -236,7 +200,7 @@ func parseAddrPort(s string) (netip.AddrPort, error) {
 	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()), nil
 }
 
-func (d *DNS) readZone(t *tomlfile.Table, dir string) textfile.Errors {
+func (d *DNS) readZone(t *tomlfile.Table, dir string, seen *textfile.Seen) textfile.Errors {
 	z := Zone{Line: t.Line("name")}
 	z.Name = tomlfile.Required(t, "name", parseName)
 	for _, other := range d.Zones {
@@ -251,7 +215,7 @@ func (d *DNS) readZone(t *tomlfile.Table, dir string) textfile.Errors {
 	var errs textfile.Errors
 	if file, ok := t.String("records"); ok && z.Name != "" {
 		z.File = within(dir, file)
-		data, err := textfile.ReadFile(z.File, maxZone)
+		data, err := seen.ReadFile(z.File, maxZone)
 		if err != nil {
 			t.Errorf("records", "%s: %w", z.File, err)
 		}

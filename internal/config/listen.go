@@ -10,28 +10,25 @@ import (
 	"syscall"
 )
 
-// ListenAddress says where to listen: HOST:PORT or :PORT. It is a flag.Value.
+// ListenAddress says where to listen: HOST:PORT or :PORT.
 type ListenAddress string
 
-func (l ListenAddress) String() string { return string(l) }
-
-// Set refuses what can be no place to listen. Whether the machine has the host and
-// the port is free is found out later.
-func (l *ListenAddress) Set(s string) error {
-	*l = ListenAddress(s)
+// ParseListenAddress refuses what can be no place to listen. Whether the machine has
+// the host and the port is free is found out later.
+func ParseListenAddress(s string) (ListenAddress, error) {
 	_, port, err := net.SplitHostPort(s)
 	switch {
 	case strings.HasPrefix(s, "unix:") || strings.HasPrefix(s, "/"):
-		return errors.New("names a Unix socket, which is not served; HOST:PORT and :PORT are allowed")
+		return "", errors.New("names a Unix socket, which is not served; HOST:PORT and :PORT are allowed")
 	case err != nil && strings.Count(s, ":") > 1:
-		return errors.New(`is not understood; an IPv6 address stands in brackets: "[::1]:8080"`)
+		return "", errors.New(`is not understood; an IPv6 address stands in brackets: "[::1]:8080"`)
 	case err != nil || port == "":
-		return errors.New("the port is missing; HOST:PORT and :PORT are allowed")
+		return "", errors.New("the port is missing; HOST:PORT and :PORT are allowed")
 	}
 	if _, err := net.LookupPort("tcp", port); err != nil {
-		return fmt.Errorf("%q is no port; 0 to 65535 are allowed", port)
+		return "", fmt.Errorf("%q is no port; 0 to 65535 are allowed", port)
 	}
-	return nil
+	return ListenAddress(s), nil
 }
 
 // Explain adds to an error of listening there what an admin can do about it.

@@ -171,7 +171,12 @@ type Conn struct {
 	state   atomic.Int32
 	since   atomic.Int64 // when it was accepted or last answered, in nanoseconds
 	writeBy atomic.Int64 // the deadline that is set, in nanoseconds; 0: none
+	exact   bool         // sets and removes each deadline
 }
+
+// ExactDeadlines is for a connection whose writers do not set a deadline first, as those
+// of TLS and HTTP/2. It is called before the connection is used.
+func (c *Conn) ExactDeadlines() { c.exact = true }
 
 // SetState is for a server that knows what its connections are doing.
 func (c *Conn) SetState(s State) {
@@ -185,6 +190,9 @@ func (c *Conn) SetState(s State) {
 // removes none: net/http sets one before each answer and removes it behind, and two
 // timers cost as much as finding the answer. Whoever writes sets one first.
 func (c *Conn) SetWriteDeadline(t time.Time) error {
+	if c.exact {
+		return c.Conn.SetWriteDeadline(t)
+	}
 	if t.IsZero() {
 		return nil
 	}

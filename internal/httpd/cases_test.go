@@ -95,6 +95,11 @@ func current(t testing.TB, c *catalogue.Catalogue, publicURL string) func() *sna
 	return func() *snapshot.Snapshot { return s }
 }
 
+// serve answers on one listener, without TLS.
+func serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger, drain time.Duration) error {
+	return httpd.Serve(ctx, []httpd.Listener{{Listener: l, Handler: h}}, httpd.NewLimit(8192, 256, nil, log), log, drain)
+}
+
 func startHandler(t testing.TB, h http.Handler, log *slog.Logger) (addr string) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -103,7 +108,7 @@ func startHandler(t testing.TB, h http.Handler, log *slog.Logger) (addr string) 
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- httpd.Serve(ctx, listener, h, log, httpd.DefaultDrain, httpd.Connections{}) }()
+	go func() { done <- serve(ctx, listener, h, log, 5*time.Second) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-done; err != nil {

@@ -19,6 +19,9 @@ import (
 func (s *server) corridor(f *formats.Format) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		x := c.(*exchange)
+		if to, ok := overHTTPS(x); ok && f.Attachment { // a browser's download, not a mail program's look-up
+			return x.Redirect(http.StatusFound, to)
+		}
 		request, err := s.read(x, f)
 		if err != nil {
 			return err

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"milepost/catalogue"
 	"milepost/internal/fixture"
@@ -139,9 +140,7 @@ func TestServeStops(t *testing.T) {
 		io.WriteString(w, "done")
 	})
 	stopped := make(chan error, 1)
-	go func() {
-		stopped <- httpd.Serve(ctx, listener, h, slog.New(slog.DiscardHandler), httpd.DefaultDrain, httpd.Connections{})
-	}()
+	go func() { stopped <- serve(ctx, listener, h, slog.New(slog.DiscardHandler), 5*time.Second) }()
 	go func() { <-entered; cancel() }()
 	if got := exchange(t, listener.Addr().String(), "GET / HTTP/1.1\nHost: x\n\n"); !strings.HasSuffix(got, "\ndone\n") {
 		t.Error(got)

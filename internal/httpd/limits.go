@@ -17,6 +17,14 @@ import (
 // Limits bound how much one client may ask, and what all may ask at once. Zero fields
 // bound nothing. A client is an address of IPv4, or a /64 of IPv6: what one household
 // has.
+//
+// The defaults of milepost.toml (50, 1000, 2048) are for an office, or the customers of
+// a mobile network, behind one address. 300 people whose mail programs start in the same
+// second send 1000 requests: a program asks for two or three documents, and a page comes
+// with three files. After that, somebody new can come every 100 ms. Whoever asks for 50
+// documents a second for long takes a thousandth of a processor, and for 50 profiles
+// signed with RSA 4 % (docs/performance.md). 2048 requests whose clients do not read
+// hold 65 to 115 MB.
 type Limits struct {
 	Rate  int // requests a second of one client, for long
 	Burst int // requests of one client at once, after a pause; 1 at least if there is a Rate
@@ -29,15 +37,6 @@ type Limits struct {
 	// Refused hears of each request that is refused; nil: nobody does.
 	Refused func(Excess)
 }
-
-// DefaultLimits are for an office, or the customers of a mobile network, behind one
-// address. 300 people whose mail programs start in the same second send 1000 requests:
-// a program asks for two or three documents, and a page comes with three files. After
-// that, somebody new can come every 100 ms. Whoever asks for 50 documents a second for
-// long takes a thousandth of a processor, and for 50 profiles signed with RSA 4 %
-// (docs/performance.md). 4096 requests whose
-// clients do not read hold 130 to 230 MB.
-func DefaultLimits() Limits { return Limits{Rate: 50, Burst: 1000, AtOnce: 4096} }
 
 // Excess says why a request is refused.
 type Excess string
@@ -123,18 +122,3 @@ func (s *server) excess(x *exchange, why Excess, wait time.Duration) error {
 	}
 	return answerProgram(x, http.StatusTooManyRequests, fmt.Sprintf("this address asks too much; ask again in %d s", seconds))
 }
-
-// Connections bound the open connections of a listener; zero fields are the defaults.
-type Connections struct {
-	Total     int // at most a half of the process's descriptors, whatever is said here
-	PerClient int // as in Limits
-	// Spared as in Limits. Loopback and Unix sockets have no bound of their own.
-	Spared func(netip.Addr) bool
-}
-
-// An office behind one address has hundreds of people, whose mail programs ask once
-// and go.
-const (
-	defaultTotal     = 8192
-	defaultPerClient = 256
-)

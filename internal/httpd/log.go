@@ -32,6 +32,7 @@ func (s *server) logged(next echo.HandlerFunc) echo.HandlerFunc {
 		start := s.Now()
 		c.Response().Header().Set(echo.HeaderXContentTypeOptions, "nosniff")
 		x := &exchange{Context: c, snapshot: s.Current(), client: clientOf(c.Request()), secure: isHTTPS(c.Request()), compressor: &s.compressor}
+		strictTransport(x)
 		answer := next
 		if c.Request().Method == http.MethodOptions && c.Get(echo.ContextKeyHeaderAllow) != nil {
 			answer = func(echo.Context) error { return echo.ErrMethodNotAllowed }

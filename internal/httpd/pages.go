@@ -52,10 +52,18 @@ var otherPages = map[string]func(*exchange) error{
 }
 
 func (s *server) pagesRoutes(e *echo.Echo) {
-	for _, routes := range []map[string]func(*exchange) error{peoplesPages, otherPages} {
-		for path, answer := range routes {
-			e.Match([]string{http.MethodGet, http.MethodHead}, path, func(c echo.Context) error { return answer(c.(*exchange)) })
-		}
+	get := []string{http.MethodGet, http.MethodHead}
+	for path, answer := range peoplesPages {
+		e.Match(get, path, func(c echo.Context) error {
+			x := c.(*exchange)
+			if to, ok := overHTTPS(x); ok {
+				return x.Redirect(http.StatusFound, to)
+			}
+			return answer(x)
+		})
+	}
+	for path, answer := range otherPages {
+		e.Match(get, path, func(c echo.Context) error { return answer(c.(*exchange)) })
 	}
 }
 

@@ -21,7 +21,7 @@ import (
 
 // bareEcho names the file that a process of this test binary answers with, by
 // nothing but Echo.
-const bareEcho = "MILEPOST_BARE_ECHO"
+const bareEcho = "RUN_BARE_ECHO"
 
 func TestMain(m *testing.M) {
 	if file := os.Getenv(bareEcho); file != "" {

@@ -1,9 +1,10 @@
 package httpd
 
 import (
-	"cmp"
+	"bytes"
 	"context"
 	"crypto/tls"
+	stdlog "log"
 	"log/slog"
 	"net"
 	"net/http"
@@ -11,52 +12,113 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"milepost/internal/connlimit"
 )
 
 // Limits of one connection. A request whose address has 10 kB still gets an
 // answer of ours; a body may have 64 KiB.
 const (
-	readTimeout     = 5 * time.Second // of a whole request: a deadline of its own for the header would cost each of them
+	readTimeout     = 5 * time.Second // of a whole request, and of a TLS handshake: a deadline of its own for the header would cost each of them
 	writeTimeout    = 10 * time.Second
 	idleTimeout     = 75 * time.Second
 	shutdownTimeout = 10 * time.Second
 	maxHeader       = 16 << 10 // octets
+	maxStreams      = 100      // of HTTP/2 at a time, on one connection (RFC 9113 §6.5.2)
 )
 
 // sendBuffer is what the kernel takes for a client that does not read; left alone,
 // it takes megabytes of answers, each of which has to be made.
 const sendBuffer = 64 << 10 // octets
 
-// DefaultDrain is long enough for a load balancer to notice that the server goes.
-const DefaultDrain = 5 * time.Second
-
 // drainGrace is how long a connection must be idle before a server that drains ends
 // it. A busy client has asked again by then, and its answer said that the connection
 // closes.
 const drainGrace = 500 * time.Millisecond
 
-// Serve answers on a listener until the context ends. Then each answer ends its
-// connection, until none is left or the time to drain is over; at last Serve lets the
-// requests under way finish.
-func Serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger, drain time.Duration, bounds Connections) error {
-	limit := connlimit.New(connlimit.Bounds{
-		Total:      connlimit.Affordable(cmp.Or(bounds.Total, defaultTotal), 2),
-		PerNetwork: cmp.Or(bounds.PerClient, defaultPerClient),
-		Network:    bounds.network,
+// Listener is where to serve, and what.
+type Listener struct {
+	net.Listener
+	Handler http.Handler
+	TLS     *tls.Config // nil: plain HTTP
+}
+
+// NewLimit bounds the connections of all listeners: all of them, as far as the
+// descriptors of the process go, and those of one client, unless its address is spared
+// (as in [Limits]; nil: none is).
+func NewLimit(total, perClient int, spared func(netip.Addr) bool, log *slog.Logger) *connlimit.Limit {
+	return connlimit.New(connlimit.Bounds{
+		Total:      connlimit.Affordable(total, 2),
+		PerNetwork: perClient,
+		Network: func(a netip.Addr) netip.Prefix {
+			if spared != nil && spared(a) {
+				return netip.Prefix{}
+			}
+			return connlimit.NetworkOf(a, 32, 64)
+		},
 	}, log)
+}
+
+// Serve answers on listeners until the context ends. Then each answer ends its
+// connection, until none is left or the time to drain is over; at last Serve lets the
+// requests under way finish. If one listener fails, so does Serve.
+func Serve(ctx context.Context, listeners []Listener, limit *connlimit.Limit, log *slog.Logger, drain time.Duration) error {
 	var draining atomic.Bool
-	srv := &http.Server{
-		Handler:        answering(h, &draining),
+	servers := make([]*http.Server, len(listeners))
+	for i, l := range listeners {
+		servers[i] = newServer(l, &draining, log)
+	}
+	running, failed := errgroup.WithContext(ctx)
+	for i, l := range listeners {
+		running.Go(func() error {
+			inner := limit.Listener(l.Listener)
+			if l.TLS != nil {
+				inner = tls.NewListener(inner, servers[i].TLSConfig)
+			}
+			if err := servers[i].Serve(inner); err != http.ErrServerClosed {
+				return err
+			}
+			return nil
+		})
+	}
+	running.Go(func() error {
+		<-failed.Done() // or told to stop
+		if ctx.Err() != nil {
+			draining.Store(true)
+			drainConns(limit, drain)
+		}
+		atMost, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
+		defer cancel()
+		var closing errgroup.Group
+		for _, s := range servers {
+			closing.Go(func() error { return s.Shutdown(atMost) })
+		}
+		return closing.Wait()
+	})
+	return running.Wait()
+}
+
+func newServer(l Listener, draining *atomic.Bool, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:        answering(l.Handler, draining),
+		TLSConfig:      l.TLS,
 		ReadTimeout:    readTimeout,
 		WriteTimeout:   writeTimeout,
 		IdleTimeout:    idleTimeout,
 		MaxHeaderBytes: maxHeader,
-		ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		ErrorLog:       stdlog.New(serverLog{log}, "", 0),
+		HTTP2: &http.HTTP2Config{
+			MaxConcurrentStreams: maxStreams,
+			WriteByteTimeout:     writeTimeout, // else a client that reads nothing stays
+		},
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			conn := limited(c)
 			if tcp, ok := conn.Conn.(*net.TCPConn); ok {
 				tcp.SetWriteBuffer(sendBuffer) // an error leaves it as it was
+			}
+			if l.TLS != nil {
+				conn.ExactDeadlines()
 			}
 			return context.WithValue(ctx, connKey{}, conn)
 		},
@@ -69,19 +131,18 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger
 			}
 		},
 	}
-	stopped := make(chan error, 1)
-	stop := context.AfterFunc(ctx, func() {
-		draining.Store(true)
-		drainConns(limit, drain)
-		ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
-		defer cancel()
-		stopped <- srv.Shutdown(ctx)
-	})
-	err := srv.Serve(limit.Listener(l))
-	if stop() {
-		return err // it ended by itself
+}
+
+// serverLog takes what net/http has to say.
+type serverLog struct{ log *slog.Logger }
+
+func (l serverLog) Write(line []byte) (int, error) {
+	level := slog.LevelWarn
+	if bytes.HasPrefix(line, []byte("http: TLS handshake error")) {
+		level = slog.LevelDebug // scanners, clients that leave: nobody here can do anything about it
 	}
-	return <-stopped
+	l.log.Log(context.Background(), level, string(bytes.TrimSpace(line)))
+	return len(line), nil
 }
 
 // drainConns waits until the last connection has ended. http.Server's Shutdown and
@@ -117,12 +178,4 @@ func limited(c net.Conn) *connlimit.Conn {
 		c = t.NetConn()
 	}
 	return c.(*connlimit.Conn)
-}
-
-// network returns the client that an address counts for; zero: it speaks for many.
-func (b Connections) network(a netip.Addr) netip.Prefix {
-	if b.Spared != nil && b.Spared(a) {
-		return netip.Prefix{}
-	}
-	return connlimit.NetworkOf(a, 32, 64)
 }

@@ -87,9 +87,7 @@ func serveInMemory(t *testing.T) (*memoryListener, func() time.Duration) {
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error)
-	go func() {
-		ended <- httpd.Serve(ctx, l, h, slog.New(slog.DiscardHandler), httpd.DefaultDrain, httpd.Connections{})
-	}()
+	go func() { ended <- serve(ctx, l, h, slog.New(slog.DiscardHandler), 5*time.Second) }()
 	return l, func() time.Duration {
 		start := time.Now()
 		cancel()
@@ -210,22 +208,24 @@ func TestManyConnections(t *testing.T) {
 // many.
 func TestConnections(t *testing.T) {
 	for _, tc := range []struct {
-		name   string
-		bounds httpd.Connections
-		open   int // of three
+		name             string
+		total, perClient int
+		spared           func(netip.Addr) bool
+		open             int // of three
 	}{
-		{"by default", httpd.Connections{}, 3},
-		{"two of a client", httpd.Connections{PerClient: 2}, 2},
-		{"of a proxy", httpd.Connections{PerClient: 2, Spared: func(a netip.Addr) bool { return a == netip.MustParseAddr("192.0.2.1") }}, 3},
-		{"two in total", httpd.Connections{Total: 2}, 2},
+		{"many", 100, 100, nil, 3},
+		{"two of a client", 100, 2, nil, 2},
+		{"of a proxy", 100, 2, func(a netip.Addr) bool { return a == netip.MustParseAddr("192.0.2.1") }, 3},
+		{"two in total", 2, 100, nil, 2},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				l := &memoryListener{conns: make(chan net.Conn), closed: make(chan struct{})}
 				ctx, cancel := context.WithCancel(t.Context())
+				log := slog.New(slog.DiscardHandler)
 				ended := make(chan error)
 				go func() {
-					ended <- httpd.Serve(ctx, l, http.NotFoundHandler(), slog.New(slog.DiscardHandler), 0, tc.bounds)
+					ended <- httpd.Serve(ctx, []httpd.Listener{{Listener: l, Handler: http.NotFoundHandler()}}, httpd.NewLimit(tc.total, tc.perClient, tc.spared, log), log, 0)
 				}()
 				var clients []memoryClient
 				for range 3 {

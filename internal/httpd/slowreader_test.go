@@ -36,7 +36,7 @@ func TestSlowReaders(t *testing.T) {
 				l := &memoryListener{conns: make(chan net.Conn), closed: make(chan struct{})}
 				ctx, cancel := context.WithCancel(t.Context())
 				ended := make(chan error)
-				go func() { ended <- httpd.Serve(ctx, l, h, log, 0, httpd.Connections{}) }()
+				go func() { ended <- serve(ctx, l, h, log, 0) }()
 				good := l.dial(net.IPv4(192, 0, 2, 1))
 				if _, err := good.ask(tc.path); err != nil { // what is kept for all is kept now
 					t.Fatal(err)

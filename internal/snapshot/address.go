@@ -1,7 +1,6 @@
 package snapshot
 
 import (
-	"fmt"
 	"net"
 	"net/netip"
 	"net/url"
@@ -9,20 +8,6 @@ import (
 
 	"milepost/settings"
 )
-
-// ParsePublicURL reads the HTTPS address of a server, https://HOST[:PORT], with or
-// without a slash at the end.
-func ParsePublicURL(s string) (string, error) {
-	parsed, err := settings.ParseURL(s, "https") // its host is ASCII and in lower case
-	if err != nil {
-		return "", err
-	}
-	u, err := url.Parse(string(parsed))
-	if err != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
-		return "", fmt.Errorf("%q has more than a host; https://mail.example.com, say, is allowed", s)
-	}
-	return "https://" + u.Host, nil
-}
 
 // hostOf is the name in a public URL, which has the certificate. Clients look for
 // Autodiscover on port 443 alone, so with another port there is none.

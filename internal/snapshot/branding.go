@@ -10,27 +10,27 @@ import (
 // in it.
 func branding(c *config.Config) (pages.Branding, textfile.Errors) {
 	var errs textfile.Errors
-	said := c.Service.Branding
+	said := c.Service
 	b := pages.Branding{
-		Name:       parse(&errs, c.File, "name", said.Name, pages.ParseName),
-		Colour:     parse(&errs, c.File, "colour", said.Colour, pages.ParseColour),
-		SupportURL: parse(&errs, c.File, "support_url", said.SupportURL, pages.ParseSupportURL),
-		Logo: parse(&errs, c.File, "logo", said.Logo, func(image string) (pages.Logo, error) {
-			return pages.ParseLogo([]byte(image))
-		}),
+		Name:       parse(&errs, c, "service.name", said.Name, pages.ParseName),
+		Colour:     parse(&errs, c, "service.colour", said.Colour, pages.ParseColour),
+		SupportURL: parse(&errs, c, "service.support_url", said.SupportURL, pages.ParseSupportURL),
+	}
+	if said.Logo != nil {
+		b.Logo = parse(&errs, c, "service.logo", said.Logo, pages.ParseLogo)
 	}
 	return b, errs
 }
 
-// parse parses the value of a key of [service], and adds a mistake to errs.
-func parse[T any](errs *textfile.Errors, file, key string, v config.Value, parse func(string) (T, error)) T {
+// parse parses the value of a setting, and adds a mistake to errs.
+func parse[S, T any](errs *textfile.Errors, c *config.Config, setting string, value S, parse func(S) (T, error)) T {
 	var zero T
-	if v.Line == 0 {
+	if !c.Has(setting) {
 		return zero
 	}
-	parsed, err := parse(v.Text)
+	parsed, err := parse(value)
 	if err != nil {
-		*errs = append(*errs, textfile.Error{File: file, Line: v.Line, Key: "service." + key, Err: err})
+		*errs = append(*errs, c.Mistake(setting, err))
 		return zero
 	}
 	return parsed

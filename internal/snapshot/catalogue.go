@@ -10,6 +10,7 @@ import (
 
 	"milepost/catalogue"
 	"milepost/data"
+	"milepost/internal/config"
 	"milepost/internal/providerfile"
 	"milepost/internal/textfile"
 )
@@ -17,30 +18,29 @@ import (
 // builtin stands for the directory of the shipped files in messages.
 const builtin = "builtin"
 
-func load(ctx context.Context, o Options) (c *catalogue.Catalogue, warnings, mistakes textfile.Errors) {
+func load(ctx context.Context, conf config.Catalogue, seen *textfile.Seen) (c *catalogue.Catalogue, warnings, mistakes textfile.Errors) {
 	var shipped catalogue.Source
-	if !o.NoBuiltin {
+	if conf.Builtin {
 		shipped = providerfile.Directory{Name: builtin, FS: data.Providers()}
 	}
-	own := directories(o.Providers)
-	c, warnings, err := catalogue.New(ctx, shipped, own...)
+	c, warnings, err := catalogue.New(ctx, shipped, directories(conf.Providers, seen)...)
 	return c, warnings, mistakesIn(err)
 }
 
 // directories makes a source of each directory, and one of all files that stand in
 // the same directory, so that they are compared with each other.
-func directories(paths []string) []catalogue.Source {
+func directories(paths []string, seen *textfile.Seen) []catalogue.Source {
 	var sources []catalogue.Source
 	files := make(map[string]*providerfile.Directory) // by their directory
 	for _, path := range paths {
 		path = filepath.Clean(path)
 		if info, err := os.Stat(path); err != nil || info.IsDir() {
-			sources = append(sources, providerfile.Directory{Name: path, FS: os.DirFS(path)})
+			sources = append(sources, providerfile.Directory{Name: path, FS: seen.FS(path)})
 			continue
 		}
 		dir := filepath.Dir(path)
 		if files[dir] == nil {
-			files[dir] = &providerfile.Directory{Name: dir, FS: os.DirFS(dir)}
+			files[dir] = &providerfile.Directory{Name: dir, FS: seen.FS(dir)}
 			sources = append(sources, files[dir])
 		}
 		files[dir].Files = append(files[dir].Files, filepath.Base(path))

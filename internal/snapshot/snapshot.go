@@ -7,6 +7,8 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -17,18 +19,14 @@ import (
 	"milepost/internal/pages"
 	"milepost/internal/textfile"
 	"milepost/internal/zones"
+	"milepost/settings"
 )
 
 // Options say what a snapshot is made of. What they name is read anew each time.
 type Options struct {
-	Config    string   // milepost.toml; empty: none
-	Providers []string // provider files, and directories of them; a later one wins
-	NoBuiltin bool     // leaves the shipped catalogue out
-	PublicURL string   // the HTTPS address of this server, as https://mail.example.com; empty: not known
-
-	// DNS is where DNS questions are answered, as HOST:PORT; empty: nowhere, and there
-	// are no zones.
-	DNS string
+	config.Sources
+	// Zones makes the zones, even where the configuration does not let them be served.
+	Zones bool
 	// Now is the clock that serials are made by.
 	Now func() time.Time
 	// TakeShrunk takes a list of domains over that has lost most of them.
@@ -42,13 +40,16 @@ type Snapshot struct {
 	Catalogue *catalogue.Catalogue
 	Site      *pages.Site
 	List      *pages.List // of all providers
-	PublicURL string      // as in Options
+	PublicURL string      // the HTTPS address of this server, as https://mail.example.com; empty: not known
 	Zones     *zones.Set  // nil: DNS is not served
 	// Guessed are the addresses at which this server says in DNS that it is, if the
 	// configuration does not say.
 	Guessed []netip.Addr
 	// Warnings are what is allowed and was probably not meant.
 	Warnings textfile.Errors
+
+	host settings.Hostname
+	own  map[*settings.Provider]bool // the admin's
 }
 
 // Mistakes are why there is no snapshot.
@@ -61,41 +62,42 @@ func (m *Mistakes) Error() string { return slices.Concat(m.Configuration, m.Cata
 
 // Build makes a snapshot. Its serials are higher than those of the previous one (nil:
 // there is none) where a zone has changed. The error is [*Mistakes], with every mistake
-// of all parts, or says that the options name no provider; the previous snapshot is to
-// be served on then.
+// of all parts; the previous snapshot is to be served on then.
 func Build(ctx context.Context, o Options, previous *Snapshot) (*Snapshot, error) {
-	if o.NoBuiltin && len(o.Providers) == 0 {
-		return nil, errors.New("no providers: -no-builtin needs a -providers directory")
-	}
 	var no Mistakes
-	conf := config.Default()
-	if o.Config != "" {
-		var err error
-		conf, err = config.Load(o.Config)
-		no.Configuration = mistakesIn(err)
-	}
+	conf, err := config.Load(o.Sources)
+	no.Configuration = mistakesIn(err)
 	looks, mistakes := branding(conf)
 	no.Configuration = append(no.Configuration, mistakes...)
 	slices.SortStableFunc(no.Configuration, func(a, b textfile.Error) int { return cmp.Or(strings.Compare(a.File, b.File), a.Line-b.Line) })
-	c, warnings, mistakes := load(ctx, o)
+	c, warnings, mistakes := load(ctx, conf.Catalogue, o.Seen)
 	if no.Catalogue = mistakes; previous != nil && !o.TakeShrunk && mistakes == nil {
 		no.Catalogue = shrunk(c.Lists(), previous.Catalogue.Lists())
 	}
 	if !no.none() {
 		return nil, &no
 	}
-	s, err := New(c, looks, o.PublicURL)
+	s, err := New(c, looks, publicURL(conf))
 	if err != nil {
 		return nil, err // of files that are built in
 	}
-	s.Config, s.Warnings = conf, warnings
-	if o.DNS != "" {
+	s.host = cmp.Or(conf.Service.Host, s.host)
+	s.Config, s.Warnings = conf, slices.Concat(conf.Warnings, warnings)
+	if o.Zones || conf.DNS.Listen != "" {
 		no.Configuration = s.makeZones(o, previous)
 	}
 	if !no.none() {
 		return nil, &no
 	}
 	return s, nil
+}
+
+// publicURL is where people reach the server: at its host, if that has HTTPS.
+func publicURL(c *config.Config) string {
+	if c.Service.PublicURL == "" && c.Service.Host != "" && len(c.HTTPS.Listen) > 0 {
+		return "https://" + string(c.Service.Host)
+	}
+	return c.Service.PublicURL
 }
 
 // New makes the snapshot of a catalogue, without DNS, with its pages in a service's
@@ -105,20 +107,31 @@ func New(c *catalogue.Catalogue, looks pages.Branding, publicURL string) (*Snaps
 	if err != nil {
 		return nil, err
 	}
-	return &Snapshot{Config: config.Default(), Catalogue: c, Site: site, List: pages.NewList(c.Providers()), PublicURL: publicURL}, nil
+	own := make(map[*settings.Provider]bool)
+	for _, p := range c.Own() {
+		own[p] = true
+	}
+	return &Snapshot{Config: config.Default(), Catalogue: c, Site: site, List: pages.NewList(c.Providers()), PublicURL: publicURL, host: hostOf(publicURL), own: own}, nil
 }
 
 func (m *Mistakes) none() bool { return len(m.Configuration)+len(m.Catalogue) == 0 }
+
+// elsewhere is where the zones are served that are only checked: not here, for another
+// machine may serve them.
+const elsewhere config.ListenAddress = "192.0.2.1:53"
 
 // makeZones makes the zones. The service is at this machine's own addresses if the
 // configuration does not say where it is.
 func (s *Snapshot) makeZones(o Options, previous *Snapshot) textfile.Errors {
 	conf := *s.Config
+	if _, err := net.ResolveTCPAddr("tcp", string(conf.DNS.Listen)); conf.DNS.Listen != "" && err != nil {
+		return textfile.Errors{conf.Mistake("dns.listen", fmt.Errorf("%s: %w", conf.DNS.Listen, conf.DNS.Listen.Explain(err)))}
+	}
 	if conf.Service.Host == "" && len(conf.Service.Addresses) == 0 {
-		s.Guessed = ownAddresses(o.DNS)
+		s.Guessed = ownAddresses(string(cmp.Or(conf.DNS.Listen, elsewhere)))
 		conf.Service.Addresses = s.Guessed
 	}
-	conf.Service.Host = cmp.Or(conf.Service.Host, hostOf(o.PublicURL))
+	conf.Service.Host = s.Host()
 	now, warnings, err := zones.SerialFile(conf.DNS.SerialFile).After(uint32(o.Now().Unix()))
 	s.Warnings = append(s.Warnings, warnings...)
 	if err != nil {

@@ -8,14 +8,17 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"milepost/internal/config"
 	"milepost/internal/fixture"
 	"milepost/internal/snapshot"
 )
 
 func options() snapshot.Options {
 	return snapshot.Options{
-		Config: "milepost.toml", Providers: []string{"providers"}, NoBuiltin: true, DNS: "192.0.2.1:53",
-		Now: func() time.Time { return time.Unix(1_000_000, 0) },
+		Sources: config.Sources{File: "milepost.toml", Options: []config.Option{
+			{Flag: "providers", Setting: "catalogue.providers", Value: "providers"}, {Flag: "no-builtin", Setting: "catalogue.builtin", Value: "false"}}},
+		Zones: true,
+		Now:   func() time.Time { return time.Unix(1_000_000, 0) },
 	}
 }
 
@@ -112,5 +115,26 @@ func TestSerials(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"_tcp.b.example.", "autoconfig.b.example.", "autodiscover.b.example."}, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+// Certificates are for the service's host and for names of the admin's own domains.
+func TestMayHaveCertificate(t *testing.T) {
+	t.Chdir(fixture.Directory(t,
+		"milepost.toml", "[service]\nhost = \"mail.example.net\"\n[catalogue]\nproviders = [\"providers\"]\n",
+		"providers/family.toml", strings.Replace(fixture.Family, `"example.com"`, `"example.com", "*.wild.example", "bücher.example"`, 1)))
+	s, err := snapshot.Build(t.Context(), snapshot.Options{Sources: config.Sources{File: "milepost.toml"}, Now: time.Now}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]bool{
+		"mail.example.net": true, "autoconfig.example.com": true, "autodiscover.example.com": true, "ua-auto-config.example.com": true, "mta-sts.example.com": true,
+		"AutoConfig.Example.COM": true, "autoconfig.xn--bcher-kva.example": true,
+		"example.com": false, "www.example.com": false, "autoconfig.www.example.com": false, "autoconfig.autoconfig.example.com": false, "autoconfig": false, "autoconfig.": false,
+		"autoconfig.a.wild.example": false, "autoconfig.wild.example": false, "autoconfig.gmail.com": false, "gmail.com": false, "": false, "192.0.2.1": false, "autoconfig.example.com/x": false,
+	} {
+		if got := s.MayHaveCertificate(name); got != want {
+			t.Errorf("%s: %v", name, got)
+		}
 	}
 }

@@ -12,6 +12,14 @@ import (
 
 // Read reads a file up to a size, so that a wrong path cannot eat the memory.
 func Read(fsys fs.FS, name string, limit int64) ([]byte, error) {
+	data, err := read(fsys, name, limit)
+	if f, ok := fsys.(seenFS); ok {
+		f.read(name, data, err)
+	}
+	return data, err
+}
+
+func read(fsys fs.FS, name string, limit int64) ([]byte, error) {
 	info, err := fs.Stat(fsys, name) // first: to open a pipe would wait for ever
 	switch {
 	case err != nil:
@@ -41,6 +49,10 @@ func Read(fsys fs.FS, name string, limit int64) ([]byte, error) {
 
 // ReadFile is [Read] for a path of the operating system.
 func ReadFile(name string, limit int64) ([]byte, error) {
+	return readFile(name, limit, os.DirFS)
+}
+
+func readFile(name string, limit int64, below func(dir string) fs.FS) ([]byte, error) {
 	abs, err := filepath.Abs(name)
 	if err != nil {
 		return nil, err
@@ -49,7 +61,7 @@ func ReadFile(name string, limit int64) ([]byte, error) {
 	if !fs.ValidPath(file) {
 		return nil, errors.New("is no file name")
 	}
-	return Read(os.DirFS(dir), file, limit)
+	return Read(below(dir), file, limit)
 }
 
 // Reason drops the path that the message names already.

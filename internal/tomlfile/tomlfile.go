@@ -149,7 +149,7 @@ func (t *Table) Keys() []string {
 // Done reports the keys that have not been read.
 func (t *Table) Done() {
 	for _, key := range t.Keys() {
-		if meant := closest(key, t.known); meant != "" {
+		if meant := Closest(key, t.known); meant != "" {
 			t.Errorf(key, "is unknown; did you mean %s?", meant)
 			continue
 		}
@@ -157,9 +157,9 @@ func (t *Table) Done() {
 	}
 }
 
-// closest returns the known key that somebody meant who wrote another one: at
+// Closest returns the known key that somebody meant who wrote another one: at
 // most two letters differ, and one in three. Empty: there is none.
-func closest(key string, known []string) string {
+func Closest(key string, known []string) string {
 	best, least := "", 3
 	for _, k := range known {
 		if len(key) > len(k)+2 {

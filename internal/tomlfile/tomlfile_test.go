@@ -149,7 +149,7 @@ func TestClosest(t *testing.T) {
 		"outgoin": "outgoing", "outgooing": "outgoing", "Domains": "domains", "domain": "domains", "socketType": "socket_type", "ID": "id",
 		"host": "", "ip": "", "x": "", "sort": "port", "": "", "incoming": "", "outgoing[1]": "",
 	} {
-		if got := closest(key, known); got != want {
+		if got := Closest(key, known); got != want {
 			t.Errorf("%s: %q, want %q", key, got, want)
 		}
 	}

@@ -3,6 +3,7 @@ package tomlfile
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // Optional returns the string under a key, parsed. It is the zero value if the
@@ -77,4 +78,23 @@ func OneOf[S ~string](values []S) func(string) (S, error) {
 		}
 		return "", fmt.Errorf("%q is unknown; %s", s, Allowed(values))
 	}
+}
+
+// Quote writes a string as a basic string of TOML.
+func Quote(s string) string {
+	var b strings.Builder
+	b.WriteByte('"')
+	for _, r := range strings.ToValidUTF8(s, "\uFFFD") {
+		switch {
+		case r == '"' || r == '\\':
+			b.WriteByte('\\')
+			b.WriteRune(r)
+		case r < ' ' || r == 0x7f:
+			fmt.Fprintf(&b, `\u%04X`, r)
+		default:
+			b.WriteRune(r)
+		}
+	}
+	b.WriteByte('"')
+	return b.String()
 }

@@ -14,12 +14,16 @@ import (
 	"milepost/zone"
 )
 
-// mistakes places an error, or each of several that were joined, in milepost.toml.
-// Without that file the option -dns is what was asked for.
+// mistakes places an error, or each of several that were joined, at the line of
+// milepost.toml that it is about; 0: where the setting is set. If nothing is, the option
+// -dns is what was asked for.
 func (s *Set) mistakes(line int, key string, err error) textfile.Errors {
-	at := textfile.Error{File: "-dns"}
-	if s.conf.File != "" {
-		at = textfile.Error{File: s.conf.File, Line: max(line, 1), Key: key}
+	at := s.conf.Mistake(key, nil)
+	if line > 0 {
+		at.Line = line
+	}
+	if at.File == "" {
+		at = textfile.Error{File: "-dns"}
 	}
 	var errs textfile.Errors
 	for _, at.Err = range flatten(err) {
@@ -66,16 +70,16 @@ func (s *Set) checkConfig() textfile.Errors {
 	has := func(label string) bool { return slices.Contains(conf.DomainZones, label) }
 	for _, label := range []string{zone.AutoconfigLabel, zone.AutodiscoverLabel, zone.MTASTSLabel} {
 		if len(service.Addresses) == 0 && has(label) {
-			return s.mistakes(service.Line, "service.addresses", fmt.Errorf("the service's addresses are missing: %s is a zone of its own, and no CNAME can stand at the top of one (RFC 1034 §3.6.2)", label))
+			return s.mistakes(0, "service.addresses", fmt.Errorf("the service's addresses are missing: %s is a zone of its own, and no CNAME can stand at the top of one (RFC 1034 §3.6.2)", label))
 		}
 	}
 	ownServer := has(config.Apex) || has(zone.AutoconfigLabel)
 	if len(conf.NameServers) == 0 && len(conf.DomainZones)+len(conf.Zones) > 0 && (len(service.Addresses) == 0 || !ownServer) {
-		return s.mistakes(conf.Line, "dns.name_server", errors.New("no name server is set; only domains whose autoconfig is in a zone, and a service with addresses, have one of their own"))
+		return s.mistakes(0, "dns.name_server", errors.New("no name server is set; only domains whose autoconfig is in a zone, and a service with addresses, have one of their own"))
 	}
 	for _, label := range conf.DomainZones {
 		if label != config.Apex && !zone.HoldsRecords(label) {
-			return s.mistakes(conf.DomainZonesLine, "dns.domain_zones", fmt.Errorf("%q holds nothing that is made of a provider; @, _tcp, autoconfig, autodiscover, mta-sts, _mta-sts and single labels, as _imaps._tcp, are allowed", label))
+			return s.mistakes(0, "dns.domain_zones", fmt.Errorf("%q holds nothing that is made of a provider; @, _tcp, autoconfig, autodiscover, mta-sts, _mta-sts and single labels, as _imaps._tcp, are allowed", label))
 		}
 	}
 	return nil
@@ -144,7 +148,7 @@ func (s *Set) checkDomainZones() textfile.Errors {
 			err = z.CheckTargets()
 		}
 		if err != nil {
-			errs = append(errs, s.mistakes(s.conf.DNS.DomainZonesLine, "dns.domain_zones", err)...)
+			errs = append(errs, s.mistakes(0, "dns.domain_zones", err)...)
 		}
 	}
 	for _, p := range s.own {

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"milepost/internal/config"
+	"milepost/internal/nameserver"
+	"milepost/internal/snapshot"
+	"milepost/internal/textfile"
+)
+
+// settle is how long files must stay as they are before they are taken over without a
+// signal: half of one may be written.
+const settle = 200 * time.Millisecond
+
+// reloader makes another snapshot at every signal, and when a file has changed. A
+// mistake in it changes nothing.
+type reloader struct {
+	options snapshot.Options
+	started *config.Config // what listeners and the like were made of
+	current *atomic.Pointer[snapshot.Snapshot]
+	names   *nameserver.Server // nil: DNS is not served
+	log     *slog.Logger
+	stderr  io.Writer
+}
+
+func (r *reloader) run(ctx context.Context, signals <-chan os.Signal) {
+	var ticks <-chan time.Time // none, if files are not looked at
+	if every := r.started.Catalogue.CheckEvery; every > 0 {
+		ticker := time.NewTicker(every)
+		defer ticker.Stop()
+		ticks = ticker.C
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case s := <-signals:
+			r.reload(ctx, s != syscall.SIGHUP, 0)
+		case <-ticks:
+			if r.options.Seen.Changed() {
+				r.reload(ctx, false, settle)
+			}
+		}
+	}
+}
+
+// reload builds a snapshot and serves it, unless it has mistakes, or what it is made of
+// has changed again before some time is over: then the next look builds another one.
+func (r *reloader) reload(ctx context.Context, takeShrunk bool, unchanged time.Duration) {
+	o, previous := r.options, r.current.Load()
+	o.TakeShrunk, o.Seen = takeShrunk, new(textfile.Seen)
+	next, err := snapshot.Build(ctx, o, previous)
+	select {
+	case <-ctx.Done():
+		return
+	case <-time.After(unchanged):
+	}
+	if unchanged > 0 && o.Seen.Changed() {
+		return
+	}
+	r.options.Seen = o.Seen
+	if err != nil {
+		complainBuild(r.stderr, err)
+		r.log.Error("reload refused; what was served before stays")
+		return
+	}
+	warn(r.stderr, append(next.Warnings, next.KeepSerial()...))
+	r.current.Store(next)
+	if r.names != nil {
+		r.names.Notify(ctx, previous)
+	}
+	if late := config.NeedRestart(r.started, next.Config); len(late) > 0 {
+		r.log.Warn("some settings need a restart", "settings", strings.Join(late, ","))
+	}
+	r.log.Info("reloaded", "providers", len(next.Catalogue.Providers()), "domains", next.Catalogue.Domains())
+}

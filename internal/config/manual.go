@@ -1,0 +1,214 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Array is an array of tables in milepost.toml, as [[dns.zone]].
+type Array struct {
+	Name, Doc string
+	Keys      []ArrayKey
+}
+
+// ArrayKey is a key of each of its tables.
+type ArrayKey struct{ Name, Doc, Example string }
+
+// Arrays are all of them, in the order of the manual.
+var Arrays = []Array{
+	{"dns.name_server", "A name server of the zones. Default: ns.autoconfig.DOMAIN, with the service's addresses.", []ArrayKey{
+		{"name", "Its name.", `"ns1.example.net"`},
+		{"addresses", "Needed if its name lies in one of the zones.", `["192.0.2.1"]`},
+	}},
+	{"dns.key", "A TSIG key (RFC 8945): whoever signs with it may copy any zone.", []ArrayKey{
+		{"name", "Its name, the same on both sides.", `"transfer.example.net"`},
+		{"algorithm", "hmac-sha256 (default), hmac-sha384 or hmac-sha512.", `"hmac-sha256"`},
+		{"secret", "Base64 of at least 16 octets; 'openssl rand -base64 32' makes one.", `"c2VjcmV0LW9mLXR3ZW50eS1mb3VyLW9jdA=="`},
+	}},
+	{"dns.secondary", "A server that is told of changes (RFC 1996) and may copy the zones.", []ArrayKey{
+		{"address", "Its address, with a port if that is not 53.", `"192.0.2.53"`},
+		{"key", "The name of the key that it signs with; without one its address is enough.", `"transfer.example.net"`},
+	}},
+	{"dns.zone", "A zone that is set by name. Zones may not overlap.", []ArrayKey{
+		{"name", "A domain, or a name below one.", `"example.com"`},
+		{"records", "A master file (RFC 1035 §5) of other records of the zone: at most 16 MiB and 100,000 records.", `"example.com.zone"`},
+	}},
+}
+
+// Effective writes a configuration as TOML, each value with where it comes from.
+// Secrets are left out.
+func (c *Config) Effective() string {
+	var b strings.Builder
+	all := Settings()
+	for i, t := range Tables {
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		fmt.Fprintf(&b, "[%s]\n", t.Name)
+		for _, s := range all {
+			if s.Table != t.Name {
+				continue
+			}
+			if v := s.show(c); v == `""` {
+				fmt.Fprintf(&b, "# %s is not set\n", s.Key)
+			} else {
+				fmt.Fprintf(&b, "%-40s # %s\n", s.Key+" = "+v, c.origins[s.Name()])
+			}
+		}
+		if t.Name == "dns" {
+			c.DNS.showArrays(&b)
+		}
+	}
+	return b.String()
+}
+
+func (d *DNS) showArrays(b *strings.Builder) {
+	name := func(s string) string { return quoted(strings.TrimSuffix(s, ".")) }
+	for _, ns := range d.NameServers {
+		fmt.Fprintf(b, "[[dns.name_server]]\nname = %s\n", name(ns.Name))
+		if len(ns.Addresses) > 0 {
+			var words []string
+			for _, a := range ns.Addresses {
+				words = append(words, asText(a))
+			}
+			fmt.Fprintf(b, "addresses = [%s]\n", strings.Join(words, ", "))
+		}
+	}
+	for _, k := range d.Keys {
+		fmt.Fprintf(b, "[[dns.key]]\nname = %s\nalgorithm = %s\n# secret is not shown\n", name(k.Name), name(k.Algorithm))
+	}
+	for _, s := range d.Secondaries {
+		fmt.Fprintf(b, "[[dns.secondary]]\naddress = %s\n", asText(s.Address))
+		if s.Key != "" {
+			fmt.Fprintf(b, "key = %s\n", name(s.Key))
+		}
+	}
+	for _, z := range d.Zones {
+		fmt.Fprintf(b, "[[dns.zone]]\nname = %s\n", name(z.Name))
+		if z.File != "" {
+			fmt.Fprintf(b, "records = %s\n", quoted(z.File))
+		}
+	}
+}
+
+// Example is a milepost.toml in which everything is said and nothing is set.
+func Example() string {
+	var b strings.Builder
+	b.WriteString("# milepost.toml. What is commented out has its default, or is an example of what may\n# be set. 'milepost config' prints what is in force, and where it comes from.\n")
+	all, none := Settings(), defaults()
+	for _, t := range Tables {
+		fmt.Fprintf(&b, "\n%s[%s]\n", comment(t.Doc), t.Name)
+		for _, s := range all {
+			if s.Table == t.Name {
+				fmt.Fprintf(&b, "\n%s# %s = %s\n", comment(s.Doc+s.defaultNote(none)), s.Key, s.example(none))
+			}
+		}
+		for _, a := range Arrays {
+			if strings.HasPrefix(a.Name, t.Name+".") {
+				fmt.Fprintf(&b, "\n%s# [[%s]]\n", comment(a.Doc), a.Name)
+				for _, k := range a.Keys {
+					fmt.Fprintf(&b, "# %s = %s   # %s\n", k.Name, k.Example, k.Doc)
+				}
+			}
+		}
+	}
+	return b.String()
+}
+
+// example is a value that may be set.
+func (s *Setting) example(none *Config) string {
+	if s.Example != "" {
+		return s.Example
+	}
+	return s.show(none)
+}
+
+// defaultNote names the default if the example is another value.
+func (s *Setting) defaultNote(none *Config) string {
+	v := s.show(none)
+	if s.Example == "" || v == `""` || v == s.Example {
+		return ""
+	}
+	return " Default: " + v + "."
+}
+
+// comment breaks a text into lines of a comment.
+func comment(text string) string {
+	const width = 88
+	var b strings.Builder
+	line := "#"
+	for word := range strings.FieldsSeq(text) {
+		if len(line)+1+len(word) > width {
+			b.WriteString(line + "\n")
+			line = "#"
+		}
+		line += " " + word
+	}
+	return b.String() + line + "\n"
+}
+
+// Manual is docs/configuration.md.
+func Manual() string {
+	var b strings.Builder
+	b.WriteString(manualHead)
+	all, none := Settings(), defaults()
+	cell := strings.NewReplacer("|", `\|`).Replace
+	for _, t := range Tables {
+		fmt.Fprintf(&b, "\n## [%s]\n\n%s\n\n| key | value | default | what it is for |\n|---|---|---|---|\n", t.Name, t.Doc)
+		for _, s := range all {
+			if s.Table != t.Name {
+				continue
+			}
+			byDefault := "`" + s.show(none) + "`"
+			if byDefault == "`\"\"`" {
+				byDefault = "not set"
+			}
+			doc := s.Doc
+			if s.Flag != "" {
+				doc += " Option: `-" + s.Flag + "`."
+			}
+			if s.Restart {
+				doc += " ↻"
+			}
+			fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", s.Key, cell(s.word), cell(byDefault), cell(doc))
+		}
+		for _, a := range Arrays {
+			if strings.HasPrefix(a.Name, t.Name+".") {
+				fmt.Fprintf(&b, "\n`[[%s]]`: %s\n\n| key | as | what it is for |\n|---|---|---|\n", a.Name, a.Doc)
+				for _, k := range a.Keys {
+					fmt.Fprintf(&b, "| `%s` | `%s` | %s |\n", k.Name, k.Example, cell(k.Doc))
+				}
+			}
+		}
+	}
+	return b.String()
+}
+
+const manualHead = `# The configuration
+
+Everything that ` + "`milepost serve`" + ` needs stands in one file, milepost.toml. All keys have a default; a key that is not known, or a value that is not allowed, refuses the
+whole file, and every mistake is said at once, with its line.
+
+- **Which file**: the one that ` + "`-config`" + ` names, else the one that the environment's ` + "`MILEPOST_CONFIG`" + ` names, else ` + "`/etc/milepost/milepost.toml`" + ` if it is there; the
+  server says so then. Paths in the file begin where the file lies.
+- **The environment comes over the file**: ` + "`MILEPOST_HTTP_LISTEN=:80`" + ` is ` + "`listen`" + ` of ` + "`[http]`" + `; lists have commas between their elements.
+- **Options come over both**: those named below, and ` + "`-set http.listen=:80`" + ` for every key that has a single value or a list.
+- ` + "`milepost config`" + ` prints what is in force, each value with where it comes from; ` + "`milepost config -example`" + ` prints a file with everything in it, commented out;
+  ` + "`milepost check`" + ` says what is wrong.
+- A changed file is noticed by its content within seconds, and taken over whole or not at all; so it is at SIGHUP. What is marked with ↻ needs a restart, and the log says so.
+
+The same definitions make the reader, ` + "`-example`" + ` and this page.
+`
+
+// NeedRestart names the settings whose values differ from those that the server was
+// started with, and that a reload does not apply.
+func NeedRestart(started, now *Config) (names []string) {
+	for _, s := range Settings() {
+		if s.Restart && s.show(started) != s.show(now) {
+			names = append(names, s.Name())
+		}
+	}
+	slices.Sort(names)
+	return names
+}
