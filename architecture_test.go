@@ -22,12 +22,13 @@ var rooms = map[string]string{
 	"autoconfig":   "address settings internal/query internal/xmlwriter",
 	"autodiscover": "address settings internal/query internal/xmlwriter",
 	"mobileconfig": "address settings internal/query internal/xmlwriter",
-	"zone":         "address settings",
+	"zone":         "address settings internal/mtasts",
 
 	"catalogue":             "address settings internal/textfile",
 	"internal/providerfile": "address settings catalogue internal/textfile internal/tomlfile",
 	"internal/lookup":       "address settings",
-	"internal/formats":      "address settings autoconfig autodiscover mobileconfig internal/lookup",
+	"internal/mtasts":       "address settings",
+	"internal/formats":      "address settings autoconfig autodiscover mobileconfig internal/lookup internal/mtasts",
 
 	"internal/answer":        "address settings internal/query",
 	"internal/thunderbirdqr": "settings internal/answer",
@@ -36,11 +37,12 @@ var rooms = map[string]string{
 	"internal/config":     "address settings internal/textfile internal/tomlfile",
 	"internal/certs":      "mobileconfig internal/textfile",
 	"internal/snapshot":   "address settings catalogue data internal/config internal/zones internal/providerfile internal/pages internal/textfile",
-	"internal/httpd":      "address settings autodiscover mobileconfig internal/answer internal/connlimit internal/formats internal/lookup internal/pages internal/snapshot",
+	"internal/httpd":      "address settings autodiscover mobileconfig internal/answer internal/connlimit internal/formats internal/lookup internal/pages internal/ratelimit internal/snapshot",
 	"internal/zones":      "address settings zone internal/config internal/textfile",
-	"internal/nameserver": "zone internal/config internal/connlimit internal/snapshot internal/zones",
+	"internal/nameserver": "zone internal/config internal/connlimit internal/ratelimit internal/snapshot internal/zones",
 	"internal/connlimit":  "",
 	"internal/logqueue":   "",
+	"internal/ratelimit":  "",
 	"internal/zoneformat": "address zone",
 
 	"internal/textfile":  "",
@@ -56,7 +58,7 @@ var rooms = map[string]string{
 // pure are the rooms in which data goes in, and bytes or records come out: without
 // socket, clock or log.
 var pure = []string{"address", "settings", "autoconfig", "autodiscover", "mobileconfig", "zone", "catalogue", "internal/providerfile",
-	"internal/lookup", "internal/answer", "internal/thunderbirdqr", "internal/pages", "internal/zoneformat", "internal/query", "internal/xmlwriter"}
+	"internal/lookup", "internal/mtasts", "internal/answer", "internal/thunderbirdqr", "internal/pages", "internal/zoneformat", "internal/query", "internal/xmlwriter"}
 
 var impure = []string{"os", "net", "net/http", "time", "log", "log/slog"}
 

@@ -72,7 +72,7 @@ type builder struct {
 	*Catalogue
 	ids                map[string]*Entry
 	shipped            map[settings.DomainPattern]string // the ID of the shipped provider that a domain would have; nil while those are entered
-	owners             map[*settings.Provider]*Entry // of the layer that is being entered
+	owners             map[*settings.Provider]*Entry     // of the layer that is being entered
 	warnings, mistakes textfile.Errors
 }
 

@@ -217,6 +217,30 @@ func (p DomainPattern) String() string {
 	return "*." + p.Domain.ASCII
 }
 
+// MTASTS is a policy of SMTP MTA Strict Transport Security (RFC 8461 §3.2) for all
+// domains of a provider: what other mail servers are to demand of those that take mail
+// for them.
+type MTASTS struct {
+	Mode   MTASTSMode
+	MaxAge uint32          // seconds for which it may be kept, at most MaxMTASTSAge
+	MX     []DomainPattern // whose certificates are valid: at least one unless Mode is none; never *
+}
+
+// MTASTSMode says what a server does that finds no such certificate (RFC 8461 §5).
+type MTASTSMode string
+
+const (
+	Enforce  MTASTSMode = "enforce" // does not deliver
+	Testing  MTASTSMode = "testing" // delivers, and reports it
+	NoPolicy MTASTSMode = "none"    // delivers: the policy is being withdrawn
+)
+
+// MTASTSModes lists the modes.
+var MTASTSModes = []MTASTSMode{Enforce, Testing, NoPolicy}
+
+// MaxMTASTSAge is a year (RFC 8461 §3.2).
+const MaxMTASTSAge = 31557600
+
 // Provider is everything that one provider offers. It is shared between
 // requests and must not be changed.
 type Provider struct {
@@ -236,6 +260,8 @@ type Provider struct {
 	// of the two is set. The address is a template.
 	AutodiscoverRedirectURL     URL
 	AutodiscoverRedirectAddress Username
+
+	MTASTS *MTASTS // nil: none
 
 	Documentation []Documentation
 	Notice        *Notice // nil: none

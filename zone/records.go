@@ -11,6 +11,7 @@ import (
 	"github.com/miekg/dns"
 
 	"milepost/address"
+	"milepost/internal/mtasts"
 	"milepost/settings"
 )
 
@@ -38,6 +39,7 @@ type Options struct {
 const (
 	AutoconfigLabel   = "autoconfig"
 	AutodiscoverLabel = "autodiscover"
+	MTASTSLabel       = mtasts.HostLabel
 )
 
 // Records returns the records of a domain of the provider, in the order of their
@@ -47,8 +49,9 @@ const (
 //     its services with the TXT records of their paths (RFC 8620 §2.2, RFC 6764);
 //   - the target "." where a service is decidedly not offered (RFC 6186 §3.4), as
 //     far as the options allow;
-//   - autoconfig, autodiscover and _autodiscover._tcp, if the service host is
-//     known.
+//   - the TXT record of an MTA-STS policy (RFC 8461 §3.1), if the provider has one;
+//   - autoconfig, autodiscover and _autodiscover._tcp, and mta-sts with a policy, if
+//     the service host is known.
 //
 // Servers have no record if SRV cannot describe them, or a client would take them for
 // something else: those without TLS (aerc would do STARTTLS), those with STARTTLS on
@@ -72,7 +75,12 @@ func Records(p *settings.Provider, d address.Domain, o Options) []dns.RR {
 	r.addServices(account.Services, settings.JMAP, "_jmap", "")
 	r.addServices(account.Services, settings.CalDAV, "_caldavs", "_caldav")
 	r.addServices(account.Services, settings.CardDAV, "_carddavs", "_carddav")
-	r.addServiceHost(o)
+	labels := []string{AutoconfigLabel, AutodiscoverLabel}
+	if text, err := mtasts.Record(p.MTASTS); err == nil {
+		r.add(mtasts.RecordLabel, dns.TypeTXT, &dns.TXT{Txt: []string{text}})
+		labels = append(labels, MTASTSLabel)
+	}
+	r.addServiceHost(labels, o)
 	slices.SortStableFunc(r.rrs, func(a, b dns.RR) int {
 		return strings.Compare(a.Header().Name, b.Header().Name)
 	})
@@ -83,7 +91,7 @@ func Records(p *settings.Provider, d address.Domain, o Options) []dns.RR {
 var names = []string{
 	"_imaps._tcp", "_imap._tcp", "_pop3s._tcp", "_pop3._tcp", "_submissions._tcp", "_smtps._tcp", "_submission._tcp", "_sieve._tcp",
 	"_jmap._tcp", "_caldavs._tcp", "_caldav._tcp", "_carddavs._tcp", "_carddav._tcp",
-	"_autodiscover._tcp", AutoconfigLabel, AutodiscoverLabel,
+	"_autodiscover._tcp", AutoconfigLabel, AutodiscoverLabel, mtasts.RecordLabel, MTASTSLabel,
 }
 
 // HoldsRecords tells whether [Records] makes anything at or below a name that is
@@ -262,8 +270,8 @@ func splitURL(u settings.URL) (host string, port uint16, path string, ok bool) {
 }
 
 // addServiceHost appends what leads to the server that answers over HTTP.
-func (r *records) addServiceHost(o Options) {
-	for _, label := range []string{AutoconfigLabel, AutodiscoverLabel} {
+func (r *records) addServiceHost(labels []string, o Options) {
+	for _, label := range labels {
 		for _, rr := range Addresses("", r.ttl, o.Addresses) {
 			r.add(label, rr.Header().Rrtype, rr)
 		}

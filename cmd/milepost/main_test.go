@@ -68,7 +68,7 @@ func TestCommandLine(t *testing.T) {
 		{"show an unknown domain", []string{"show", "fred@unknown.test"}, 1, "", "milepost: no provider is known for the domain unknown.test"},
 		{"show nothing", []string{"show"}, 2, "", "milepost: show: one address or domain is needed"},
 		{"show no address", []string{"show", "fred@"}, 2, "", "milepost: show: domain is empty"},
-		{"show unknown format", []string{"show", "-format", "yaml", "gmail.com"}, 2, "", `milepost: show: -format "yaml" is unknown; autoconfig, autodiscover, mobilesync, autodiscover-json, mobileconfig, json, text are allowed`},
+		{"show unknown format", []string{"show", "-format", "yaml", "gmail.com"}, 2, "", `milepost: show: -format "yaml" is unknown; autoconfig, autodiscover, mobilesync, autodiscover-json, mobileconfig, mta-sts, json, text are allowed`},
 		{"show a key without its certificate", []string{"show", "-sign-key", "key.pem", "gmail.com"}, 1, "", "-sign-key: has no certificate; -sign-cert is missing\n"},
 		{"show with an option behind", []string{"show", "fred@gmail.com", "-format=text"}, 2, "", "milepost: show: the option -format stands too late; options come first"},
 		{"check with an option behind", []string{"check", dir, "-config", "milepost.toml"}, 2, "", "milepost: check: the option -config stands too late; options come first"},

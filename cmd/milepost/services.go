@@ -45,7 +45,10 @@ func open(ctx context.Context, conf *config.Config, current *atomic.Pointer[snap
 			return nil, refused(conf, "dns.listen", at, err)
 		}
 	}
-	handler := httpd.Handler(httpd.Options{Current: current.Load, Requests: log, Log: s.log, Sign: sign, Proxies: s.proxies})
+	handler := httpd.Handler(httpd.Options{
+		Current: current.Load, Requests: log, Log: s.log, Sign: sign, Proxies: s.proxies,
+		Limits: httpd.Limits{Rate: conf.Limits.Rate, Burst: conf.Limits.Burst, AtOnce: conf.Limits.AtOnce},
+	})
 	if s.http, err = listen(conf, "http.listen", conf.HTTP.Listen, handler); err != nil {
 		return nil, err
 	}

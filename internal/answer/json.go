@@ -63,6 +63,7 @@ func ProviderJSON(p *settings.Provider) ([]byte, error) {
 		Incoming: jsonServers(p.Incoming), Outgoing: jsonServers(p.Outgoing), Setup: jsonServers(p.Setup),
 		Service:       each(p.Services, func(s settings.Service) jsonService { return jsonService(s) }),
 		OAuth2:        (*jsonOAuth2)(p.OAuth2),
+		MTASTS:        jsonPolicy(p.MTASTS),
 		RedirectURL:   p.AutodiscoverRedirectURL,
 		RedirectAddr:  p.AutodiscoverRedirectAddress,
 		Documentation: each(p.Documentation, func(d settings.Documentation) map[string]string { return textsByLanguage(d.Descriptions, d.URL) }),
@@ -110,6 +111,7 @@ type jsonStored struct {
 	Setup         []jsonServer        `json:"setup,omitempty"`
 	Service       []jsonService       `json:"service,omitempty"`
 	OAuth2        *jsonOAuth2         `json:"oauth2,omitempty"`
+	MTASTS        *jsonMTASTS         `json:"mta_sts,omitempty"`
 	RedirectURL   settings.URL        `json:"autodiscover_redirect_url,omitempty"`
 	RedirectAddr  settings.Username   `json:"autodiscover_redirect_address,omitempty"`
 	Documentation []map[string]string `json:"documentation,omitempty"`
@@ -159,6 +161,19 @@ type jsonOAuth2 struct {
 	TokenURL settings.URL `json:"token_url"`
 	Scope    string       `json:"scope"`
 	ClientID string       `json:"client_id,omitempty"`
+}
+
+type jsonMTASTS struct {
+	Mode   settings.MTASTSMode `json:"mode"`
+	MaxAge uint32              `json:"max_age"`
+	MX     []string            `json:"mx,omitempty"`
+}
+
+func jsonPolicy(p *settings.MTASTS) *jsonMTASTS {
+	if p == nil {
+		return nil
+	}
+	return &jsonMTASTS{p.Mode, p.MaxAge, each(p.MX, settings.DomainPattern.String)}
 }
 
 type jsonText struct {

@@ -50,6 +50,7 @@ func TestRows(t *testing.T) {
 func TestNamed(t *testing.T) {
 	account := fixture.Account(t, fixture.Shipped(t), "fred@outlook.com") // which has ActiveSync
 	gmx := fixture.Account(t, fixture.Shipped(t), "fred@gmx.com")         // which takes passwords
+	policy := fixture.Account(t, fixture.Catalogue(t, "a.toml", fixture.Family+"[mta_sts]\nmode = \"testing\"\nmx = [\"mail.example.com\"]\n"), "fred@example.com")
 	options := formats.Options{Protocol: "AutodiscoverV1", Profile: mobileconfig.Options{Lang: "en"}}
 	for _, tc := range []struct {
 		name    string
@@ -61,6 +62,7 @@ func TestNamed(t *testing.T) {
 		{"mobilesync", account, "<Url>https://outlook.office365.com/Microsoft-Server-ActiveSync</Url>"},
 		{"autodiscover-json", account, `"Url":"https://autodiscover.outlook.com/autodiscover/autodiscover.xml"`},
 		{"mobileconfig", gmx, "<string>com.apple.mail.managed</string>"},
+		{"mta-sts", policy, "mode: testing\r\n"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			f, ok := formats.Named(tc.name)
@@ -73,7 +75,7 @@ func TestNamed(t *testing.T) {
 			}
 		})
 	}
-	if got, want := strings.Join(formats.Names(), " "), "autoconfig autodiscover mobilesync autodiscover-json mobileconfig"; got != want {
+	if got, want := strings.Join(formats.Names(), " "), "autoconfig autodiscover mobilesync autodiscover-json mobileconfig mta-sts"; got != want {
 		t.Errorf("the names are %s, want %s", got, want)
 	}
 	for _, name := range []string{"", "yaml"} {

@@ -11,6 +11,7 @@ import (
 	"milepost/autoconfig"
 	"milepost/autodiscover"
 	"milepost/internal/lookup"
+	"milepost/internal/mtasts"
 	"milepost/mobileconfig"
 	"milepost/settings"
 )
@@ -86,6 +87,18 @@ var table = []Format{
 		},
 		Render: func(a []settings.Account, o Options) ([]byte, error) { return mobileconfig.Render(a, o.Profile) },
 		Refuse: refuseProfile,
+	},
+	{
+		// Over plain HTTP too, where no mail server asks: a proxy that does not say that it
+		// speaks HTTPS hides no policy. Nothing is cached (RFC 8461 §3.3).
+		Name: "mta-sts", Paths: []string{mtasts.Path}, Methods: get,
+		ContentType: mtasts.ContentType,
+		Parse: func(r Request) (lookup.Question, Options, error) {
+			host, err := mtasts.ParseRequest(r.Host)
+			return lookup.Question{Addresses: []address.Address{{}}, Host: host}, Options{}, err
+		},
+		Render: func(a []settings.Account, _ Options) ([]byte, error) { return mtasts.Render(a[0].Provider.MTASTS) },
+		Refuse: notFound,
 	},
 }
 

@@ -35,6 +35,8 @@ type Options struct {
 	Proxies Proxies
 	// Now is the clock; nil: the machine's.
 	Now func() time.Time
+	// Limits bound what is asked.
+	Limits Limits
 }
 
 // Handler answers every request.
@@ -42,10 +44,9 @@ func Handler(o Options) http.Handler {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	s := &server{Options: o}
+	s := &server{Options: o, limits: newLimiter(o.Limits, o.Proxies, o.Now())}
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
-	e.IPExtractor = echo.ExtractIPDirect() // else anybody names the address that is logged
 	e.HTTPErrorHandler = s.answerError
 	e.Use(s.logged)
 	for _, f := range formats.Table() {
@@ -53,14 +54,17 @@ func Handler(o Options) http.Handler {
 			e.Match(f.Methods, path, s.corridor(&f))
 		}
 	}
+	s.wellKnownRoutes(e)
 	s.pagesRoutes(e)
 	return canonical(e)
 }
 
 type server struct {
 	Options
-	documents documents
-	lines     sync.Pool // *[]byte, of the log
+	limits     *limiter
+	documents  documents
+	compressor compressor
+	lines      sync.Pool // *[]byte, of the log
 }
 
 // canonical gives the paths that are routed: //mail/… means /mail/…, as some clients

@@ -21,6 +21,8 @@ type exchange struct {
 	domain   string             // that was asked about, for the log; empty: none
 	client   netip.Addr         // whose request it is; zero: not known
 	secure   bool               // it came encrypted, to us or to a proxy before us
+
+	compressor *compressor
 }
 
 // logged writes one line a request: the route and the domain, and neither path
@@ -29,14 +31,14 @@ func (s *server) logged(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		start := s.Now()
 		c.Response().Header().Set(echo.HeaderXContentTypeOptions, "nosniff")
-		x := &exchange{Context: c, snapshot: s.Current()}
+		x := &exchange{Context: c, snapshot: s.Current(), compressor: &s.compressor}
 		x.client, x.secure = s.Proxies.origin(c.Request())
 		strictTransport(x)
 		answer := next
 		if c.Request().Method == http.MethodOptions && c.Get(echo.ContextKeyHeaderAllow) != nil {
 			answer = func(echo.Context) error { return echo.ErrMethodNotAllowed }
 		}
-		if err := s.recovered(answer, x); err != nil {
+		if err := s.admitted(answer, x, start); err != nil {
 			s.logMistake(x, err)
 			s.answerError(err, x)
 		}

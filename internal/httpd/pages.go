@@ -112,6 +112,7 @@ func api(x *exchange) error {
 	if err != nil {
 		return err
 	}
+	body, _ = x.encode(echo.MIMEApplicationJSON, "", body)
 	return transient(x, http.StatusOK, echo.MIMEApplicationJSON, body)
 }
 
@@ -179,7 +180,8 @@ func asset(x *exchange) error {
 		return echo.ErrNotFound
 	}
 	x.Response().Header().Set(echo.HeaderContentSecurityPolicy, assetPolicy)
-	return keepable(x, cacheForever, tagged(file.ContentType, file.ETag, file.Body))
+	body, tag := x.encode(file.ContentType, file.ETag, file.Body)
+	return keepable(x, cacheForever, tagged(file.ContentType, tag, body))
 }
 
 func robots(x *exchange) error {
@@ -187,30 +189,35 @@ func robots(x *exchange) error {
 }
 
 func openAPI(x *exchange) error {
-	return keepable(x, cachePublic, newDocument(echo.MIMEApplicationJSON, answer.OpenAPI))
+	body, tag := x.encode(echo.MIMEApplicationJSON, entityTag(answer.OpenAPI), answer.OpenAPI)
+	return keepable(x, cachePublic, tagged(echo.MIMEApplicationJSON, tag, body))
 }
 
 // page sends a page for people.
-func page(c echo.Context, status int, cache string, body []byte, err error) error {
+func page(x *exchange, status int, cache string, body []byte, err error) error {
 	if err != nil {
 		return err
 	}
-	h := c.Response().Header()
+	h := x.Response().Header()
 	h.Set(echo.HeaderContentSecurityPolicy, pagePolicy)
 	h.Set(echo.HeaderReferrerPolicy, "no-referrer") // the page's own URL may hold an address
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	h.Set(echo.HeaderCacheControl, cache)
 	h.Add(echo.HeaderVary, "Accept-Language")
+	tag := ""
 	if cache == cacheNever {
 		h.Set("X-Robots-Tag", "noindex")
 	} else {
-		tag := entityTag(body)
+		tag = entityTag(body)
+	}
+	body, tag = x.encode(echo.MIMETextHTMLCharsetUTF8, tag, body)
+	if tag != "" {
 		h.Set("Etag", tag)
-		if seenBefore(c.Request(), tag) {
-			return c.NoContent(http.StatusNotModified)
+		if notModified(x, tag) {
+			return nil
 		}
 	}
-	return write(c, status, echo.MIMETextHTMLCharsetUTF8, body)
+	return write(x, status, echo.MIMETextHTMLCharsetUTF8, body)
 }
 
 // answerPeople writes an error as a page if a person asked: on the pages' own routes,

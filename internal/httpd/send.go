@@ -56,19 +56,34 @@ func keepable(c echo.Context, cache string, doc document) error {
 	h := c.Response().Header()
 	maps.Copy(h, doc.header)
 	h.Set(echo.HeaderCacheControl, cache)
-	if seenBefore(c.Request(), doc.etag) {
-		h.Del(echo.HeaderContentType)
-		h.Del(echo.HeaderContentLength)
-		return c.NoContent(http.StatusNotModified)
+	if notModified(c, doc.etag) {
+		return nil
 	}
 	return writeBody(c, http.StatusOK, doc.body)
 }
 
-// seenBefore tells whether the client has what a tag stands for (RFC 9110
-// §13.1.2). No tag of ours is part of another, so the list need not be taken apart.
-func seenBefore(r *http.Request, etag string) bool {
-	seen := strings.Join(r.Header["If-None-Match"], ",")
-	return seen == "*" || strings.Contains(seen, etag)
+// notModified answers a client that has what a tag stands for, in this content coding
+// or in the other (RFC 9110 §13.1.2), and names the tag that it has: a cache looks that
+// one up (RFC 9111 §4.3.4). False: it wrote nothing. No tag of ours is part of another,
+// so the list need not be taken apart.
+func notModified(c echo.Context, etag string) bool {
+	seen := strings.Join(c.Request().Header["If-None-Match"], ",")
+	if seen == "" {
+		return false
+	}
+	h := c.Response().Header()
+	switch other := otherTag(etag); {
+	case seen == "*" || strings.Contains(seen, etag):
+	case strings.Contains(seen, other):
+		h.Set("Etag", other)
+	default:
+		return false
+	}
+	h.Del(echo.HeaderContentType)
+	h.Del(echo.HeaderContentLength)
+	h.Del(echo.HeaderContentEncoding)
+	c.Response().WriteHeader(http.StatusNotModified)
+	return true
 }
 
 // transient sends an answer that nobody may keep.
@@ -121,11 +136,17 @@ func (s *server) answerError(err error, c echo.Context) {
 	if answerPeople(c, status) {
 		return
 	}
+	_ = answerProgram(c, status, message) // a client that has left misses nothing
+}
+
+// answerProgram writes an error as JSON where programs ask for that, else as a line of
+// plain text.
+func answerProgram(c echo.Context, status int, message string) error {
 	contentType, body := plainText, fmt.Appendf(nil, "%d %s: %s\n", status, strings.ToLower(http.StatusText(status)), message)
 	if forPrograms(c) {
 		if inJSON, err := answer.JSONError(message); err == nil {
 			contentType, body = echo.MIMEApplicationJSON, inJSON
 		}
 	}
-	_ = transient(c, status, contentType, body) // a client that has left misses nothing
+	return transient(c, status, contentType, body)
 }

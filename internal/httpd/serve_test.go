@@ -1,8 +1,6 @@
 package httpd_test
 
 import (
-	"milepost/internal/httpd"
-
 	"bufio"
 	"context"
 	"errors"
@@ -11,10 +9,13 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"milepost/internal/httpd"
 )
 
 // memoryListener accepts connections that are no sockets, so that a test's clock
@@ -201,4 +202,54 @@ func TestManyConnections(t *testing.T) {
 		}
 		stop()
 	})
+}
+
+// A client has the connections that the bounds allow it, unless its address speaks for
+// many.
+func TestConnections(t *testing.T) {
+	for _, tc := range []struct {
+		name             string
+		total, perClient int
+		trusted          []netip.Prefix
+		open             int // of three
+	}{
+		{"many", 100, 100, nil, 3},
+		{"two of a client", 100, 2, nil, 2},
+		{"of a proxy", 100, 2, []netip.Prefix{netip.MustParsePrefix("192.0.2.1/32")}, 3},
+		{"two in total", 2, 100, nil, 2},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := &memoryListener{conns: make(chan net.Conn), closed: make(chan struct{})}
+				ctx, cancel := context.WithCancel(t.Context())
+				log := slog.New(slog.DiscardHandler)
+				ended := make(chan error)
+				go func() {
+					proxies := httpd.Proxies{Trusted: tc.trusted}
+					ended <- httpd.Serve(ctx, httpd.Service{
+						Listeners: []httpd.Listener{{Listener: l, Handler: http.NotFoundHandler()}},
+						Limit:     httpd.NewLimit(tc.total, tc.perClient, proxies, log), Proxies: proxies, Log: log})
+				}()
+				var clients []memoryClient
+				for range 3 {
+					clients = append(clients, l.dial(net.IPv4(192, 0, 2, 1)))
+					time.Sleep(time.Second) // it is the idlest of those that come later
+				}
+				open := 0
+				for _, c := range clients {
+					if _, err := c.ask("/"); err == nil {
+						open++
+					}
+					c.Close()
+				}
+				if open != tc.open {
+					t.Errorf("%d connections stay, want %d", open, tc.open)
+				}
+				cancel()
+				if err := <-ended; err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
 }

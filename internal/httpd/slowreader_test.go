@@ -26,9 +26,10 @@ func TestSlowReaders(t *testing.T) {
 		readers = 200
 		most    = 56 << 10 // octets a connection; 32 kB, and the race detector's larger stacks
 	)
-	for _, tc := range []struct{ name, path string }{
-		{"a document", "/mail/config-v1.1.xml?emailaddress=fred@orange.fr"},
-		{"the list of providers", "/providers"},
+	for _, tc := range []struct{ name, path, coding string }{
+		{"a document", "/mail/config-v1.1.xml?emailaddress=fred@orange.fr", "identity"},
+		{"the list of providers", "/providers", "identity"},
+		{"the list, compressed", "/providers", "gzip"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -44,7 +45,7 @@ func TestSlowReaders(t *testing.T) {
 				var clients []memoryClient
 				for range readers {
 					c := l.dial(net.IPv4(127, 0, 0, 1))
-					fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: x\r\n\r\n", tc.path)
+					fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: x\r\nAccept-Encoding: %s\r\n\r\n", tc.path, tc.coding)
 					clients = append(clients, c)
 				}
 				synctest.Wait() // all answers wait for their readers

@@ -224,7 +224,7 @@ func (w *world) readCode(t *testing.T, selector string) string {
 func TestBrowserWithScript(t *testing.T) {
 	w := open(t)
 	w.visit(t, "/")
-	if w.octets == 0 || w.octets >= 60_000 {
+	if w.octets == 0 || w.octets >= 20_000 {
 		t.Errorf("the first page and all that belongs to it have %.0f octets", w.octets)
 	}
 	t.Logf("the first page: %.0f octets with headers", w.octets)

@@ -48,6 +48,7 @@ func (d Directory) read(name string) (e catalogue.Entry, warnings, mistakes text
 	p.Services = services(t)
 	p.OAuth2 = oauth2(t.Table("oauth2"))
 	readRedirect(t, p)
+	p.MTASTS = mtasts(t.Table("mta_sts"))
 	for _, d := range t.Tables("documentation") {
 		url := tomlfile.Required(d, "url", httpsURL)
 		p.Documentation = append(p.Documentation, settings.Documentation{URL: url, Descriptions: texts(d)})

@@ -2,6 +2,7 @@ package providerfile_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -169,6 +170,31 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
+// A policy is read, and stands in the JSON in the file's words.
+func TestMTASTS(t *testing.T) {
+	c := fixture.Catalogue(t, "a.toml", fixture.Family+"[mta_sts]\nmode = \"enforce\"\nmx = [\"mail.example.com\", \"*.Example.NET\"]\n")
+	p := c.Providers()[0]
+	want := &settings.MTASTS{Mode: settings.Enforce, MaxAge: 604800, MX: []settings.DomainPattern{
+		{Domain: fixture.Domain(t, "mail.example.com")}, {Wildcard: true, Domain: fixture.Domain(t, "example.net")},
+	}}
+	if diff := cmp.Diff(want, p.MTASTS); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	text, err := answer.ProviderJSON(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got struct {
+		MTASTS any `json:"mta_sts"`
+	}
+	if err := json.Unmarshal(text, &got); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(any(map[string]any{"mode": "enforce", "max_age": 604800.0, "mx": []any{"mail.example.com", "*.example.net"}}), got.MTASTS); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
 // Whatever a file holds, there is a catalogue or a message with the file's name.
 func FuzzLoad(f *testing.F) {
 	files, _ := filepath.Glob("../../data/providers/*.toml")
@@ -181,6 +207,7 @@ func FuzzLoad(f *testing.F) {
 	}
 	f.Add("\"\\\n\"", "0") // a message with a line end in it
 	f.Add("\"x\\ny\" = 1\n", "")
+	f.Add(fixture.Family+"[mta_sts]\nmode = \"enforce\"\nmx = [\"*.example.com\"]\n", "")
 	f.Add("a = "+strings.Repeat("[", 100)+strings.Repeat("]", 100), "")
 	f.Add(strings.Replace(fixture.Family, "domains =", "domains_from = \"list\"\ndomains =", 1), "a..b\nexample.com\n")
 	f.Fuzz(func(t *testing.T, text, list string) {

@@ -68,15 +68,18 @@ func (s *Set) zoneMistakes(i int, err error) textfile.Errors {
 func (s *Set) checkConfig() textfile.Errors {
 	service, conf := &s.conf.Service, &s.conf.DNS
 	has := func(label string) bool { return slices.Contains(conf.DomainZones, label) }
-	switch ownServer := has(config.Apex) || has(zone.AutoconfigLabel); {
-	case len(service.Addresses) == 0 && (has(zone.AutoconfigLabel) || has(zone.AutodiscoverLabel)):
-		return s.mistakes(0, "service.addresses", errors.New("the service's addresses are missing: autoconfig and autodiscover are zones of their own, and no CNAME can stand at the top of one (RFC 1034 §3.6.2)"))
-	case len(conf.NameServers) == 0 && len(conf.DomainZones)+len(conf.Zones) > 0 && (len(service.Addresses) == 0 || !ownServer):
+	for _, label := range []string{zone.AutoconfigLabel, zone.AutodiscoverLabel, zone.MTASTSLabel} {
+		if len(service.Addresses) == 0 && has(label) {
+			return s.mistakes(0, "service.addresses", fmt.Errorf("the service's addresses are missing: %s is a zone of its own, and no CNAME can stand at the top of one (RFC 1034 §3.6.2)", label))
+		}
+	}
+	ownServer := has(config.Apex) || has(zone.AutoconfigLabel)
+	if len(conf.NameServers) == 0 && len(conf.DomainZones)+len(conf.Zones) > 0 && (len(service.Addresses) == 0 || !ownServer) {
 		return s.mistakes(0, "dns.name_server", errors.New("no name server is set; only domains whose autoconfig is in a zone, and a service with addresses, have one of their own"))
 	}
 	for _, label := range conf.DomainZones {
 		if label != config.Apex && !zone.HoldsRecords(label) {
-			return s.mistakes(0, "dns.domain_zones", fmt.Errorf("%q holds nothing that is made of a provider; @, _tcp, autoconfig, autodiscover and single labels, as _imaps._tcp, are allowed", label))
+			return s.mistakes(0, "dns.domain_zones", fmt.Errorf("%q holds nothing that is made of a provider; @, _tcp, autoconfig, autodiscover, mta-sts, _mta-sts and single labels, as _imaps._tcp, are allowed", label))
 		}
 	}
 	return nil

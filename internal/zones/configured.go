@@ -125,7 +125,7 @@ func (s *Set) domainAbove(origin string) (address.Domain, *settings.Provider) {
 	for {
 		label, rest, ok := strings.Cut(name, ".")
 		d, err := address.ParseDomain(name)
-		service := label == zone.AutoconfigLabel || label == zone.AutodiscoverLabel
+		service := label == zone.AutoconfigLabel || label == zone.AutodiscoverLabel || label == zone.MTASTSLabel
 		if err == nil {
 			if p, named := s.catalogue.Named(d); named {
 				return d, p
