@@ -37,9 +37,11 @@ var rooms = map[string]string{
 	"internal/config":     "address settings internal/textfile internal/tomlfile",
 	"internal/certs":      "mobileconfig internal/textfile",
 	"internal/snapshot":   "address settings catalogue data internal/config internal/zones internal/providerfile internal/pages internal/textfile",
-	"internal/httpd":      "address settings autodiscover mobileconfig internal/answer internal/connlimit internal/formats internal/lookup internal/pages internal/ratelimit internal/snapshot",
+	"internal/httpd":      "address settings autodiscover mobileconfig internal/answer internal/connlimit internal/formats internal/lookup internal/metrics internal/pages internal/ratelimit internal/snapshot internal/useragent",
 	"internal/zones":      "address settings zone internal/config internal/textfile",
-	"internal/nameserver": "zone internal/config internal/connlimit internal/ratelimit internal/snapshot internal/zones",
+	"internal/nameserver": "zone internal/config internal/connlimit internal/metrics internal/ratelimit internal/snapshot internal/zones",
+	"internal/metrics":    "internal/useragent",
+	"internal/admin":      "address internal/connlimit",
 	"internal/connlimit":  "",
 	"internal/logqueue":   "",
 	"internal/ratelimit":  "",
@@ -48,6 +50,7 @@ var rooms = map[string]string{
 	"internal/textfile":  "",
 	"internal/tomlfile":  "internal/textfile",
 	"internal/query":     "",
+	"internal/useragent": "",
 	"internal/xmlwriter": "",
 	"data":               "",
 
@@ -58,7 +61,7 @@ var rooms = map[string]string{
 // pure are the rooms in which data goes in, and bytes or records come out: without
 // socket, clock or log.
 var pure = []string{"address", "settings", "autoconfig", "autodiscover", "mobileconfig", "zone", "catalogue", "internal/providerfile",
-	"internal/lookup", "internal/mtasts", "internal/answer", "internal/thunderbirdqr", "internal/pages", "internal/zoneformat", "internal/query", "internal/xmlwriter"}
+	"internal/lookup", "internal/mtasts", "internal/answer", "internal/thunderbirdqr", "internal/pages", "internal/zoneformat", "internal/query", "internal/useragent", "internal/xmlwriter"}
 
 var impure = []string{"os", "net", "net/http", "time", "log", "log/slog"}
 
@@ -68,6 +71,11 @@ var only = map[string]string{
 	"github.com/pires/go-proxyproto":           "internal/httpd",
 	"github.com/BurntSushi/toml":               "internal/tomlfile",
 	"github.com/pelletier/go-toml/v2/unstable": "internal/tomlfile",
+
+	"github.com/prometheus/client_golang/prometheus":            "internal/metrics",
+	"github.com/prometheus/client_golang/prometheus/collectors": "internal/metrics",
+	"github.com/prometheus/client_golang/prometheus/promhttp":   "internal/metrics",
+	"net/http/pprof": "internal/admin",
 }
 
 type listed struct {

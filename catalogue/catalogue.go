@@ -75,11 +75,16 @@ func (c *Catalogue) Example(wanted string) string {
 // the one with the longest wildcard above it, else the one whose MX domain is
 // it or above it, else the default provider. It does not allocate.
 func (c *Catalogue) Lookup(d address.Domain) (*settings.Provider, bool) {
-	p := c.find(d)
-	if p == nil {
-		p = c.wildcards[""]
+	if p := c.find(d); p != nil {
+		return p, true
 	}
-	return p, p != nil
+	return c.Default()
+}
+
+// Default returns the provider that serves whatever no other one does.
+func (c *Catalogue) Default() (*settings.Provider, bool) {
+	p, ok := c.wildcards[""]
+	return p, ok
 }
 
 // LookupWithoutDefault is [Catalogue.Lookup], but never finds the default provider,

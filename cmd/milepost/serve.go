@@ -53,7 +53,7 @@ func serve(args []string, stdout, stderr io.Writer) int {
 	signal.Notify(reloads, append(confirmations, syscall.SIGHUP)...) // before a long start, in which it would end the process
 	defer signal.Stop(reloads)
 	signal.Ignore(syscall.SIGPIPE) // else a reader of the log who goes takes the server along
-	queue := logqueue.New(stderr, logQueue)
+	queue := logqueue.New(stderr, logQueue, logqueue.Text)
 	defer queue.Close(logFlush)
 	stderr = queue // complaints too, so that they stay in order
 

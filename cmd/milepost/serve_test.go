@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"milepost/internal/config"
 	"milepost/internal/fixture"
@@ -79,6 +80,9 @@ func startProcess(t *testing.T, args ...string) *process {
 // waitFor reads the log up to a line.
 func (p *process) waitFor(t *testing.T, text string) string {
 	t.Helper()
+	if pipe, ok := p.log.(interface{ SetReadDeadline(time.Time) error }); ok {
+		pipe.SetReadDeadline(time.Now().Add(time.Minute)) // a test that waits for ever says nothing
+	}
 	var seen strings.Builder
 	for {
 		line, err := p.stderr.ReadString('\n')

@@ -60,8 +60,8 @@ func TestFilesAreWatched(t *testing.T) {
 	}
 	p.waitFor(t, "msg=reloaded")
 
-	fixture.Write(t, filepath.Join(dir, "milepost.toml"), "[http]\nlisten = [\"127.0.0.1:1\"]\n[catalogue]\nproviders = [\"providers\"]\ncheck_every = \"10ms\"\n[service]\nname = \"Behind\"\n")
-	p.waitFor(t, `msg="some settings need a restart" settings=http.listen`)
+	fixture.Write(t, filepath.Join(dir, "milepost.toml"), "[http]\ndrain = \"1s\"\n[catalogue]\nproviders = [\"providers\"]\ncheck_every = \"10ms\"\n[service]\nname = \"Behind\"\n")
+	p.waitFor(t, `msg="some settings need a restart" settings=http.drain`)
 	p.waitFor(t, "msg=reloaded")
 	served("/", "Behind")
 }

@@ -11,7 +11,6 @@ import (
 
 	"milepost/address"
 	"milepost/internal/formats"
-	"milepost/internal/lookup"
 	"milepost/settings"
 )
 
@@ -31,7 +30,7 @@ func (s *server) corridor(f *formats.Format) echo.HandlerFunc {
 		if err != nil {
 			return s.refuse(x, f, err)
 		}
-		accounts, err := lookup.Accounts(x.snapshot.Catalogue, question)
+		accounts, err := x.lookUp(question)
 		if err != nil {
 			return s.refuse(x, f, err)
 		}

@@ -8,15 +8,18 @@ package httpd
 import (
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"milepost/autodiscover"
 	"milepost/internal/formats"
+	"milepost/internal/metrics"
 	"milepost/internal/snapshot"
 )
 
@@ -27,6 +30,10 @@ type Options struct {
 	// Requests gets a line a request, without anything of the local part; nil: nothing
 	// does.
 	Requests io.Writer
+	// JSON has these lines in slog's JSON form; else they are in its text form.
+	JSON bool
+	// Metrics counts requests and look-ups; nil: nothing does.
+	Metrics *metrics.Metrics
 	// Log gets what goes wrong.
 	Log *slog.Logger
 	// Sign signs profiles; nil: they stay unsigned.
@@ -44,7 +51,8 @@ func Handler(o Options) http.Handler {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	s := &server{Options: o, limits: newLimiter(o.Limits, o.Proxies, o.Now())}
+	s := &server{Options: o, limits: newLimiter(o.Limits, o.Proxies, o.Now()), kinds: newKinds(o.Metrics)}
+	s.ids.Store(rand.Uint32())
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
 	e.HTTPErrorHandler = s.answerError
@@ -64,7 +72,9 @@ type server struct {
 	limits     *limiter
 	documents  documents
 	compressor compressor
-	lines      sync.Pool // *[]byte, of the log
+	kinds      kinds
+	ids        atomic.Uint32 // of the last request; the first is random, so that two runs differ
+	lines      sync.Pool     // *[]byte, of the log
 }
 
 // canonical gives the paths that are routed: //mail/… means /mail/…, as some clients

@@ -110,11 +110,16 @@ func TestSizes(t *testing.T) {
 func TestPanic(t *testing.T) {
 	var log logBuffer
 	addr := startOptions(t, httpd.Options{Current: broken(t)}, &log)
-	got := exchange(t, addr, "GET /v1.1/example.com HTTP/1.1\nHost: x\n\n")
-	if !strings.HasPrefix(got, "HTTP/1.1 500 ") || !strings.HasSuffix(got, "\n500 internal server error: the server made a mistake\n") {
+	resp, got := ask(t, addr, "GET /v1.1/example.com HTTP/1.1\nHost: x\n\n")
+	if resp.StatusCode != 500 || !strings.HasPrefix(got, "500 internal server error: the server made a mistake; its log says more under id=") {
 		t.Error(got)
 	}
-	if !strings.Contains(log.String(), "level=ERROR msg=panic route=/v1.1/:domain") || strings.Contains(log.String(), "fred") {
+	// The log has it under the same id, in the line of the mistake and in that of the request.
+	_, id, _ := strings.Cut(strings.TrimSuffix(got, "\n"), " under id=")
+	if strings.Count(log.String(), " id="+id) != 2 || len(id) != 8 || resp.Header.Get("X-Request-Id") != id {
+		t.Errorf("id %q: %s\n%s", id, got, log.String())
+	}
+	if !strings.Contains(log.String(), "level=ERROR msg=panic id="+id+" route=/v1.1/:domain") || strings.Contains(log.String(), "fred") {
 		t.Error(log.String())
 	}
 }

@@ -1,27 +1,30 @@
 package httpd
 
 import (
-	"cmp"
 	"errors"
 	"net/http"
 	"net/netip"
 	"runtime/debug"
-	"strconv"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
+	"milepost/internal/metrics"
 	"milepost/internal/snapshot"
+	"milepost/internal/useragent"
 )
 
 // exchange is a request under way.
 type exchange struct {
 	echo.Context
-	snapshot *snapshot.Snapshot // to answer from, the same from first to last
-	domain   string             // that was asked about, for the log; empty: none
-	client   netip.Addr         // whose request it is; zero: not known
-	secure   bool               // it came encrypted, to us or to a proxy before us
-
+	snapshot   *snapshot.Snapshot // to answer from, the same from first to last
+	domain     string             // that was asked about, for the log; empty: none
+	client     netip.Addr         // whose request it is; zero: not known
+	secure     bool               // it came encrypted, to us or to a proxy before us
+	metrics    *metrics.Metrics
+	kind       *kind
+	agent      useragent.Class
+	id         uint32 // under which the log has all about it
 	compressor *compressor
 }
 
@@ -31,7 +34,8 @@ func (s *server) logged(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		start := s.Now()
 		c.Response().Header().Set(echo.HeaderXContentTypeOptions, "nosniff")
-		x := &exchange{Context: c, snapshot: s.Current(), compressor: &s.compressor}
+		x := &exchange{Context: c, snapshot: s.Current(), compressor: &s.compressor,
+			metrics: s.Metrics, kind: s.kinds.of(c.Path()), agent: agentOf(c.Request()), id: s.ids.Add(1)}
 		x.client, x.secure = s.Proxies.origin(c.Request())
 		strictTransport(x)
 		answer := next
@@ -42,15 +46,15 @@ func (s *server) logged(next echo.HandlerFunc) echo.HandlerFunc {
 			s.logMistake(x, err)
 			s.answerError(err, x)
 		}
-		s.logLine(x, start)
+		end := s.Now()
+		x.count(end.Sub(start))
+		s.logLine(x, end, end.Sub(start))
 		return nil
 	}
 }
 
-// logLine writes the line in slog's text form, without its cost: at saturation the log
-// would take more than finding the answer. No value needs quotes: route and method are
-// from tables, a domain is ASCII.
-func (s *server) logLine(x *exchange, start time.Time) {
+// logLine writes the line, if lines are wanted.
+func (s *server) logLine(x *exchange, end time.Time, took time.Duration) {
 	if s.Requests == nil {
 		return
 	}
@@ -58,22 +62,11 @@ func (s *server) logLine(x *exchange, start time.Time) {
 	if line == nil {
 		line = new([]byte)
 	}
-	end := s.Now()
-	b := append((*line)[:0], "time="...)
-	b = end.AppendFormat(b, "2006-01-02T15:04:05.000Z07:00")
-	b = append(b, " level=INFO msg=http method="...)
-	b = append(b, method(x.Request())...)
-	b = append(b, " route="...)
-	b = append(b, route(x)...)
-	b = append(b, " domain="...)
-	b = append(b, cmp.Or(x.domain, `""`)...)
-	b = append(b, " status="...)
-	b = strconv.AppendInt(b, int64(x.Response().Status), 10)
-	b = append(b, " took="...)
-	b = append(b, end.Sub(start).String()...)
-	b = append(b, " from="...)
-	b = x.client.AppendTo(b)
-	*line = append(b, '\n')
+	if s.JSON {
+		*line = x.appendJSON((*line)[:0], end, took)
+	} else {
+		*line = x.appendText((*line)[:0], end, took)
+	}
 	s.Requests.Write(*line) // what cannot be written is lost
 	s.lines.Put(line)
 }
@@ -83,7 +76,7 @@ func (s *server) logLine(x *exchange, start time.Time) {
 func (s *server) logMistake(x *exchange, err error) {
 	_, refusal := errors.AsType[*echo.HTTPError](err)
 	if !refusal && err != errPanic && !x.Response().Committed {
-		s.Log.Error("answering", "route", route(x), "err", err)
+		s.Log.Error("answering", "id", x.hexID(), "route", route(x), "err", err)
 	}
 }
 
@@ -116,7 +109,7 @@ func (s *server) recovered(answer echo.HandlerFunc, x *exchange) (err error) {
 		}
 		if r != nil {
 			// Its value may hold an address; the stack does not.
-			s.Log.Error("panic", "route", route(x), "stack", string(debug.Stack()))
+			s.Log.Error("panic", "id", x.hexID(), "route", route(x), "stack", string(debug.Stack()))
 			err = errPanic
 		}
 	}()

@@ -96,7 +96,7 @@ func TestPROXYProtocol(t *testing.T) {
 				got := ""
 				if len(answer) > 0 {
 					_, client, _ := strings.Cut(log.String(), " from=")
-					client, _, _ = strings.Cut(client, "\n")
+					client, _, _ = strings.Cut(client, " ")
 					got = string(answer[len("HTTP/1.1 "):len("HTTP/1.1 200")]) + " " + client
 				}
 				if got != tc.want {
@@ -226,7 +226,7 @@ func TestPROXYProtocolBeforeTLS(t *testing.T) {
 	}
 	resp.Body.Close()
 	stop() // the line is written behind the answer
-	if resp.StatusCode != http.StatusOK || !strings.Contains(log.String(), "status=200") || !strings.Contains(log.String(), " from=192.0.2.1\n") {
+	if resp.StatusCode != http.StatusOK || !strings.Contains(log.String(), "status=200") || !strings.Contains(log.String(), " from=192.0.2.1 ") {
 		t.Errorf("%s\n%s", resp.Status, log.String())
 	}
 }

@@ -132,6 +132,9 @@ func (s *server) answerError(err error, c echo.Context) {
 			c.Response().Header().Set(echo.HeaderAllow, allow)
 			message = "this address answers " + allow
 		}
+	} else if x, ok := c.(*exchange); ok {
+		c.Response().Header().Set(echo.HeaderXRequestID, x.hexID()) // an admin finds it in the log
+		message += "; its log says more under id=" + x.hexID()
 	}
 	if answerPeople(c, status) {
 		return

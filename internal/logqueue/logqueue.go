@@ -25,6 +25,7 @@ const gather = time.Millisecond
 type Queue struct {
 	to     io.Writer
 	max    int
+	format Format
 	wake   chan struct{}
 	closed chan struct{}
 	done   chan struct{} // closed when the last line is written
@@ -33,11 +34,14 @@ type Queue struct {
 	waiting []byte
 	dropped int // lines of which the log does not tell yet
 	writing int // lines that are being written, and dropped ones that are being told of
+	telling int // of these, the dropped ones
+	lost    uint64
 }
 
-// New starts a queue in which at most that many octets wait. Close ends it.
-func New(to io.Writer, octets int) *Queue {
-	q := &Queue{to: to, max: octets, wake: make(chan struct{}, 1), closed: make(chan struct{}), done: make(chan struct{})}
+// New starts a queue in which at most that many octets wait. Its own lines have a
+// format. Close ends it.
+func New(to io.Writer, octets int, format Format) *Queue {
+	q := &Queue{to: to, max: octets, format: format, wake: make(chan struct{}, 1), closed: make(chan struct{}), done: make(chan struct{})}
 	go q.run()
 	return q
 }
@@ -47,13 +51,22 @@ func (q *Queue) Write(text []byte) (int, error) {
 	q.mu.Lock()
 	// Once one is dropped all are, until there is room: the log has one gap, not many.
 	if q.dropped > 0 || len(q.waiting)+len(text) > q.max {
-		q.dropped += bytes.Count(text, newline)
+		n := bytes.Count(text, newline)
+		q.dropped += n
+		q.lost += uint64(n)
 	} else {
 		q.waiting = append(q.waiting, text...)
 	}
 	q.mu.Unlock()
 	q.signal()
 	return len(text), nil
+}
+
+// Dropped returns how many lines were lost since the start.
+func (q *Queue) Dropped() uint64 {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.lost
 }
 
 // Close writes what waits, but gives up after a time. Its error says how many lines
@@ -110,10 +123,10 @@ func (q *Queue) take(spare []byte, torn bool) []byte {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	text, dropped := q.waiting, q.dropped
-	q.waiting, q.dropped, q.writing = spare, 0, bytes.Count(text, newline)+dropped
+	q.waiting, q.dropped, q.telling, q.writing = spare, 0, dropped, bytes.Count(text, newline)+dropped
 	if dropped > 0 {
 		var told bytes.Buffer
-		slog.New(slog.NewTextHandler(&told, nil)).Warn("log lines dropped", "count", dropped)
+		slog.New(q.format.Handler(&told, slog.LevelWarn)).Warn("log lines dropped", "count", dropped)
 		text = append(text, told.Bytes()...)
 	}
 	if torn && len(text) > 0 {
@@ -128,7 +141,9 @@ func (q *Queue) count(text []byte, n int) {
 	defer q.mu.Unlock()
 	if n < len(text) {
 		whole := bytes.TrimPrefix(text[:n], newline) // which ends a torn line
-		q.dropped += q.writing - bytes.Count(whole, newline)
+		lost := q.writing - bytes.Count(whole, newline)
+		q.dropped += lost
+		q.lost += uint64(lost - q.telling) // these are counted
 	}
 	q.writing = 0
 }

@@ -55,7 +55,7 @@ func read(t *testing.T, r io.Reader) (came, dropped int) {
 // line has come or is counted.
 func TestUnreadPipe(t *testing.T) {
 	r, w := pipe(t)
-	q := logqueue.New(w, 64<<10)
+	q := logqueue.New(w, 64<<10, logqueue.Text)
 	log := slog.New(slog.NewTextHandler(q, nil))
 	const n = 10_000
 	for i := range n { // over a MB: more than pipe and queue hold
@@ -69,15 +69,15 @@ func TestUnreadPipe(t *testing.T) {
 	}
 	w.Close()
 	reading.Wait()
-	if came+dropped != n || dropped == 0 || came == 0 {
-		t.Errorf("%d lines came and %d were dropped of %d", came, dropped, n)
+	if came+dropped != n || dropped == 0 || came == 0 || q.Dropped() != uint64(dropped) {
+		t.Errorf("%d lines came and %d were dropped of %d; Dropped says %d", came, dropped, n, q.Dropped())
 	}
 }
 
 // Close does not wait for ever for somebody to read.
 func TestCloseUnread(t *testing.T) {
 	_, w := pipe(t)
-	q := logqueue.New(w, 1<<20)
+	q := logqueue.New(w, 1<<20, logqueue.Text)
 	for range 1000 {
 		fmt.Fprintln(q, strings.Repeat("x", 200))
 	}
@@ -89,7 +89,7 @@ func TestCloseUnread(t *testing.T) {
 // A line reaches its reader without another one behind it.
 func TestPrompt(t *testing.T) {
 	r, w := pipe(t)
-	q := logqueue.New(w, 1<<20)
+	q := logqueue.New(w, 1<<20, logqueue.Text)
 	lines := bufio.NewReader(r)
 	for i := range 100 {
 		want := fmt.Sprintln("line", i)
@@ -131,7 +131,7 @@ func (d *disk) Write(p []byte) (int, error) {
 func TestFullDisk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &disk{free: len("line 0\nlin")}
-		q := logqueue.New(d, 1<<20)
+		q := logqueue.New(d, 1<<20, logqueue.Text)
 		for i := range 3 {
 			fmt.Fprintln(q, "line", i)
 			synctest.Wait()
@@ -155,12 +155,56 @@ func TestFullDisk(t *testing.T) {
 		if len(got) != 5 || got[0] != "line 0" || got[1] != "lin" || !strings.HasSuffix(got[2], ` level=WARN msg="log lines dropped" count=12`) || got[3] != "last" {
 			t.Errorf("%q", got)
 		}
+		if q.Dropped() != 12 {
+			t.Errorf("Dropped says %d", q.Dropped())
+		}
 	})
+}
+
+// The queue's own line has the form of the others.
+func TestFormat(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &disk{}
+		q := logqueue.New(d, 1<<20, logqueue.JSON)
+		log := slog.New(logqueue.JSON.Handler(q, slog.LevelWarn))
+		log.Info("below the level")
+		log.Warn("lost")
+		time.Sleep(100 * time.Millisecond) // it has been tried
+		d.mu.Lock()
+		d.free = -1
+		d.mu.Unlock()
+		time.Sleep(2 * time.Second)
+		if err := q.Close(never); err != nil {
+			t.Error(err)
+		}
+		if got := d.String(); !regexp.MustCompile(`^{"time":"[^"]+","level":"WARN","msg":"log lines dropped","count":1}\n$`).MatchString(got) {
+			t.Errorf("%q", got)
+		}
+	})
+}
+
+func TestParse(t *testing.T) {
+	for _, name := range []string{"text", "json"} {
+		if f, err := logqueue.ParseFormat(name); err != nil || string(f) != name {
+			t.Error(name, f, err)
+		}
+	}
+	if _, err := logqueue.ParseFormat("xml"); err == nil || err.Error() != `"xml" is no format of a log; text and json are allowed` {
+		t.Error(err)
+	}
+	for name, want := range map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError} {
+		if l, err := logqueue.ParseLevel(name); err != nil || l != want {
+			t.Error(name, l, err)
+		}
+	}
+	if _, err := logqueue.ParseLevel("INFO"); err == nil || err.Error() != `"INFO" is no level of a log; debug, info, warn and error are allowed` {
+		t.Error(err)
+	}
 }
 
 // What never could be written is counted at the end.
 func TestNeverWritten(t *testing.T) {
-	q := logqueue.New(&disk{}, 1<<20)
+	q := logqueue.New(&disk{}, 1<<20, logqueue.Text)
 	for range 7 {
 		fmt.Fprintln(q, "line")
 	}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"milepost/internal/fixture"
+	"milepost/internal/metrics"
 
 	"github.com/miekg/dns"
 )
@@ -138,7 +139,14 @@ func startNSD(t testing.TB, nsd, zone string, options ...string) string {
 
 // BenchmarkRespond is one plain query with a cookie, without the kernel.
 func BenchmarkRespond(b *testing.B) {
+	for name, m := range map[string]*metrics.Metrics{"counted": metrics.New(metrics.Sources{}), "uncounted": nil} {
+		b.Run(name, func(b *testing.B) { benchmarkRespond(b, m) })
+	}
+}
+
+func benchmarkRespond(b *testing.B, counts *metrics.Metrics) {
 	s := quiet(b, Config{Zones: zoneSet(b, fixture.Family, nil), RateLimit: 50})
+	s.Metrics = counts
 	m := question("_imaps._tcp.example.com.", dns.TypeSRV)
 	m.SetEdns0(1232, true)
 	m.IsEdns0().Option = []dns.EDNS0{&dns.EDNS0_COOKIE{Cookie: "0011223344556677"}}

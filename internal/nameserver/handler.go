@@ -12,6 +12,7 @@ import (
 // library.
 func (s *Server) ServeDNS(w dns.ResponseWriter, m *dns.Msg) {
 	defer s.recovered(new(bool))
+	w = counted{w, s}
 	st := s.state()
 	client := w.RemoteAddr().(interface{ AddrPort() netip.AddrPort }).AddrPort().Addr().Unmap()
 	p, udp := w.RemoteAddr().(*peer)
@@ -46,6 +47,23 @@ func (s *Server) ServeDNS(w dns.ResponseWriter, m *dns.Msg) {
 	}
 	reply.Compress = true
 	w.WriteMsg(s.sign(reply, signature))
+}
+
+// counted counts what it writes, before the rate limit of udpConn.WriteTo: a transfer
+// is a response for each of its messages.
+type counted struct {
+	dns.ResponseWriter
+	server *Server
+}
+
+func (c counted) WriteMsg(m *dns.Msg) error {
+	qtype := dns.TypeNone
+	if len(m.Question) > 0 {
+		qtype = m.Question[0].Qtype
+	}
+	_, udp := c.RemoteAddr().(*peer)
+	c.server.Metrics.Responded(qtype, m.Rcode, !udp)
+	return c.ResponseWriter.WriteMsg(m)
 }
 
 // recovered ends a panic, so that no packet ends the server, and says that the

@@ -21,6 +21,7 @@ import (
 
 	"milepost/internal/config"
 	"milepost/internal/connlimit"
+	"milepost/internal/metrics"
 	"milepost/internal/snapshot"
 )
 
@@ -35,6 +36,9 @@ const (
 
 // Server answers on one port. Make one with [Listen].
 type Server struct {
+	// Metrics counts responses; nil: nothing does. It is set before Serve.
+	Metrics *metrics.Metrics
+
 	log      *slog.Logger
 	now      func() time.Time
 	current  *atomic.Pointer[snapshot.Snapshot]
@@ -52,6 +56,7 @@ type state struct {
 	of      *snapshot.Snapshot
 	conf    config.DNS
 	log     *slog.Logger
+	metrics *metrics.Metrics
 	cookies cookies
 	former  cookies   // by the secret before: checks what that made in its last hour
 	drawn   time.Time // when the secret of cookies was
@@ -100,7 +105,7 @@ func (s *Server) state() *state {
 
 func (s *Server) newState(of *snapshot.Snapshot, before *state) *state {
 	now := s.now()
-	st := &state{of: of, conf: of.Config.DNS, log: s.log, cookies: newCookies(), former: newCookies(), drawn: now, keys: make(map[string]config.Key), answers: make(map[string]*answer)}
+	st := &state{of: of, conf: of.Config.DNS, log: s.log, metrics: s.Metrics, cookies: newCookies(), former: newCookies(), drawn: now, keys: make(map[string]config.Key), answers: make(map[string]*answer)}
 	if before != nil && before.conf.RateLimit == st.conf.RateLimit {
 		st.limiter = before.limiter // else each reload would fill the buckets
 	} else {
@@ -136,6 +141,7 @@ func (s *Server) Serve(ctx context.Context) error {
 		Network:      networkOf,
 		WriteTimeout: tcpWrite,
 	}, s.log)
+	s.Metrics.Connections("dns", limit.Open)
 	for _, l := range s.tcp {
 		servers = append(servers, s.server(&dns.Server{Listener: limit.Listener(l)}))
 	}

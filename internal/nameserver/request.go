@@ -20,7 +20,7 @@ const (
 type request struct {
 	id           uint16
 	flags        uint16 // opcode and RD, which a response repeats; CD it does not (RFC 4035 §3.1.6)
-	rcode        int    // what the message gets for its form alone
+	rcode        int    // what the message gets for its form, or its OPT, alone
 	name         []byte // as on the wire, letter case kept; nil: there is no question
 	qtype, class uint16
 

@@ -26,6 +26,7 @@ func (s *state) respond(dst []byte, r *request, udp bool, client netip.Addr, now
 	limit -= r.signature // RFC 8945 §5.3
 	var buf [optSize]byte
 	opt, rcode, known := s.opt(buf[:0], r, client, now)
+	r.rcode = rcode
 	start := len(dst)
 	switch {
 	case rcode != dns.RcodeSuccess, r.name == nil:
@@ -37,6 +38,15 @@ func (s *state) respond(dst []byte, r *request, udp bool, client netip.Addr, now
 		dst, kind = a.appendTo(dst, r, limit-len(opt)), a.kind
 	}
 	return appendOPT(dst, start, opt), kind, known
+}
+
+// rcodeOf returns the whole code of the response to a request, of which the header
+// has four bits (RFC 6891 §6.1.3).
+func (r *request) rcodeOf(response []byte) int {
+	if r.rcode != dns.RcodeSuccess {
+		return r.rcode
+	}
+	return int(response[3] & maskRcode)
 }
 
 // truncated appends the response that sends a client to TCP: the question, and OPT

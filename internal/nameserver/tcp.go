@@ -46,6 +46,7 @@ func (t tcpReader) answer(m []byte, client netip.Addr) (response []byte, done bo
 		return nil, to == nobody
 	}
 	response, _, _ = t.server.state().respond(make([]byte, 2, 512), &r, false, client, t.server.now())
+	t.server.Metrics.Responded(r.qtype, r.rcodeOf(response[2:]), true)
 	binary.BigEndian.PutUint16(response, uint16(len(response)-2))
 	return response, true
 }

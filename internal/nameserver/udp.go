@@ -9,6 +9,7 @@ import (
 	"golang.org/x/net/ipv4"
 
 	"milepost/internal/config"
+	"milepost/internal/metrics"
 )
 
 // maxPacket is how many octets of a packet are read. No query has as many; a longer
@@ -107,17 +108,19 @@ func (u *udpConn) control(m *ipv4.Message) []byte {
 // reply makes the response over UDP; nil: the rate limit allows none.
 func (s *state) reply(dst []byte, r *request, client netip.Addr, now time.Time) []byte {
 	response, kind, known := s.respond(dst, r, true, client, now)
-	if known || s.trusted(client) {
-		return response
+	verdict := pass
+	if !known && !s.trusted(client) {
+		verdict = s.limiter.allow(client, kind, now)
 	}
-	switch s.limiter.allow(client, kind, now) {
-	case pass:
+	switch {
+	case verdict == pass:
+		s.metrics.Responded(r.qtype, r.rcodeOf(response), false)
 		return response
-	case truncate:
-		if r.name != nil { // nobody honest waits for an answer to the others
-			return s.truncated(dst, r, client, now)
-		}
+	case verdict == truncate && r.name != nil: // nobody honest waits for an answer to the others
+		s.metrics.DNSLimited(metrics.Truncated)
+		return s.truncated(dst, r, client, now)
 	}
+	s.metrics.DNSLimited(metrics.Dropped)
 	return nil
 }
 
@@ -147,6 +150,7 @@ func (u *udpConn) WriteTo(b []byte, addr net.Addr) (int, error) {
 	client := p.AddrPort().Addr()
 	s := u.server.state()
 	if !p.signed && !s.trusted(client) && s.limiter.allow(client, s.limiter.kind(int(b[3]&maskRcode), ""), u.server.now()) != pass {
+		s.metrics.DNSLimited(metrics.Dropped)
 		return len(b), nil
 	}
 	_, err := u.packets.WriteBatch([]ipv4.Message{{Buffers: [][]byte{b}, OOB: p.oob, Addr: p.UDPAddr}}, 0)

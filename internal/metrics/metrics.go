@@ -1,0 +1,268 @@
+// Package metrics counts what the server does, for Prometheus. It is the one room
+// that knows the library of it.
+//
+// No label has a value that a stranger chooses: all values of a label stand in a
+// table, and what is in none is "other". So the number of series is bounded.
+//
+// What happens often is added to a cell that is found by indexes, and becomes a
+// metric when it is scraped. A nil [Metrics], or a nil [Format], counts nothing.
+package metrics
+
+import (
+	"math"
+	"net/http"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// Sources are what is read at each scrape. One that is nil has no metrics.
+type Sources struct {
+	Version, Commit string // of this build
+	// Catalogue returns how many providers and domains are served, and how many
+	// entries of lists the snapshot has lost to mistakes.
+	Catalogue func() (providers, domains, rejected int)
+	// Certificates returns how many certificates are held, and when the first of them
+	// ends; zero: there is none.
+	Certificates func() (held int, soonest time.Time)
+	// LogLinesDropped returns how many lines the log has lost since the start.
+	LogLinesDropped func() uint64
+}
+
+// Metrics holds all counters. Make one with [New].
+type Metrics struct {
+	registry *prometheus.Registry
+
+	limited    counter
+	lookups    counter
+	handshakes counter
+	orders     counter
+	responses  counter
+	dnsLimited counter
+	reloads    counter
+
+	lastReload atomic.Int64 // nanoseconds since 1970; 0: none yet
+	lastGood   atomic.Int64 // of those that succeeded
+
+	mu        sync.Mutex
+	formats   []*Format
+	listeners map[string]func() int
+}
+
+// New makes metrics in a registry of their own.
+func New(s Sources) *Metrics {
+	m := &Metrics{
+		registry:   prometheus.NewRegistry(),
+		limited:    newCounter("http_limited_total", "HTTP requests and connections that a limit has refused.", label{"reason", limitNames[:]}),
+		lookups:    newCounter("lookups_total", "Look-ups of an address or a domain.", label{"result", lookupNames[:]}),
+		handshakes: newCounter("tls_handshakes_total", "TLS handshakes.", label{"result", handshakeNames[:]}),
+		orders:     newCounter("acme_orders_total", "Orders of certificates.", label{"result", orderNames[:]}),
+		responses: newCounter("dns_responses_total", "DNS responses made.",
+			label{"type", dnsTypes}, label{"rcode", rcodes}, label{"transport", []string{"udp", "tcp"}}),
+		dnsLimited: newCounter("dns_limited_total", "DNS queries over UDP that the rate limit did not answer in full.", label{"result", dnsLimitNames[:]}),
+		reloads:    newCounter("reloads_total", "Snapshots that were to be served, the first one included.", label{"result", []string{"ok", "refused"}}),
+		listeners:  make(map[string]func() int),
+	}
+	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: namespace + "build_info", Help: "1, with what this build is.",
+		ConstLabels: prometheus.Labels{"version": s.Version, "commit": s.Commit, "goversion": runtime.Version()}})
+	build.Set(1)
+	m.registry.MustRegister(m, scraped(s), build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+// Handler answers a scrape.
+func (m *Metrics) Handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4})
+}
+
+// Limit is why a request or a connection is refused.
+type Limit uint8
+
+const (
+	Rate        Limit = iota // of one client
+	Overload                 // too many requests at once
+	Connections              // too many connections
+	limits
+)
+
+var limitNames = [limits]string{"rate", "overload", "connections"}
+
+// Limited counts a refusal.
+func (m *Metrics) Limited(why Limit) {
+	if m != nil {
+		m.limited.add(int(why))
+	}
+}
+
+// Lookup is what a look-up finds.
+type Lookup uint8
+
+const (
+	Known   Lookup = iota // a provider that names the domain
+	Unknown               // none
+	Default               // the default provider, which names no domain
+	Refused               // the question names no address, or one that is none
+	lookups
+)
+
+var lookupNames = [lookups]string{"known", "unknown", "default", "refused"}
+
+// LookedUp counts a look-up.
+func (m *Metrics) LookedUp(found Lookup) {
+	if m != nil {
+		m.lookups.add(int(found))
+	}
+}
+
+// Handshake is how a TLS handshake ends.
+type Handshake uint8
+
+const (
+	HandshakeOK     Handshake = iota
+	HandshakeName             // no certificate is given out for the name
+	HandshakeFailed           // anything else, a client that leaves included
+	handshakes
+)
+
+var handshakeNames = [handshakes]string{"ok", "refused_name", "failed"}
+
+// Handshaken counts a TLS handshake.
+func (m *Metrics) Handshaken(how Handshake) {
+	if m != nil {
+		m.handshakes.add(int(how))
+	}
+}
+
+// Order is how an order of a certificate ends.
+type Order uint8
+
+const (
+	OrderOK Order = iota
+	OrderFailed
+	OrderLimited // the server's own limit an hour let none begin
+	orders
+)
+
+var orderNames = [orders]string{"ok", "failed", "limited"}
+
+// Ordered counts an order.
+func (m *Metrics) Ordered(how Order) {
+	if m != nil {
+		m.orders.add(int(how))
+	}
+}
+
+// Reloaded notes that a snapshot is served from now on, or was refused. The first one
+// is noted too.
+func (m *Metrics) Reloaded(ok bool, now time.Time) {
+	if m == nil {
+		return
+	}
+	m.lastReload.Store(now.UnixNano())
+	if ok {
+		m.lastGood.Store(now.UnixNano())
+		m.reloads.add(0)
+	} else {
+		m.reloads.add(1)
+	}
+}
+
+// Connections has the open connections of a listener counted at each scrape: "http",
+// "https" and "dns" are the names.
+func (m *Metrics) Connections(listener string, open func() int) {
+	if m == nil {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.listeners[listener] = open
+}
+
+const namespace = "milepost_"
+
+var (
+	lastReloadOK   = prometheus.NewDesc(namespace+"last_reload_success", "1 if the last reload was taken over, else 0.", nil, nil)
+	lastReloadTime = prometheus.NewDesc(namespace+"last_reload_timestamp_seconds", "When the last reload was, successful or not, in seconds since 1970.", nil, nil)
+	snapshotTime   = prometheus.NewDesc(namespace+"snapshot_timestamp_seconds", "When the snapshot that is served was made, in seconds since 1970.", nil, nil)
+	connections    = prometheus.NewDesc(namespace+"connections", "Open connections.", []string{"listener"}, nil)
+)
+
+// Describe sends nothing: which series there are depends on what has happened.
+func (m *Metrics) Describe(chan<- *prometheus.Desc) {}
+
+// Collect makes metrics of what was counted.
+func (m *Metrics) Collect(to chan<- prometheus.Metric) {
+	for _, c := range []*counter{&m.limited, &m.lookups, &m.handshakes, &m.orders, &m.reloads, &m.dnsLimited} {
+		c.collect(to, true) // an alert needs the 0 before the first
+	}
+	m.responses.collect(to, false)
+	m.mu.Lock()
+	formats, listeners := slices.Clone(m.formats), make(map[string]func() int, len(m.listeners))
+	for name, open := range m.listeners {
+		listeners[name] = open
+	}
+	m.mu.Unlock()
+	for _, f := range formats {
+		f.collect(to)
+	}
+	for name, open := range listeners {
+		to <- prometheus.MustNewConstMetric(connections, prometheus.GaugeValue, float64(open()), name)
+	}
+	last, good := m.lastReload.Load(), m.lastGood.Load()
+	if last == 0 {
+		return
+	}
+	ok := 0.0
+	if last == good {
+		ok = 1
+	}
+	gauge(to, lastReloadOK, ok)
+	gauge(to, lastReloadTime, seconds(last))
+	gauge(to, snapshotTime, seconds(good))
+}
+
+func gauge(to chan<- prometheus.Metric, d *prometheus.Desc, v float64) {
+	to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v)
+}
+
+func seconds(nanoseconds int64) float64 { return math.Round(float64(nanoseconds)/1e6) / 1e3 }
+
+// scraped are the metrics of sources.
+type scraped Sources
+
+var (
+	providers    = prometheus.NewDesc(namespace+"catalogue_providers", "Providers that are served.", nil, nil)
+	domains      = prometheus.NewDesc(namespace+"catalogue_domains", "Domains and wildcards that are served.", nil, nil)
+	rejected     = prometheus.NewDesc(namespace+"catalogue_rejected_entries", "Entries of lists that the snapshot has lost to mistakes.", nil, nil)
+	certificates = prometheus.NewDesc(namespace+"certificates", "Certificates that are held.", nil, nil)
+	expiry       = prometheus.NewDesc(namespace+"certificate_expiry_seconds", "When the first of the certificates ends, in seconds since 1970.", nil, nil)
+	dropped      = prometheus.NewDesc(namespace+"log_lines_dropped_total", "Lines that the log has lost, because nobody took them in time.", nil, nil)
+)
+
+// Describe sends nothing, as for [Metrics].
+func (s scraped) Describe(chan<- *prometheus.Desc) {}
+
+func (s scraped) Collect(to chan<- prometheus.Metric) {
+	if s.Catalogue != nil {
+		p, d, r := s.Catalogue()
+		gauge(to, providers, float64(p))
+		gauge(to, domains, float64(d))
+		gauge(to, rejected, float64(r))
+	}
+	if s.Certificates != nil {
+		held, soonest := s.Certificates()
+		gauge(to, certificates, float64(held))
+		if !soonest.IsZero() {
+			gauge(to, expiry, float64(soonest.Unix()))
+		}
+	}
+	if s.LogLinesDropped != nil {
+		to <- prometheus.MustNewConstMetric(dropped, prometheus.CounterValue, float64(s.LogLinesDropped()))
+	}
+}
