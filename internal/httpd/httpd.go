@@ -47,7 +47,7 @@ func Handler(o Options) http.Handler {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	s := &server{Options: o, kinds: newKinds(o.Metrics)}
+	s := &server{Options: o}
 	s.ids.Store(rand.Uint32())
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
@@ -60,6 +60,7 @@ func Handler(o Options) http.Handler {
 		}
 	}
 	s.pagesRoutes(e)
+	s.kinds = newKinds(o.Metrics, e.Routes())
 	return canonical(e)
 }
 
