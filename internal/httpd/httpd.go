@@ -51,7 +51,7 @@ func Handler(o Options) http.Handler {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	s := &server{Options: o, limits: newLimiter(o.Limits, o.Proxies, o.Now()), kinds: newKinds(o.Metrics)}
+	s := &server{Options: o, limits: newLimiter(o.Limits, o.Proxies, o.Now())}
 	s.ids.Store(rand.Uint32())
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
@@ -64,6 +64,7 @@ func Handler(o Options) http.Handler {
 	}
 	s.wellKnownRoutes(e)
 	s.pagesRoutes(e)
+	s.kinds = newKinds(o.Metrics, e.Routes())
 	return canonical(e)
 }
 

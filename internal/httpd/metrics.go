@@ -4,13 +4,16 @@ import (
 	"errors"
 	"time"
 
+	"github.com/labstack/echo/v4"
+
 	"milepost/internal/formats"
 	"milepost/internal/lookup"
 	"milepost/internal/metrics"
 	"milepost/settings"
 )
 
-// kind is what requests are counted and logged as: a format's name, or a page's route.
+// kind is what requests are counted and logged as: a format's name, or else the path
+// of the route.
 type kind struct {
 	name   string
 	counts *metrics.Format
@@ -19,9 +22,10 @@ type kind struct {
 // kinds are those of all routes, by their paths.
 type kinds map[string]*kind
 
-func newKinds(m *metrics.Metrics) kinds {
+func newKinds(m *metrics.Metrics, routes []*echo.Route) kinds {
 	ks := make(kinds)
 	add := func(path, name string) { ks[path] = &kind{name, m.Format(name)} }
+	add("", "none")
 	for _, f := range formats.Table() {
 		for _, path := range f.Paths {
 			if f.Name != "" { // a row without a name answers at the path of one that has
@@ -29,17 +33,15 @@ func newKinds(m *metrics.Metrics) kinds {
 			}
 		}
 	}
-	for _, routes := range []map[string]func(*exchange) error{peoplesPages, otherPages} {
-		for path := range routes {
-			add(path, path)
+	for _, r := range routes {
+		if ks[r.Path] == nil {
+			add(r.Path, r.Path)
 		}
 	}
-	add("", "none")
 	return ks
 }
 
-// of returns the kind of a route. What was added beside formats and pages counts as
-// none.
+// of returns the kind of a route.
 func (ks kinds) of(path string) *kind {
 	if k := ks[path]; k != nil {
 		return k
