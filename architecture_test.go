@@ -67,6 +67,9 @@ var impure = []string{"os", "net", "net/http", "time", "log", "log/slog"}
 
 // only says which room alone knows a package of somebody else's.
 var only = map[string]string{
+	"github.com/caddyserver/certmagic":         "internal/certs",
+	"go.uber.org/zap":                          "internal/certs",
+	"go.uber.org/zap/zapcore":                  "internal/certs",
 	"github.com/labstack/echo/v4":              "internal/httpd",
 	"github.com/pires/go-proxyproto":           "internal/httpd",
 	"github.com/BurntSushi/toml":               "internal/tomlfile",

@@ -21,6 +21,12 @@ func NewSigner(certPEM, keyPEM []byte) (*Signer, error) {
 	if err != nil {
 		return nil, err
 	}
+	return NewSignerFrom(pair)
+}
+
+// NewSignerFrom takes a certificate as [tls.X509KeyPair] makes it, with the same
+// demands.
+func NewSignerFrom(pair tls.Certificate) (*Signer, error) {
 	switch pair.Leaf.PublicKeyAlgorithm {
 	case x509.RSA, x509.ECDSA:
 	default:

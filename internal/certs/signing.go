@@ -1,37 +1,69 @@
-// Package certs keeps the certificate and key that profiles are signed with:
-// read from files, again when these change, and never used outside of the
-// certificate's time.
+// Package certs keeps certificates and their keys: from files, which are read again
+// when they change, or from an ACME server (RFC 8555). They serve TLS, and sign
+// profiles.
 package certs
 
 import (
-	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"log/slog"
 	"sync"
 	"time"
 
-	"milepost/internal/textfile"
 	"milepost/mobileconfig"
 )
 
-// warnBefore is how long before its end a certificate is complained of.
-const warnBefore = 14 * 24 * time.Hour
+// signing signs profiles with a certificate that may change. It never signs outside
+// of the certificate's time.
+type signing struct {
+	mu     sync.Mutex
+	leaf   *x509.Certificate
+	signer *mobileconfig.Signer
+}
 
-// checkEvery is how often the files are looked at.
-const checkEvery = time.Minute
+// sign signs a profile; source says in an error where the certificate is from.
+func (s *signing) sign(pair *tls.Certificate, source string, now time.Time, profile []byte) ([]byte, error) {
+	if err := inTime(pair, source, now); err != nil {
+		return nil, err
+	}
+	signer, err := s.of(pair)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", source, err)
+	}
+	return signer.Sign(profile)
+}
+
+func (s *signing) of(pair *tls.Certificate) (*mobileconfig.Signer, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.signer != nil && s.leaf.Equal(pair.Leaf) {
+		return s.signer, nil
+	}
+	signer, err := mobileconfig.NewSignerFrom(*pair)
+	if err != nil {
+		return nil, err
+	}
+	s.leaf, s.signer = pair.Leaf, signer
+	return signer, nil
+}
+
+// forSigning: whatever could sign nothing is refused when it is read.
+var forSigning = use{
+	name: "signing profiles", expired: "no profile is given out",
+	check: func(next, _ *tls.Certificate, file string, now time.Time) error {
+		if _, err := mobileconfig.NewSignerFrom(*next); err != nil {
+			return fmt.Errorf("%s: %w", file, err)
+		}
+		return inTime(next, file, now)
+	},
+}
 
 // Pair signs with what is in two files.
 type Pair struct {
-	certFile, keyFile string
-	now               func() time.Time
-	log               *slog.Logger
-
-	mu        sync.Mutex
-	signer    *mobileconfig.Signer
-	cert, key []byte // what signer was made of
-	checked   time.Time
-	warned    time.Time
+	files   *files
+	signing signing
 }
 
 // OpenSigner returns what signs profiles until the context ends; nil: no files are
@@ -44,7 +76,7 @@ func OpenSigner(ctx context.Context, certFile, keyFile string, now func() time.T
 	if err != nil {
 		return nil, err
 	}
-	go pair.Watch(ctx)
+	go pair.files.watch(ctx, checkEvery)
 	return pair.Sign, nil
 }
 
@@ -52,98 +84,16 @@ func OpenSigner(ctx context.Context, certFile, keyFile string, now func() time.T
 // a key of another certificate, a certificate that has expired or is not valid
 // yet.
 func Open(certFile, keyFile string, now func() time.Time, log *slog.Logger) (*Pair, error) {
-	p := &Pair{certFile: certFile, keyFile: keyFile, now: now, log: log}
-	if err := p.read(); err != nil {
+	f, err := openFiles(certFile, keyFile, forSigning, now, log)
+	if err != nil {
 		return nil, err
 	}
-	p.checked = now()
-	p.warn()
-	return p, nil
-}
-
-// read takes the files over if they have changed and are right.
-func (p *Pair) read() error {
-	cert, err := textfile.ReadFile(p.certFile, maxFile)
-	if err != nil {
-		return fmt.Errorf("%s: %w", p.certFile, err)
-	}
-	key, err := textfile.ReadFile(p.keyFile, maxFile)
-	if err != nil {
-		return fmt.Errorf("%s: %w", p.keyFile, err)
-	}
-	if bytes.Equal(cert, p.cert) && bytes.Equal(key, p.key) {
-		return nil
-	}
-	signer, err := mobileconfig.NewSigner(cert, key)
-	if err != nil {
-		return fmt.Errorf("%s with %s: %w", p.certFile, p.keyFile, err)
-	}
-	leaf := signer.Certificate()
-	switch now := p.now(); {
-	case now.Before(leaf.NotBefore):
-		return fmt.Errorf("%s: the certificate is not valid before %s", p.certFile, leaf.NotBefore.UTC().Format(time.RFC3339))
-	case now.After(leaf.NotAfter):
-		return fmt.Errorf("%s: the certificate expired on %s", p.certFile, leaf.NotAfter.UTC().Format(time.RFC3339))
-	}
-	p.signer, p.cert, p.key, p.warned = signer, cert, key, time.Time{}
-	return nil
-}
-
-// maxFile is the longest file in octets that is read; a chain has some 8,000.
-const maxFile = 1 << 20
-
-// warn complains once a day of a certificate that is about to end, or has.
-func (p *Pair) warn() {
-	now, end := p.now(), p.signer.Certificate().NotAfter
-	if end.Sub(now) > warnBefore || now.Sub(p.warned) < 24*time.Hour {
-		return
-	}
-	p.warned = now
-	if now.After(end) {
-		p.log.Error("the certificate for signing profiles has expired; no profile is given out", "file", p.certFile, "end", end.UTC().Format(time.RFC3339))
-		return
-	}
-	p.log.Warn("the certificate for signing profiles ends soon", "file", p.certFile, "end", end.UTC().Format(time.RFC3339))
-}
-
-// Watch looks at the files and the certificate's time until the context ends,
-// so that a warning does not wait for a download.
-func (p *Pair) Watch(ctx context.Context) {
-	ticker := time.NewTicker(checkEvery)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-			p.current()
-		}
-	}
+	return &Pair{files: f}, nil
 }
 
 // Sign signs a profile. New files that are wrong are logged, and the old ones
 // stay in use; an expired certificate signs nothing.
 func (p *Pair) Sign(profile []byte) ([]byte, error) {
-	signer, err := p.current()
-	if err != nil {
-		return nil, err
-	}
-	return signer.Sign(profile)
-}
-
-func (p *Pair) current() (*mobileconfig.Signer, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	now := p.now()
-	if now.Sub(p.checked) >= checkEvery {
-		p.checked = now
-		if err := p.read(); err != nil {
-			p.log.Error("the new certificate for signing profiles is refused; the old one stays", "err", err)
-		}
-		p.warn()
-	}
-	if end := p.signer.Certificate().NotAfter; now.After(end) {
-		return nil, fmt.Errorf("%s: the certificate expired on %s", p.certFile, end.UTC().Format(time.RFC3339))
-	}
-	return p.signer, nil
+	p.files.look(checkEvery)
+	return p.signing.sign(p.files.current.Load(), p.files.certFile, p.files.now(), profile)
 }
