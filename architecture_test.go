@@ -43,6 +43,9 @@ var rooms = map[string]string{
 	"internal/logqueue":   "",
 	"internal/zoneformat": "address zone",
 
+	"internal/manual":  "",
+	"internal/systemd": "",
+
 	"internal/textfile":  "",
 	"internal/tomlfile":  "internal/textfile",
 	"internal/query":     "",
@@ -56,7 +59,7 @@ var rooms = map[string]string{
 // pure are the rooms in which data goes in, and bytes or records come out: without
 // socket, clock or log.
 var pure = []string{"address", "settings", "autoconfig", "autodiscover", "mobileconfig", "zone", "catalogue", "internal/providerfile",
-	"internal/lookup", "internal/answer", "internal/thunderbirdqr", "internal/pages", "internal/zoneformat", "internal/query", "internal/xmlwriter"}
+	"internal/lookup", "internal/answer", "internal/thunderbirdqr", "internal/pages", "internal/zoneformat", "internal/manual", "internal/query", "internal/xmlwriter"}
 
 var impure = []string{"os", "net", "net/http", "time", "log", "log/slog"}
 
