@@ -183,7 +183,7 @@ func parseOption(e entry) Option {
 	for line := range strings.Lines(text) {
 		line = strings.TrimSuffix(line, "\n")
 		last := len(o.Values) - 1
-		if match := value.FindStringSubmatch(line); match != nil {
+		if match := value.FindStringSubmatch(line); match != nil && (last >= 0 || o.Text == "" || strings.HasSuffix(o.Text, ":")) {
 			o.Values = append(o.Values, Entry{match[1], match[2]})
 		} else if last >= 0 {
 			o.Values[last].Text += " " + line

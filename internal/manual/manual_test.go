@@ -41,6 +41,7 @@ func TestOption(t *testing.T) {
 		{"two names", "    -cert FILE, -key FILE\n            in PEM\n", Option{Flags: []Flag{{"cert", "FILE"}, {"key", "FILE"}}, Text: "in PEM"}},
 		{"of a command", "    -format FORMAT, of dns\n            json: a list,\n            long;\n            zone: a file\n",
 			Option{Flags: []Flag{{"format", "FORMAT"}}, Of: "dns", Values: []Entry{{"json", "a list, long;"}, {"zone", "a file"}}}},
+		{"a colon", "    -p PATH\n            may be given several\n            times: the last counts\n", Option{Flags: []Flag{{"p", "PATH"}}, Text: "may be given several times: the last counts"}},
 		{"values behind a text", "    -w WORD\n            which of\n            these:\n            mail: some\n", Option{Flags: []Flag{{"w", "WORD"}}, Text: "which of these:", Values: []Entry{{"mail", "some"}}}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
