@@ -54,6 +54,8 @@ var rooms = map[string]string{
 
 	"internal/fixture": "address settings catalogue data internal/answer internal/providerfile", // for tests alone
 	"cmd/milepost":     "*",
+	"packaging":        "", // tests alone
+	"packaging/gen":    "internal/manual",
 }
 
 // pure are the rooms in which data goes in, and bytes or records come out: without
