@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the last commit twice, in two directories, with two users' habits and an empty
-# build cache for one of them, and compares every octet: packaging/test/reproducible.sh OUT.
+# Builds the last commit twice, in two directories, with two users' habits, the
+# binaries the second time with an empty build cache, and compares every octet: packaging/test/reproducible.sh OUT.
 # What was built stays in OUT.
 set -euo pipefail
 mkdir -p "$1"
@@ -11,7 +11,12 @@ trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
 git clone -q --no-hardlinks . "$work/one"
 (umask 077 && git clone -q --no-hardlinks . "$work/another place")
 "$work/one/packaging/build" "$out" >/dev/null
-(umask 077 && cd / && TZ=Asia/Tokyo LC_ALL=C.UTF-8 GOCACHE=$work/cache "$work/another place/packaging/build" "$work/out" >/dev/null)
+again() { (umask 077 && cd / && TZ=Asia/Tokyo LC_ALL=C.UTF-8 "$work/another place/packaging/build" "$@" >/dev/null); }
+GOCACHE=$work/cache WHAT=binary again "$work/binaries"
+again "$work/out"
 sums() { (cd "$1" && find . -type f -exec sha256sum {} + | sort -k2); }
 diff <(sums "$out") <(sums "$work/out") || { echo "FAIL: two builds of one commit differ"; exit 1; }
-sums "$out" | sed -n 's/^\(................\)[0-9a-f]*  \.\/\(.*\(milepost\|deb\|tar\)\)$/   \1… \2/p'
+for arch in amd64 arm64; do
+  cmp "$out/$arch/milepost" "$work/binaries/$arch/milepost" || { echo "FAIL: a build from nothing differs"; exit 1; }
+done
+sums "$out" | sed -n 's/^\(................\)[0-9a-f]*  \.\/\(.*\(64\/milepost\|deb\|tar\)\)$/   \1… \2/p'
