@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Builds the last commit twice, in two directories, with two users' habits, the
-# binaries the second time with an empty build cache, and compares every octet: packaging/test/reproducible.sh OUT.
-# What was built stays in OUT.
+# Builds the last commit twice, in two directories, with two users' habits, and the
+# binaries once more with an empty build cache, and compares every octet:
+# packaging/test/reproducible.sh OUT. What was built stays in OUT.
 set -euo pipefail
 mkdir -p "$1"
 out=$(cd "$1" && pwd)
