@@ -47,6 +47,9 @@ var rooms = map[string]string{
 	"internal/ratelimit":  "",
 	"internal/zoneformat": "address zone",
 
+	"internal/manual":  "",
+	"internal/systemd": "",
+
 	"internal/textfile":  "",
 	"internal/tomlfile":  "internal/textfile",
 	"internal/query":     "",
@@ -56,12 +59,14 @@ var rooms = map[string]string{
 
 	"internal/fixture": "address settings catalogue data internal/answer internal/providerfile", // for tests alone
 	"cmd/milepost":     "*",
+	"packaging":        "", // tests alone
+	"packaging/gen":    "internal/manual",
 }
 
 // pure are the rooms in which data goes in, and bytes or records come out: without
 // socket, clock or log.
 var pure = []string{"address", "settings", "autoconfig", "autodiscover", "mobileconfig", "zone", "catalogue", "internal/providerfile",
-	"internal/lookup", "internal/mtasts", "internal/answer", "internal/thunderbirdqr", "internal/pages", "internal/zoneformat", "internal/query", "internal/useragent", "internal/xmlwriter"}
+	"internal/lookup", "internal/mtasts", "internal/answer", "internal/thunderbirdqr", "internal/pages", "internal/zoneformat", "internal/manual", "internal/query", "internal/useragent", "internal/xmlwriter"}
 
 var impure = []string{"os", "net", "net/http", "time", "log", "log/slog"}
 

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"milepost/internal/manual"
 )
 
 // Exit codes, as the manual promises them.
@@ -19,8 +21,8 @@ func main() {
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
 
-func run(args []string, stdout, stderr io.Writer) int {
-	commands := map[string]func([]string, io.Writer, io.Writer) int{
+func commands() map[string]func([]string, io.Writer, io.Writer) int {
+	return map[string]func([]string, io.Writer, io.Writer) int{
 		"serve":   serve,
 		"show":    show,
 		"dns":     printDNS,
@@ -28,18 +30,29 @@ func run(args []string, stdout, stderr io.Writer) int {
 		"config":  printConfig,
 		"version": version,
 		"help":    help,
-		"-h":      help,
-		"-help":   help,
-		"--help":  help,
 	}
+}
+
+func run(args []string, stdout, stderr io.Writer) int {
 	if len(args) == 0 {
-		fmt.Fprint(stderr, manual)
+		fmt.Fprint(stderr, manual.Text)
 		return exitUsage
 	}
-	command, ok := commands[args[0]]
+	name := args[0]
+	switch name {
+	case "-h", "-help", "--help":
+		name = "help"
+	case "-version", "--version":
+		name = "version"
+	}
+	command, ok := commands()[name]
 	if !ok {
-		complain(stderr, "%q is no command; serve, show, dns, check, config, version and help are", args[0])
+		complainCommand(stderr, name)
 		return exitUsage
 	}
 	return command(args[1:], stdout, stderr)
+}
+
+func complainCommand(stderr io.Writer, name string) {
+	complain(stderr, "%q is no command; serve, show, dns, check, config, version and help are", name)
 }

@@ -1,30 +1,31 @@
 package main
 
 import (
-	_ "embed" // for the manual
 	"errors"
 	"flag"
 	"fmt"
 	"io"
-	"runtime/debug"
 	"strings"
+
+	"milepost/internal/manual"
 )
 
-//go:embed manual.txt
-var manual string
-
-func help(_ []string, stdout, _ io.Writer) int {
-	fmt.Fprint(stdout, manual)
-	return exitOK
-}
-
-func version(_ []string, stdout, _ io.Writer) int {
-	version := "(devel)"
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		version = info.Main.Version
+// help prints the manual, or what a command answers to -h.
+func help(args []string, stdout, stderr io.Writer) int {
+	flags := flag.NewFlagSet("help", flag.ContinueOnError)
+	if code, ok := parse(flags, args, stdout, stderr); !ok {
+		return code
 	}
-	fmt.Fprintln(stdout, "milepost", version)
-	return exitOK
+	if flags.NArg() == 0 {
+		return print(stdout, stderr, []byte(manual.Text))
+	}
+	name := flags.Arg(0)
+	command, ok := commands()[name]
+	if !ok {
+		complainCommand(stderr, name)
+		return exitUsage
+	}
+	return command([]string{"-h"}, stdout, stderr)
 }
 
 // parse reads a command's flags. False: the command ends with that code.
@@ -36,13 +37,26 @@ func parse(flags *flag.FlagSet, args []string, stdout, stderr io.Writer) (int, b
 	}
 	switch {
 	case errors.Is(err, flag.ErrHelp):
-		return help(nil, stdout, stderr), false
+		return helpCommand(flags, stdout, stderr), false
 	case err != nil:
 		complain(stderr, "%s: %s", flags.Name(), err)
-		complain(stderr, "'milepost help' lists the options")
+		complain(stderr, "'milepost help %s' lists the options", flags.Name())
 		return exitUsage, false
 	}
 	return exitOK, true
+}
+
+// helpCommand prints the part of the manual that is about one command.
+func helpCommand(flags *flag.FlagSet, stdout, stderr io.Writer) int {
+	m, err := manual.Parse()
+	if err != nil {
+		complain(stderr, "the manual: %s", err)
+		return exitNo
+	}
+	var names []string
+	flags.VisitAll(func(f *flag.Flag) { names = append(names, f.Name) })
+	c, _ := m.Command(flags.Name())
+	return print(stdout, stderr, []byte(c.Help(names)))
 }
 
 // misused says what is wrong with words that stand behind the flags.

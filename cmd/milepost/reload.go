@@ -3,15 +3,12 @@ package main
 import (
 	"context"
 	"io"
-	"log/slog"
 	"os"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"time"
 
 	"milepost/internal/config"
-	"milepost/internal/nameserver"
 	"milepost/internal/snapshot"
 	"milepost/internal/textfile"
 )
@@ -23,17 +20,14 @@ const settle = 200 * time.Millisecond
 // reloader makes another snapshot at every signal, and when a file has changed. A
 // mistake in it changes nothing.
 type reloader struct {
+	*services
 	options snapshot.Options
-	started *config.Config // what listeners and the like were made of
-	current *atomic.Pointer[snapshot.Snapshot]
-	names   *nameserver.Server // nil: DNS is not served
-	log     *slog.Logger
 	stderr  io.Writer
 }
 
 func (r *reloader) run(ctx context.Context, signals <-chan os.Signal) {
 	var ticks <-chan time.Time // none, if files are not looked at
-	if every := r.started.Catalogue.CheckEvery; every > 0 {
+	if every := r.conf.Catalogue.CheckEvery; every > 0 {
 		ticker := time.NewTicker(every)
 		defer ticker.Stop()
 		ticks = ticker.C
@@ -55,6 +49,8 @@ func (r *reloader) run(ctx context.Context, signals <-chan os.Signal) {
 // reload builds a snapshot and serves it, unless it has mistakes, or what it is made of
 // has changed again before some time is over: then the next look builds another one.
 func (r *reloader) reload(ctx context.Context, takeShrunk bool, unchanged time.Duration) {
+	r.unit.Reloading()
+	defer r.unit.Ready("")
 	o, previous := r.options, r.current.Load()
 	o.TakeShrunk, o.Seen = takeShrunk, new(textfile.Seen)
 	next, err := snapshot.Build(ctx, o, previous)
@@ -67,6 +63,7 @@ func (r *reloader) reload(ctx context.Context, takeShrunk bool, unchanged time.D
 		return
 	}
 	r.options.Seen = o.Seen
+	r.metrics.Reloaded(err == nil, time.Now())
 	if err != nil {
 		complainBuild(r.stderr, err)
 		r.log.Error("reload refused; what was served before stays")
@@ -77,7 +74,7 @@ func (r *reloader) reload(ctx context.Context, takeShrunk bool, unchanged time.D
 	if r.names != nil {
 		r.names.Notify(ctx, previous)
 	}
-	if late := config.NeedRestart(r.started, next.Config); len(late) > 0 {
+	if late := config.NeedRestart(r.conf, next.Config); len(late) > 0 {
 		r.log.Warn("some settings need a restart", "settings", strings.Join(late, ","))
 	}
 	r.log.Info("reloaded", "providers", len(next.Catalogue.Providers()), "domains", next.Catalogue.Domains())

@@ -13,6 +13,7 @@ import (
 
 	"milepost/internal/logqueue"
 	"milepost/internal/snapshot"
+	"milepost/internal/systemd"
 	"milepost/internal/textfile"
 )
 
@@ -45,6 +46,11 @@ func serve(args []string, stdout, stderr io.Writer) int {
 		complain(stderr, "serve: %q is one word too many; directories are given with -providers", flags.Arg(0))
 		return exitUsage
 	}
+	unit, err := systemd.Open("http", "https", "dns", "admin") // before any descriptor is opened
+	if err != nil {
+		complain(stderr, "serve: %s", err)
+		return exitNo
+	}
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -53,9 +59,6 @@ func serve(args []string, stdout, stderr io.Writer) int {
 	signal.Notify(reloads, append(confirmations, syscall.SIGHUP)...) // before a long start, in which it would end the process
 	defer signal.Stop(reloads)
 	signal.Ignore(syscall.SIGPIPE) // else a reader of the log who goes takes the server along
-	queue := logqueue.New(stderr, logQueue, logqueue.Text)
-	defer queue.Close(logFlush)
-	stderr = queue // complaints too, so that they stay in order
 
 	o.locate(stderr)
 	o.Seen = new(textfile.Seen)
@@ -64,17 +67,21 @@ func serve(args []string, stdout, stderr io.Writer) int {
 		complainBuild(stderr, err)
 		return exitNo
 	}
+	conf := first.Config
+	queue := logqueue.New(stderr, logQueue, logFormat(conf))
+	defer queue.Close(logFlush)
+	stderr = complaints(conf, queue) // so that they stay in order
 	warn(stderr, append(first.Warnings, first.KeepSerial()...))
 	var current atomic.Pointer[snapshot.Snapshot]
 	current.Store(first)
-	s, err := open(ctx, first.Config, &current, queue)
+	s, err := open(ctx, conf, unit, &current, queue)
 	if err != nil {
 		complain(stderr, "%s", err)
 		return exitNo
 	}
 	s.announce(stdout, stderr, first)
 
-	reload := reloader{options: o.Options, started: first.Config, current: &current, names: s.names, log: s.log, stderr: stderr}
+	reload := reloader{services: s, options: o.Options, stderr: stderr}
 	go reload.run(ctx, reloads)
 	if err := s.run(ctx); err != nil {
 		complain(stderr, "%s", err)

@@ -1,9 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -12,75 +13,190 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"milepost/internal/certs"
+	"milepost/internal/admin"
 	"milepost/internal/config"
+	"milepost/internal/connlimit"
 	"milepost/internal/httpd"
+	"milepost/internal/logqueue"
+	"milepost/internal/metrics"
 	"milepost/internal/nameserver"
 	"milepost/internal/snapshot"
+	"milepost/internal/systemd"
 )
 
 // services are everything that answers, opened and not yet answering.
 type services struct {
-	conf        *config.Config
-	log         *slog.Logger
+	conf    *config.Config
+	unit    *systemd.Service // nothing, if systemd has not started the process
+	current *atomic.Pointer[snapshot.Snapshot]
+	log     *slog.Logger
+	metrics *metrics.Metrics
+
 	http, https []httpd.Listener
 	proxies     httpd.Proxies
+	conns       *connlimit.Limit
+	certs       certificates       // nil: HTTPS is not served
 	names       *nameserver.Server // nil: DNS is not served
 	admin       net.Listener       // nil: there is none
 }
 
-// open opens whatever a configuration names, in the order in which one starts to need
-// it. The error says which setting is wrong, or why it cannot be had.
-func open(ctx context.Context, conf *config.Config, current *atomic.Pointer[snapshot.Snapshot], log io.Writer) (*services, error) {
+// open opens whatever a configuration names, or takes it from systemd, in the order in
+// which one starts to need it. The error says which setting is wrong, or why it cannot
+// be had.
+func open(ctx context.Context, conf *config.Config, unit *systemd.Service, current *atomic.Pointer[snapshot.Snapshot], queue *logqueue.Queue) (*services, error) {
 	s := &services{
-		conf: conf, log: slog.New(slog.NewTextHandler(log, nil)),
+		conf: conf, unit: unit, current: current,
+		log:     slog.New(logFormat(conf).Handler(queue, conf.Log.Level)),
 		proxies: httpd.Proxies{Trusted: conf.Proxy.Trusted, Protocol: conf.Proxy.Protocol},
 	}
-	sign, err := certs.OpenSigner(ctx, conf.Signing.Cert, conf.Signing.Key, time.Now, s.log)
-	if err != nil {
-		return nil, conf.Mistake("signing.cert", err)
+	s.conns = httpd.NewLimit(conf.Limits.Connections, conf.Limits.ConnectionsPerClient, s.proxies, s.log)
+	s.metrics = s.newMetrics(queue)
+	if err := s.listen(); err != nil {
+		return nil, err
 	}
-	if at := conf.DNS.Listen; at != "" {
-		if s.names, err = nameserver.Listen(string(at), current, time.Now, s.log); err != nil {
-			return nil, refused(conf, "dns.listen", at, err)
+	if err := s.openCertificates(ctx); err != nil {
+		return nil, err
+	}
+	sign, err := s.signer(ctx)
+	if err != nil {
+		return nil, err
+	}
+	o := httpd.Options{
+		Current: current.Load, Log: s.log, JSON: conf.Log.Format == "json", Sign: sign, Proxies: s.proxies, Metrics: s.metrics,
+		Limits: httpd.Limits{Rate: conf.Limits.Rate, Burst: conf.Limits.Burst, AtOnce: conf.Limits.AtOnce},
+	}
+	if conf.Log.Level <= slog.LevelInfo {
+		o.Requests = queue
+	}
+	handler := httpd.Handler(o)
+	for i := range s.http {
+		s.http[i].Handler = handler
+		if s.certs != nil {
+			s.http[i].Handler = s.certs.HTTPChallenge(handler)
 		}
 	}
-	handler := httpd.Handler(httpd.Options{
-		Current: current.Load, Requests: log, Log: s.log, Sign: sign, Proxies: s.proxies,
-		Limits: httpd.Limits{Rate: conf.Limits.Rate, Burst: conf.Limits.Burst, AtOnce: conf.Limits.AtOnce},
-	})
-	if s.http, err = listen(conf, "http.listen", conf.HTTP.Listen, handler); err != nil {
-		return nil, err
+	for i := range s.https {
+		s.https[i].Handler, s.https[i].TLS = handler, s.certs.TLSConfig()
 	}
 	return s, nil
 }
 
-// listen opens the addresses of a setting.
-func listen(conf *config.Config, setting string, at []config.ListenAddress, h http.Handler) (listeners []httpd.Listener, err error) {
+// listen opens the sockets.
+func (s *services) listen() (err error) {
+	conf := s.conf
+	if s.http, err = s.listeners("http", conf.HTTP.Listen); err != nil {
+		return err
+	}
+	if s.https, err = s.listeners("https", conf.HTTPS.Listen); err != nil {
+		return err
+	}
+	switch at, tcp := conf.DNS.Listen, s.unit.Listeners["dns"]; {
+	case at == "" && len(tcp) > 0:
+		return errors.New("the socket dns from systemd has nothing to answer it: set listen in [dns]")
+	case len(tcp) > 0:
+		s.names, err = nameserver.On(tcp, s.unit.PacketConns["dns"], s.current, time.Now, s.log)
+	case at != "":
+		s.names, err = nameserver.Listen(string(at), s.current, time.Now, s.log)
+	}
+	if err != nil {
+		return s.refused("dns.listen", conf.DNS.Listen, err)
+	}
+	if s.names != nil {
+		s.names.Metrics = s.metrics
+	}
+	if given := s.unit.Listeners["admin"]; len(given) > 0 {
+		s.admin = given[0]
+	} else if at := conf.Admin.Listen; at != "" {
+		if s.admin, err = net.Listen("tcp", string(at)); err != nil {
+			return s.refused("admin.listen", at, err)
+		}
+	}
+	return nil
+}
+
+// listeners opens the addresses of a table, unless systemd has opened its sockets.
+func (s *services) listeners(table string, at []config.ListenAddress) (out []httpd.Listener, err error) {
+	for _, l := range s.unit.Listeners[table] {
+		out = append(out, httpd.Listener{Listener: l})
+	}
+	if len(out) > 0 {
+		if table == "https" && len(at) == 0 {
+			return nil, errors.New("the socket https from systemd needs certificates: set listen in [https], and [tls]")
+		}
+		return out, nil
+	}
 	for _, a := range at {
 		l, err := net.Listen("tcp", string(a))
 		if err != nil {
-			return nil, refused(conf, setting, a, err)
+			return nil, s.refused(table+".listen", a, err)
 		}
-		listeners = append(listeners, httpd.Listener{Listener: l, Handler: h})
+		out = append(out, httpd.Listener{Listener: l})
 	}
-	return listeners, nil
+	return out, nil
 }
 
 // refused says why an address of a setting cannot be listened on.
-func refused(conf *config.Config, setting string, at config.ListenAddress, err error) error {
-	return conf.Mistake(setting, fmt.Errorf("%s: %w", at, at.Explain(err)))
+func (s *services) refused(setting string, at config.ListenAddress, err error) error {
+	return s.conf.Mistake(setting, fmt.Errorf("%s: %w", at, at.Explain(err)))
 }
 
 // run answers until the context ends; one service does not go on without the others.
+// The admin listener is the last to go, so that it tells how the others end.
 func (s *services) run(ctx context.Context) error {
-	running, ctx := errgroup.WithContext(ctx)
+	adminCtx, stopAdmin := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopAdmin()
+	var watching errgroup.Group
+	if s.admin != nil {
+		watching.Go(func() error { return admin.Serve(adminCtx, s.admin, s.adminHandler(ctx), s.log) })
+	}
+	running, inner := errgroup.WithContext(ctx)
 	running.Go(func() error {
-		limit := httpd.NewLimit(s.conf.Limits.Connections, s.conf.Limits.ConnectionsPerClient, s.proxies, s.log)
-		return httpd.Serve(ctx, httpd.Service{Listeners: append(s.http, s.https...), Limit: limit, Proxies: s.proxies, Log: s.log, Drain: s.conf.HTTP.Drain})
+		return httpd.Serve(inner, httpd.Service{
+			Listeners: append(s.http, s.https...), Limit: s.conns, Proxies: s.proxies, Handshaken: s.handshaken, Log: s.log, Drain: s.conf.HTTP.Drain})
 	})
 	if s.names != nil {
-		running.Go(func() error { return s.names.Serve(ctx) })
+		running.Go(func() error { return s.names.Serve(inner) })
 	}
-	return running.Wait()
+	if s.certs != nil {
+		s.certs.Start()
+	}
+	if err := s.unit.Ready(size(s.current.Load().Catalogue)); err != nil {
+		s.log.Warn("systemd cannot be told", "err", err)
+	}
+	go func() {
+		if err := s.unit.Watchdog(ctx, s.alive); err != nil {
+			s.log.Warn("systemd cannot be told", "err", err)
+		}
+	}()
+	context.AfterFunc(ctx, func() { s.unit.Stopping() })
+	err := running.Wait()
+	if s.certs != nil && ctx.Err() != nil {
+		s.certs.Wait()
+	}
+	stopAdmin()
+	return cmp.Or(err, watching.Wait())
+}
+
+// alive takes what every connection and every request takes. A server in which that
+// hangs is of no use.
+func (s *services) alive() bool { return s.conns.Open() >= 0 && s.current.Load() != nil }
+
+func (s *services) adminHandler(ctx context.Context) http.Handler {
+	return admin.Handler(admin.Options{
+		Metrics: s.metrics.Handler(),
+		NotReady: func() (why []string) {
+			if ctx.Err() != nil {
+				why = append(why, "the server stops")
+			}
+			if s.certs != nil {
+				if err := s.certs.Ready(); err != nil {
+					why = append(why, err.Error())
+				}
+			}
+			return why
+		},
+		Allowed: func(name string) bool { return s.current.Load().MayHaveCertificate(name) },
+		PProf:   s.conf.Admin.PProf,
+		Hosts:   []string{string(s.current.Load().Host())},
+	})
 }

@@ -194,7 +194,8 @@ const alpn = "acme-tls/1"
 // before anything is read, written or asked.
 func (a *ACME) TLSConfig() *tls.Config { return tlsConfig(a.certificate, alpn) }
 
-var errRefused = errors.New("the name that the client asks for has no certificate here")
+// ErrRefused ends a handshake for a name that may have no certificate.
+var ErrRefused = errors.New("the name that the client asks for has no certificate here")
 
 func (a *ACME) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	name := strings.ToLower(hello.ServerName)
@@ -206,7 +207,7 @@ func (a *ACME) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error)
 		name = a.options.DefaultServerName
 	}
 	if !a.allowed(name) {
-		return nil, errRefused
+		return nil, ErrRefused
 	}
 	if challenge {
 		return a.config.GetCertificate(hello)
@@ -225,7 +226,7 @@ func (a *ACME) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error)
 	if c := a.cached(name); c != nil {
 		return c, nil
 	}
-	return nil, errRefused
+	return nil, ErrRefused
 }
 
 func (a *ACME) allowed(name string) bool {

@@ -266,7 +266,7 @@ func testLimit(t *testing.T, s *site) {
 		}
 	}
 	s.wantOrders(t, 2)
-	if s.count(certs.OrderRefused) != 3 || strings.Count(s.log.String(), "the limit of new orders an hour is reached") != 1 {
+	if s.count(certs.OrderRefused) != 3 || strings.Count(s.log.String(), "as many certificates were ordered as an hour may have") != 1 {
 		t.Errorf("outcomes %v", s.outcomes)
 	}
 	// One was kept for the service itself.

@@ -89,7 +89,7 @@ func TestRenewal(t *testing.T) {
 	if _, err := p.Sign(nil); err == nil || !strings.Contains(err.Error(), "the certificate expired on 2026-04-01T12:00:00Z") {
 		t.Errorf("an expired certificate: %v", err)
 	}
-	if !strings.Contains(log.String(), "has expired; no profile is given out") {
+	if !strings.Contains(log.String(), `msg="the certificate has expired" for="signing profiles"`) {
 		t.Error(log.String())
 	}
 }

@@ -93,10 +93,10 @@ func TestTLSFilesAreReadAgain(t *testing.T) {
 		"no file":      func(cert, _ string) { os.Remove(cert) },
 		"it has ended": func(string, string) { l.swap(t, "ended", now.Add(-48*time.Hour), now.Add(-24*time.Hour)) },
 	} {
-		refused := strings.Count(log.String(), "the new certificate for TLS is refused; the old one stays")
+		refused := strings.Count(log.String(), `msg="the new certificate is refused; the old one stays" for=TLS`)
 		spoil(l.files())
 		await(t, name+" is not refused", func() bool {
-			return strings.Count(log.String(), "the new certificate for TLS is refused; the old one stays") > refused
+			return strings.Count(log.String(), `msg="the new certificate is refused; the old one stays" for=TLS`) > refused
 		})
 		if got := served(t, f); got != "two" {
 			t.Errorf("%s: %s is served", name, got)

@@ -62,7 +62,7 @@ func Settings() []*Setting {
 			path(func(c *Config) *string { return &c.TLS.CA })},
 		{"tls", "storage", "", "A directory for certificates, their keys and the ACME account, to be kept: whoever loses it needs new ones. Several servers may share it.", "", true,
 			path(func(c *Config) *string { return &c.TLS.Storage })},
-		{"tls", "new_orders_per_hour", "", "For how many new names an hour certificates are ordered.", "", true,
+		{"tls", "new_orders_per_hour", "", "For how many names that have none certificates are ordered an hour; renewals are not counted. Let's Encrypt allows an account 300 in three hours.", "", true,
 			number(func(c *Config) *int { return &c.TLS.NewOrdersPerHour }, 1, 1_000_000)},
 		{"tls", "cert", "", "A certificate with its intermediates, in PEM; read again when it changes.", `"cert.pem"`, true,
 			path(func(c *Config) *string { return &c.TLS.Cert })},
@@ -150,7 +150,7 @@ func defaults() *Config {
 		TLS: TLS{
 			Directory:        "https://acme-v02.api.letsencrypt.org/directory",
 			Storage:          "/var/lib/milepost/certificates",
-			NewOrdersPerHour: 100,
+			NewOrdersPerHour: 60,
 		},
 		Catalogue: Catalogue{Builtin: true, CheckEvery: 5 * time.Second},
 		DNS: DNS{

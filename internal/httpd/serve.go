@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -51,6 +52,9 @@ type Service struct {
 	Proxies   Proxies          // in front of all listeners
 	Log       *slog.Logger
 	Drain     time.Duration // how long a server that stops goes on answering
+	// Handshaken hears how each TLS handshake ended: why it failed, or nothing; may be
+	// nil.
+	Handshaken func(failure string)
 }
 
 // NewLimit bounds the connections of all listeners: all of them, as far as the
@@ -69,9 +73,12 @@ func NewLimit(total, perClient int, proxies Proxies, log *slog.Logger) *connlimi
 // If one listener fails, so does Serve.
 func Serve(ctx context.Context, s Service) error {
 	var draining atomic.Bool
+	if s.Handshaken == nil {
+		s.Handshaken = func(string) {}
+	}
 	servers := make([]*http.Server, len(s.Listeners))
 	for i, l := range s.Listeners {
-		servers[i] = newServer(l, &draining, s.Log)
+		servers[i] = s.newServer(l, &draining)
 	}
 	running, failed := errgroup.WithContext(ctx)
 	for i, l := range s.Listeners {
@@ -103,15 +110,15 @@ func Serve(ctx context.Context, s Service) error {
 	return running.Wait()
 }
 
-func newServer(l Listener, draining *atomic.Bool, log *slog.Logger) *http.Server {
-	return &http.Server{
+func (s Service) newServer(l Listener, draining *atomic.Bool) *http.Server {
+	server := &http.Server{
 		Handler:        answering(l.Handler, draining),
 		TLSConfig:      l.TLS,
 		ReadTimeout:    readTimeout,
 		WriteTimeout:   writeTimeout,
 		IdleTimeout:    idleTimeout,
 		MaxHeaderBytes: maxHeader,
-		ErrorLog:       stdlog.New(serverLog{log}, "", 0),
+		ErrorLog:       stdlog.New(serverLog{s}, "", 0),
 		HTTP2: &http.HTTP2Config{
 			MaxConcurrentStreams: maxStreams,
 			WriteByteTimeout:     writeTimeout, // else a client that reads nothing stays
@@ -135,17 +142,28 @@ func newServer(l Listener, draining *atomic.Bool, log *slog.Logger) *http.Server
 			}
 		},
 	}
+	if l.TLS != nil {
+		server.TLSConfig = l.TLS.Clone()
+		server.TLSConfig.VerifyConnection = func(tls.ConnectionState) error { // the handshake has gone well
+			s.Handshaken("")
+			return nil
+		}
+	}
+	return server
 }
 
 // serverLog takes what net/http has to say.
-type serverLog struct{ log *slog.Logger }
+type serverLog struct{ Service }
 
-func (l serverLog) Write(line []byte) (int, error) {
-	level := slog.LevelWarn
-	if bytes.HasPrefix(line, []byte("http: TLS handshake error")) {
-		level = slog.LevelDebug // scanners, clients that leave: nobody here can do anything about it
+func (s serverLog) Write(line []byte) (int, error) {
+	text := string(bytes.TrimSpace(line))
+	if strings.HasPrefix(text, "http: TLS handshake error") {
+		// Scanners, clients that leave: nobody here can do anything about it.
+		s.Handshaken(text)
+		s.Log.Debug("a TLS handshake failed", "err", text)
+		return len(line), nil
 	}
-	l.log.Log(context.Background(), level, string(bytes.TrimSpace(line)))
+	s.Log.Warn("net/http complains", "err", text)
 	return len(line), nil
 }
 

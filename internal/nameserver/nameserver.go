@@ -10,6 +10,7 @@ package nameserver
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"sync"
@@ -72,21 +73,43 @@ type state struct {
 // picks one that is free for both. An address without host is opened for IPv4 and
 // IPv6. Each query is answered from the current snapshot, which must have zones.
 func Listen(addr string, current *atomic.Pointer[snapshot.Snapshot], now func() time.Time, log *slog.Logger) (*Server, error) {
-	s := &Server{log: log, now: now, current: current}
+	s := newServer(current, now, log)
 	addrs, err := resolve(addr)
 	if err != nil {
 		return nil, err
 	}
 	for range 10 { // a free port of TCP may be taken in UDP
 		if s.tcp, s.udp, err = open(addrs); err == nil {
-			break
+			return s, nil
 		}
 	}
-	if err != nil {
-		return nil, err
+	return nil, err
+}
+
+// On answers on sockets that somebody else has opened, of which there must be one of
+// TCP and one of UDP.
+func On(tcp []net.Listener, udp []net.PacketConn, current *atomic.Pointer[snapshot.Snapshot], now func() time.Time, log *slog.Logger) (*Server, error) {
+	s := newServer(current, now, log)
+	for _, c := range udp {
+		if c, ok := c.(*net.UDPConn); ok {
+			s.udp = append(s.udp, c)
+		}
 	}
-	s.notifier.ticks = func() <-chan time.Time { return time.Tick(time.Second / notifyRate) }
+	for _, l := range tcp {
+		if l, ok := l.(*net.TCPListener); ok {
+			s.tcp = append(s.tcp, l)
+		}
+	}
+	if len(s.udp) == 0 || len(s.tcp) == 0 {
+		return nil, fmt.Errorf("DNS needs a socket of TCP and one of UDP; there are %d and %d", len(s.tcp), len(s.udp))
+	}
 	return s, nil
+}
+
+func newServer(current *atomic.Pointer[snapshot.Snapshot], now func() time.Time, log *slog.Logger) *Server {
+	s := &Server{log: log, now: now, current: current}
+	s.notifier.ticks = func() <-chan time.Time { return time.Tick(time.Second / notifyRate) }
+	return s
 }
 
 // Addr returns the address that is listened on.
