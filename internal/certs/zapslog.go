@@ -16,15 +16,15 @@ func zapLogger(log *slog.Logger) *zap.Logger { return zap.New(zapCore{log}) }
 
 type zapCore struct{ log *slog.Logger }
 
-// level is one or two below certmagic's: it reports each step, and as errors also
+// level is one or more below certmagic's: it reports each step, and as errors also
 // what a stranger's handshake can cause. What became of an order we say ourselves;
 // what goes wrong in its background, renewals above all, stays a warning.
 func level(e zapcore.Entry) slog.Level {
 	ordering := strings.HasPrefix(e.LoggerName, "obtain") || strings.HasPrefix(e.LoggerName, "renew") || strings.HasSuffix(e.LoggerName, "acme_client")
 	switch {
-	case e.Level < zapcore.WarnLevel || e.Message == "tls-alpn challenge":
+	case e.Level < zapcore.WarnLevel || ordering || e.Message == "tls-alpn challenge":
 		return slog.LevelDebug
-	case e.Level == zapcore.WarnLevel || ordering:
+	case e.Level == zapcore.WarnLevel:
 		return slog.LevelInfo
 	case e.Level == zapcore.ErrorLevel:
 		return slog.LevelWarn

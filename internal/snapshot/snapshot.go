@@ -25,7 +25,8 @@ import (
 // Options say what a snapshot is made of. What they name is read anew each time.
 type Options struct {
 	config.Sources
-	// Zones makes the zones, even where the configuration does not let them be served.
+	// Zones makes the zones that a configuration speaks of, even if it does not say that
+	// they are served here.
 	Zones bool
 	// Now is the clock that serials are made by.
 	Now func() time.Time
@@ -83,7 +84,7 @@ func Build(ctx context.Context, o Options, previous *Snapshot) (*Snapshot, error
 	}
 	s.host = cmp.Or(conf.Service.Host, s.host)
 	s.Config, s.Warnings = conf, slices.Concat(conf.Warnings, warnings)
-	if o.Zones || conf.DNS.Listen != "" {
+	if conf.DNS.Listen != "" || o.Zones && conf.Has("dns") {
 		no.Configuration = s.makeZones(o, previous)
 	}
 	if !no.none() {
