@@ -74,6 +74,9 @@ func printDNS(args []string, stdout, stderr io.Writer) int {
 		complainBuild(stderr, err)
 		return exitNo
 	}
+	if o.Host == "" && len(o.Addresses) == 0 {
+		o.Host, o.Addresses = s.Host(), s.Config.Service.Addresses
+	}
 	c := s.Catalogue
 	if o.all {
 		if domains = c.NamedDomains(); len(domains) == 0 {

@@ -84,6 +84,8 @@ func TestCommandLine(t *testing.T) {
 		{"dns of all domains", []string{"dns", "-service-host", "mp.example.net", "-format", "nsupdate", "-no-builtin", "-providers", many, "-all"}, 0, "send\n; b.example\n", ""},
 		{"dns with a service host", []string{"dns", "-service-host", "mp.example.net", "gmail.com"}, 0, " IN  CNAME  mp.example.net.\n", ""},
 		{"dns with addresses", []string{"dns", "-service-address", "192.0.2.1", "-service-address", "2001:db8::1", "-service-address", "::ffff:192.0.2.1", "gmail.com"}, 0, "autoconfig          3600  IN  A      192.0.2.1\nautoconfig          3600  IN  AAAA   2001:db8::1\nautodiscover  ", ""},
+		{"dns with the configuration's host", []string{"dns", "-set", "service.host=mp.example.net", "gmail.com"}, 0, " IN  CNAME  mp.example.net.\n", ""},
+		{"dns with the configuration's addresses", []string{"dns", "-set", "service.addresses=192.0.2.1", "gmail.com"}, 0, "autoconfig          3600  IN  A      192.0.2.1\n", ""},
 		{"dns with name servers", []string{"dns", "-service-host", "mp.example.net", "-name-server", "ns1.example.net", "-name-server", "ns2.example.net.", "gmail.com"}, 0, " IN  NS     ns1.example.net.\n@                   3600  IN  NS     ns2.example.net.\n", ""},
 		{"dns with a TTL", []string{"dns", "-service-host", "mp.example.net", "-ttl", "60", "gmail.com"}, 0, "\n$TTL 60\n@                   60  IN  SOA ", ""},
 		{"dns of what is not offered", []string{"dns", "-not-offered", "all", "-service-host", "mp.example.net", "-providers", dir, "example.com"}, 0, "_carddavs._tcp      3600  IN  SRV    0 0 0 .\n", ""},

@@ -1,0 +1,89 @@
+package pages_test
+
+import (
+	"bytes"
+	"cmp"
+	"flag"
+	"image"
+	"image/color"
+	"image/draw"
+	"image/png"
+	"maps"
+	"os"
+	"slices"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+)
+
+var picture = flag.Bool("picture", false, "take docs/answer.png anew")
+
+// docs/answer.png is the page that answers, as README.md shows it. After the page has
+// changed, this makes it anew, with Debian's Chromium and fonts-dejavu-core:
+//
+//	go test ./internal/pages -run TestBrowserPicture -picture
+func TestBrowserPicture(t *testing.T) {
+	const file = "../../docs/answer.png"
+	const width, height, largest = 1280, 800, 80 << 10 // octets
+	w := open(t)
+	w.do(t, look("light", "screen"), screen(width, height, false))
+	w.visit(t, "/setup?emailaddress=fred@posteo.de&lang=en")
+	shot, err := chromedp.Run(w.ctx, chromedp.CaptureScreenshot())
+	if err != nil {
+		t.Fatal(err)
+	}
+	now, err := png.Decode(bytes.NewReader(shot))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if *picture {
+		var b bytes.Buffer
+		if err := (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&b, paletted(now)); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, b.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	kept, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	then, err := png.Decode(bytes.NewReader(kept))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if then.Bounds() != image.Rect(0, 0, width, height) || now.Bounds() != then.Bounds() || len(kept) > largest {
+		t.Fatalf("%s has %v and %d octets, the page %v; %d by %d and at most %d octets are right", file, then.Bounds(), len(kept), now.Bounds(), width, height, largest)
+	}
+	// Another Chromium smooths letters in another way; a line more moves whole words.
+	other := 0
+	for y := range height {
+		for x := range width {
+			r, _, _, _ := now.At(x, y).RGBA()
+			was, _, _, _ := then.At(x, y).RGBA()
+			if max(r, was)-min(r, was) > 0x4000 {
+				other++
+			}
+		}
+	}
+	t.Logf("%d of %d pixels differ", other, width*height)
+	if other > width*height/50 {
+		t.Errorf("%s shows the page as it was: %d of %d pixels differ; -picture takes it anew", file, other, width*height)
+	}
+}
+
+// paletted keeps the 256 colours that a picture has most of: a third of the octets, and
+// nobody sees the difference.
+func paletted(m image.Image) image.Image {
+	count := make(map[color.Color]int)
+	for y := m.Bounds().Min.Y; y < m.Bounds().Max.Y; y++ {
+		for x := m.Bounds().Min.X; x < m.Bounds().Max.X; x++ {
+			count[m.At(x, y)]++
+		}
+	}
+	colours := slices.SortedFunc(maps.Keys(count), func(a, b color.Color) int { return cmp.Compare(count[b], count[a]) })
+	p := image.NewPaletted(m.Bounds(), colours[:min(len(colours), 256)])
+	draw.Draw(p, p.Bounds(), m, m.Bounds().Min, draw.Src)
+	return p
+}
