@@ -14,6 +14,7 @@ import (
 // The configurations and commands of docs/dns.md are taken as they stand there.
 func TestDNSManual(t *testing.T) {
 	configs, secondaries, commands := fixture.Blocks(t, dnsManual, "toml"), fixture.Blocks(t, dnsManual, "toml secondaries")[0], strings.Join(fixture.Blocks(t, dnsManual, "sh"), "")
+	delegated := fixture.Blocks(t, dnsManual, "toml delegated")[0]
 	work := fixture.Directory(t,
 		"example.com.zone", "@ MX 10 mail\nmail A 192.0.2.25\ndav A 192.0.2.26\n",
 		"tcp.zone", "_xmpp-client SRV 0 0 5222 xmpp.example.com.\n")
@@ -22,7 +23,7 @@ func TestDNSManual(t *testing.T) {
 	if len(configs) != 4 {
 		t.Fatalf("there are %d configurations", len(configs))
 	}
-	for _, text := range []string{configs[0], configs[0] + configs[1], configs[0] + configs[2], configs[3], secondaries} {
+	for _, text := range []string{configs[0], configs[0] + configs[1], configs[0] + configs[2], configs[3], secondaries, delegated} {
 		fixture.Write(t, "milepost.toml", text)
 		if code, _, stderr := milepost(t, "check", "-config", "milepost.toml", "providers"); code != 0 {
 			t.Errorf("%s%s", text, stderr)
