@@ -1,0 +1,39 @@
+package data_test
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+)
+
+// NOTICE counts rightly where the shipped facts come from.
+func TestNotice(t *testing.T) {
+	text, err := os.ReadFile("../NOTICE")
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, database := 0, 0
+	var none []string
+	providers := shipped(t).Providers()
+	for _, p := range providers {
+		switch {
+		case p.Source == "":
+			none = append(none, p.ID)
+		case strings.HasPrefix(p.Source, "https://github.com/thunderbird/autoconfig/"):
+			database++
+		default:
+			own++
+		}
+	}
+	for _, want := range []string{
+		fmt.Sprintf("Of %d files, %d name a page of the provider, ", len(providers), own),
+		fmt.Sprintf("- %d name a file of the ISP database", database),
+		fmt.Sprintf("The first %d providers began", len(seedProviders)),
+		strings.Join(none, " and ") + ", are of services that have ended",
+	} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("NOTICE does not say: %s", want)
+		}
+	}
+}
