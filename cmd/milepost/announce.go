@@ -32,7 +32,11 @@ func (s *services) announce(stdout, stderr io.Writer, first *snapshot.Snapshot) 
 	host, domain := reached(s.http[0].Addr()), first.Catalogue.Example("gmail.com")
 	fmt.Fprintf(stdout, "try http://%s/mail/config-v1.1.xml?emailaddress=fred@%s\n", host, domain)
 	fmt.Fprintf(stdout, "try http://%s/v1.1/%s\n", host, domain)
-	fmt.Fprintf(stdout, "open http://%s/ in a browser for the pages\n", host)
+	pages := "http://" + host
+	if len(s.https) > 0 && first.PublicURL != "" {
+		pages = first.PublicURL
+	}
+	fmt.Fprintf(stdout, "open %s/ in a browser for the pages\n", pages)
 }
 
 // reached is how this machine itself reaches an address that is listened on.

@@ -80,6 +80,17 @@ const (
 	maxRecordsSize = 4 * maxZone // octets on the wire, where names are longer than in the file
 )
 
+// SpeaksOfDNS tells whether anything of [dns] is set.
+func (c *Config) SpeaksOfDNS() bool {
+	d := &c.DNS
+	for name := range c.origins {
+		if strings.HasPrefix(name, "dns.") {
+			return true
+		}
+	}
+	return len(d.NameServers)+len(d.Zones)+len(d.Keys)+len(d.Secondaries) > 0
+}
+
 // readArrays reads the tables within the table. It returns the mistakes in zone files;
 // the table keeps its own.
 func (d *DNS) readArrays(t *tomlfile.Table, dir string, seen *textfile.Seen) textfile.Errors {

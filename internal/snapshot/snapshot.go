@@ -84,7 +84,7 @@ func Build(ctx context.Context, o Options, previous *Snapshot) (*Snapshot, error
 	}
 	s.host = cmp.Or(conf.Service.Host, s.host)
 	s.Config, s.Warnings = conf, slices.Concat(conf.Warnings, warnings)
-	if conf.DNS.Listen != "" || o.Zones && conf.Has("dns") {
+	if conf.DNS.Listen != "" || o.Zones && conf.SpeaksOfDNS() {
 		no.Configuration = s.makeZones(o, previous)
 	}
 	if !no.none() {

@@ -53,7 +53,7 @@ func customers(n int) string {
 
 // A list that has lost most of its domains is not taken over until somebody says so.
 func TestShrunkList(t *testing.T) {
-	t.Chdir(fixture.Directory(t, "milepost.toml", "[dns]\n", "providers/hoster.toml", hoster))
+	t.Chdir(fixture.Directory(t, "milepost.toml", "[dns]\nttl = 3600\n", "providers/hoster.toml", hoster))
 	build := func(previous *snapshot.Snapshot, list string, take bool) (*snapshot.Snapshot, error) {
 		fixture.Write(t, "providers/customers.list", list)
 		o := options()
@@ -98,7 +98,7 @@ func TestSerials(t *testing.T) {
 	provider := func(domain, host string) string {
 		return strings.NewReplacer("mail.hoster.example", host, "hoster.example", domain, "domains_from", "#").Replace(hoster)
 	}
-	t.Chdir(fixture.Directory(t, "milepost.toml", "[dns]\n",
+	t.Chdir(fixture.Directory(t, "milepost.toml", "[dns]\nttl = 3600\n",
 		"providers/a.toml", provider("a.example", "mail.a.example"), "providers/b.toml", provider("b.example", "mail.b.example")))
 	first, err := snapshot.Build(t.Context(), options(), nil)
 	if err != nil {
