@@ -61,7 +61,7 @@ var rooms = map[string]string{
 	"internal/fixture": "address settings catalogue data internal/answer internal/providerfile", // for tests alone
 	"cmd/milepost":     "*",
 	"packaging":        "", // tests alone
-	"packaging/gen":    "internal/manual",
+	"packaging/gen":    "internal/config internal/manual",
 }
 
 // pure are the rooms in which data goes in, and bytes or records come out: without

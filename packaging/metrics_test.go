@@ -2,58 +2,99 @@ package packaging_test
 
 import (
 	"encoding/json"
+	"maps"
+	"net/http/httptest"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"milepost/internal/fixture"
+	"milepost/internal/metrics"
+	"milepost/internal/useragent"
 )
 
-// metrics are the names that the admin listener serves, each with its labels.
-var metrics = map[string]string{
-	"milepost_http_requests_total":           "format client status",
-	"milepost_http_request_seconds_bucket":   "format le",
-	"milepost_http_limited_total":            "reason",
-	"milepost_lookups_total":                 "result",
-	"milepost_tls_handshakes_total":          "result",
-	"milepost_acme_orders_total":             "result",
-	"milepost_certificates":                  "",
-	"milepost_certificate_expiry_seconds":    "",
-	"milepost_dns_responses_total":           "type rcode transport",
-	"milepost_catalogue_providers":           "",
-	"milepost_catalogue_domains":             "",
-	"milepost_catalogue_rejected_entries":    "",
-	"milepost_reloads_total":                 "result",
-	"milepost_last_reload_success":           "",
-	"milepost_last_reload_timestamp_seconds": "",
-	"milepost_log_lines_dropped_total":       "",
-	"milepost_connections":                   "",
-	"milepost_build_info":                    "version goversion",
-	"go_goroutines":                          "",
-	"go_memstats_heap_inuse_bytes":           "",
-	"process_cpu_seconds_total":              "",
-	"process_max_fds":                        "",
-	"process_open_fds":                       "",
-	"process_resident_memory_bytes":          "",
+// series are the metrics that are served once everything has happened: the values of
+// each label, by the name of the metric and of the label.
+type series map[string]map[string][]string
+
+var (
+	sample = regexp.MustCompile(`(?m)^(\w+)(?:\{(.*)\})? \S+$`)
+	pair   = regexp.MustCompile(`(\w+)="([^"]*)"`)
+)
+
+// served lets everything happen that is counted, and scrapes.
+func served(t *testing.T) series {
+	t.Helper()
+	m := metrics.New(metrics.Sources{
+		Version: "1", Commit: "c",
+		Catalogue:       func() (providers, domains, rejected int) { return 1, 2, 3 },
+		Certificates:    func() (held int, soonest time.Time) { return 1, time.Unix(1, 0) },
+		LogLinesDropped: func() uint64 { return 1 },
+	})
+	for client := range useragent.Names() {
+		for _, status := range append(metrics.Statuses(), 0) {
+			m.Format("autoconfig").Answered(useragent.Class(client), status, time.Millisecond)
+		}
+	}
+	for qtype := range uint16(300) {
+		for rcode := range 30 {
+			m.Responded(qtype, rcode, qtype%2 == 0)
+		}
+	}
+	m.Reloaded(true, time.Unix(1, 0))
+	for _, listener := range []string{"http", "https", "dns"} {
+		m.Connections(listener, func() int { return 1 })
+	}
+	answer := httptest.NewRecorder()
+	m.Handler().ServeHTTP(answer, httptest.NewRequest("GET", "/metrics", nil))
+	all := make(series)
+	for _, found := range sample.FindAllStringSubmatch(answer.Body.String(), -1) {
+		labels := all[found[1]]
+		if labels == nil {
+			labels = make(map[string][]string)
+			all[found[1]] = labels
+		}
+		for _, p := range pair.FindAllStringSubmatch(found[2], -1) {
+			labels[p[1]] = append(labels[p[1]], p[2])
+		}
+	}
+	return all
 }
 
 var (
-	metric = regexp.MustCompile(`\b(?:milepost|go|process)_\w+`)
-	by     = regexp.MustCompile(`by \(([a-z, ]*)\)`)
+	metric  = regexp.MustCompile(`\b((?:milepost|go|process)_\w+)(?:\{([^}]*)\})?`)
+	matcher = regexp.MustCompile(`(\w+)(=~|!=|=|!~)"([^"]*)"`)
+	by      = regexp.MustCompile(`by \(([a-z, ]*)\)`)
 )
 
-// known complains of names and labels in an expression that nothing serves.
-func known(t *testing.T, where, expr string) (names []string) {
+// known complains of names, labels and values in an expression that nothing serves, and
+// returns the names.
+func (all series) known(t *testing.T, where, expr string) (names []string) {
 	t.Helper()
-	names = metric.FindAllString(expr, -1)
-	labels := []string{"instance"}
-	for _, name := range names {
-		served, ok := metrics[name]
+	labels := []string{"instance", "job"} // of Prometheus itself
+	for _, m := range metric.FindAllStringSubmatch(expr, -1) {
+		has, ok := all[m[1]]
 		if !ok {
-			t.Errorf("%s: there is no %s", where, name)
+			t.Errorf("%s: there is no %s", where, m[1])
 		}
-		labels = append(labels, strings.Fields(served)...)
+		names = append(names, m[1])
+		labels = slices.AppendSeq(labels, maps.Keys(has))
+		for _, c := range matcher.FindAllStringSubmatch(m[2], -1) {
+			if c[1] == "instance" || c[1] == "job" {
+				continue
+			}
+			alternatives := []string{regexp.QuoteMeta(c[3])}
+			if strings.HasSuffix(c[2], "~") {
+				alternatives = strings.Split(c[3], "|")
+			}
+			for _, a := range alternatives {
+				if re := regexp.MustCompile("^(?:" + a + ")$"); !slices.ContainsFunc(has[c[1]], re.MatchString) {
+					t.Errorf("%s: %s has no %s %q", where, m[1], c[1], a)
+				}
+			}
+		}
 	}
 	for _, m := range by.FindAllStringSubmatch(expr, -1) {
 		for label := range strings.SplitSeq(m[1], ",") {
@@ -66,8 +107,13 @@ func known(t *testing.T, where, expr string) (names []string) {
 }
 
 func TestAlerts(t *testing.T) {
-	text := read(t, "prometheus/alerts.yml")
-	names := known(t, "alerts.yml", text)
+	text, all := read(t, "prometheus/alerts.yml"), served(t)
+	names := all.known(t, "alerts.yml", text)
+	for line := range strings.Lines(read(t, "prometheus/alerts_test.yml")) {
+		if strings.Contains(line, "{series: ") {
+			all.known(t, "alerts_test.yml", line)
+		}
+	}
 	if len(names) < 12 {
 		t.Errorf("%q", names)
 	}
@@ -97,6 +143,7 @@ func TestDashboard(t *testing.T) {
 	if err := json.Unmarshal([]byte(read(t, "grafana/milepost.json")), &dashboard); err != nil {
 		t.Fatal(err)
 	}
+	all := served(t)
 	var shown []string
 	ids := make(map[int]bool)
 	for _, p := range dashboard.Panels {
@@ -105,11 +152,12 @@ func TestDashboard(t *testing.T) {
 		}
 		ids[p.ID] = true
 		for _, target := range p.Targets {
-			shown = append(shown, known(t, p.Title, target.Expr)...)
+			shown = append(shown, all.known(t, p.Title, target.Expr)...)
 		}
 	}
-	for name := range metrics {
-		if strings.HasPrefix(name, "milepost_") && !slices.Contains(shown, name) {
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		histogram := strings.HasSuffix(name, "_seconds_sum") || strings.HasSuffix(name, "_seconds_count") // its buckets are shown
+		if strings.HasPrefix(name, "milepost_") && !histogram && !slices.Contains(shown, name) {
 			t.Errorf("no panel shows %s", name)
 		}
 	}

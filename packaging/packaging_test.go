@@ -3,6 +3,7 @@
 package packaging_test
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"milepost/internal/config"
 	"milepost/internal/fixture"
 	"milepost/internal/manual"
 )
@@ -44,30 +46,84 @@ func generated(t *testing.T) string {
 	return dir
 }
 
-func TestManPage(t *testing.T) {
+// page lints a man page, and returns its text without any markup.
+func page(t *testing.T, path string) string {
+	t.Helper()
 	mandoc, man := fixture.Tool(t, "mandoc", "mandoc"), fixture.Tool(t, "man", "man-db")
-	page := filepath.Join(generated(t), "milepost.1")
-	if out := succeed(t, mandoc, "-T", "lint", "-W", "all", page); out != "" {
-		t.Error(out)
+	complaints, err := exec.Command(mandoc, "-T", "lint", "-W", "all", path).CombinedOutput()
+	if _, some := errors.AsType[*exec.ExitError](err); err != nil && !some {
+		t.Fatal(err)
 	}
-	cmd := exec.Command(man, "--warnings", "-l", page)
-	cmd.Env = append(os.Environ(), "MANWIDTH=100", "LC_ALL=C", "MAN_KEEP_FORMATTING=", "GROFF_NO_SGR=1")
+	for complaint := range strings.Lines(string(complaints)) {
+		if !strings.Contains(complaint, "referenced manual not found: Xr milepost") { // it is not installed
+			t.Error(complaint)
+		}
+	}
+	cmd := exec.Command(man, "--warnings", "-l", path)
+	cmd.Env = append(os.Environ(), "MANWIDTH=100", "LC_ALL=C.UTF-8", "MAN_KEEP_FORMATTING=", "GROFF_NO_SGR=1")
 	var warnings strings.Builder
 	cmd.Stderr = &warnings
 	if _, err := cmd.Output(); err != nil || warnings.Len() > 0 {
 		t.Errorf("%v\n%s", err, &warnings)
 	}
-	text := strings.Join(strings.Fields(succeed(t, mandoc, "-T", "markdown", page)), " ")
-	text = strings.NewReplacer("*", "", `\`, "").Replace(text)
+	text := succeed(t, mandoc, "-T", "utf8", "-O", "width=1000", path)
+	for regexp.MustCompile(".\x08").MatchString(text) { // bold and underlined
+		text = regexp.MustCompile(".\x08").ReplaceAllString(text, "")
+	}
+	return strings.Join(strings.Fields(text), " ")
+}
+
+func TestManPages(t *testing.T) {
+	dir := generated(t)
 	m, err := manual.Parse()
 	if err != nil {
 		t.Fatal(err)
 	}
+	text := page(t, filepath.Join(dir, "milepost.1"))
 	for _, c := range m.Commands {
 		for _, name := range c.Names() {
 			if !strings.Contains(text, "-"+name) {
-				t.Errorf("the man page lacks -%s", name)
+				t.Errorf("milepost(1) lacks -%s", name)
 			}
+		}
+	}
+	text = page(t, filepath.Join(dir, "milepost.toml.5"))
+	plain := strings.NewReplacer("**", "", "`", "")
+	for _, want := range config.Rules {
+		if !strings.Contains(text, plain.Replace(want)) {
+			t.Errorf("milepost.toml(5) lacks %q", want)
+		}
+	}
+	for _, s := range config.Settings() {
+		if want := s.Key + " = " + s.Word() + " " + s.Doc; !strings.Contains(text, want) {
+			t.Errorf("milepost.toml(5) lacks %q", want)
+		}
+		if want := "Default: " + s.Default() + "."; s.Default() != "" && !strings.Contains(text, want) {
+			t.Errorf("milepost.toml(5) lacks %q", want)
+		}
+	}
+	for _, a := range config.Arrays {
+		for _, k := range a.Keys {
+			if want := k.Name + " = " + k.Example + " " + k.Doc; !strings.Contains(text, want) {
+				t.Errorf("milepost.toml(5) lacks %q", want)
+			}
+		}
+	}
+}
+
+// The shipped configuration sets one thing: where the admin's own providers are.
+func TestConfiguration(t *testing.T) {
+	dir := generated(t)
+	conf, err := config.Load(config.Sources{File: filepath.Join(dir, "milepost.toml")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{filepath.Join(dir, "providers")}; !slices.Equal(conf.Catalogue.Providers, want) {
+		t.Errorf("%q", conf.Catalogue.Providers)
+	}
+	for _, s := range config.Settings() {
+		if conf.Has(s.Name()) != (s.Name() == "catalogue.providers") {
+			t.Errorf("%s: %v", s.Name(), conf.Has(s.Name()))
 		}
 	}
 }
@@ -112,6 +168,7 @@ func TestCompletion(t *testing.T) {
 				{"the same option of another command", []string{"show", "-format", "auto"}, []string{"autoconfig", "autodiscover", "autodiscover-json"}, "nsupdate"},
 				{"a file", []string{"serve", "-config", "mile"}, []string{"milepost.toml"}, "serve"},
 				{"paths", []string{"check", "mile"}, []string{"milepost.toml"}, "serve"},
+				{"a key", []string{"serve", "-set", "http.l"}, []string{"http.listen="}, "https.listen="},
 				{"help", []string{"help", "s"}, []string{"serve", "show"}, "dns"},
 			} {
 				t.Run(tc.name, func(t *testing.T) {

@@ -68,7 +68,7 @@ func printDNS(args []string, stdout, stderr io.Writer) int {
 		complain(stderr, "dns: %s", err)
 		return exitUsage
 	}
-	o.from.locate(stderr)
+	o.from.locateIfReadable(stderr)
 	s, err := snapshot.Build(context.Background(), o.from.Options, nil)
 	if err != nil {
 		complainBuild(stderr, err)

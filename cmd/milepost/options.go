@@ -51,6 +51,19 @@ func (o *options) locate(stderr io.Writer) {
 	}
 }
 
+// locateIfReadable is for commands that whoever has an account may use: the server's
+// configuration may be nobody's business.
+func (o *options) locateIfReadable(stderr io.Writer) {
+	named := o.File != ""
+	o.locate(stderr)
+	if f, err := os.Open(o.File); err == nil {
+		f.Close()
+	} else if !named && errors.Is(err, fs.ErrPermission) {
+		complain(stderr, "it is not for this user to read, so it is left out")
+		o.File = ""
+	}
+}
+
 // setProviders adds paths to those that are read.
 func (o *options) setProviders(paths []string) {
 	for _, p := range paths {

@@ -50,7 +50,7 @@ func (r *reloader) run(ctx context.Context, signals <-chan os.Signal) {
 // has changed again before some time is over: then the next look builds another one.
 func (r *reloader) reload(ctx context.Context, takeShrunk bool, unchanged time.Duration) {
 	r.unit.Reloading()
-	defer r.unit.Ready("")
+	defer func() { r.unit.Ready(size(r.current.Load().Catalogue)) }()
 	o, previous := r.options, r.current.Load()
 	o.TakeShrunk, o.Seen = takeShrunk, new(textfile.Seen)
 	next, err := snapshot.Build(ctx, o, previous)

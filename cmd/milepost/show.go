@@ -51,7 +51,7 @@ func show(args []string, stdout, stderr io.Writer) int {
 		complain(stderr, "show: %s", err)
 		return exitUsage
 	}
-	o.locate(stderr)
+	o.locateIfReadable(stderr)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	s, err := snapshot.Build(ctx, o.Options, nil)

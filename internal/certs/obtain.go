@@ -157,6 +157,7 @@ func (a *ACME) event(ctx context.Context, event string, about map[string]any) er
 				this.counted = true
 			}
 		}
+		a.log.Info("a certificate is ordered", "name", name, "from", a.options.Directory)
 		a.options.Observe(OrderStarted)
 	case "cert_obtained":
 		a.options.Observe(OrderSucceeded)

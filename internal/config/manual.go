@@ -116,6 +116,17 @@ func Example() string {
 	return b.String()
 }
 
+// Word says what kind of value it takes, as "array of strings".
+func (s *Setting) Word() string { return s.word }
+
+// Default is the value as TOML if it is not set; empty: there is none.
+func (s *Setting) Default() string {
+	if v := s.show(defaults()); v != `""` {
+		return v
+	}
+	return ""
+}
+
 // example is a value that may be set.
 func (s *Setting) example(none *Config) string {
 	if s.Example != "" {
@@ -152,7 +163,11 @@ func comment(text string) string {
 func Manual() string {
 	var b strings.Builder
 	b.WriteString(manualHead)
-	all, none := Settings(), defaults()
+	for _, r := range Rules {
+		b.WriteString("- " + r + "\n")
+	}
+	b.WriteString(manualRest)
+	all := Settings()
 	cell := strings.NewReplacer("|", `\|`).Replace
 	for _, t := range Tables {
 		fmt.Fprintf(&b, "\n## [%s]\n\n%s\n\n| key | value | default | what it is for |\n|---|---|---|---|\n", t.Name, t.Doc)
@@ -160,9 +175,9 @@ func Manual() string {
 			if s.Table != t.Name {
 				continue
 			}
-			byDefault := "`" + s.show(none) + "`"
-			if byDefault == "`\"\"`" {
-				byDefault = "not set"
+			byDefault := "not set"
+			if v := s.Default(); v != "" {
+				byDefault = "`" + v + "`"
 			}
 			doc := s.Doc
 			if s.Flag != "" {
@@ -190,16 +205,20 @@ const manualHead = `# The configuration
 Everything that ` + "`milepost serve`" + ` needs stands in one file, milepost.toml. All keys have a default; a key that is not known, or a value that is not allowed, refuses the
 whole file, and every mistake is said at once, with its line.
 
-- **Which file**: the one that ` + "`-config`" + ` names, else the one that the environment's ` + "`MILEPOST_CONFIG`" + ` names, else ` + "`/etc/milepost/milepost.toml`" + ` if it is there; the
-  server says so then. Paths in the file begin where the file lies.
-- **The environment comes over the file**: ` + "`MILEPOST_HTTP_LISTEN=:80`" + ` is ` + "`listen`" + ` of ` + "`[http]`" + `; lists have commas between their elements.
-- **Options come over both**: those named below, and ` + "`-set http.listen=:80`" + ` for every key that has a single value or a list.
-- ` + "`milepost config`" + ` prints what is in force, each value with where it comes from; ` + "`milepost config -example`" + ` prints a file with everything in it, commented out;
-  ` + "`milepost check`" + ` says what is wrong.
-- A changed file is noticed by its content within seconds, and taken over whole or not at all; so it is at SIGHUP. What is marked with ↻ needs a restart, and the log says so.
-
-The same definitions make the reader, ` + "`-example`" + ` and this page.
 `
+
+const manualRest = `
+The same definitions make the reader, ` + "`-example`" + `, milepost.toml(5) and this page. ↻ marks what needs a restart.
+`
+
+// Rules say where a configuration comes from and when it is read, in Markdown.
+var Rules = []string{
+	"**Which file**: the one that `-config` names, else the one that the environment's `MILEPOST_CONFIG` names, else `/etc/milepost/milepost.toml` if it is there; the server says so then. Paths in the file begin where the file lies.",
+	"**The environment comes over the file**: `MILEPOST_HTTP_LISTEN=:80` is `listen` of `[http]`; lists have commas between their elements.",
+	"**Options come over both**: those named below, and `-set http.listen=:80` for every key that has a single value or a list.",
+	"`milepost config` prints what is in force, each value with where it comes from; `milepost config -example` prints a file with everything in it, commented out; `milepost check` says what is wrong.",
+	"A changed file is noticed by its content within seconds, and taken over whole or not at all; so it is at SIGHUP. What needs a restart is marked, and the log says so.",
+}
 
 // NeedRestart names the settings whose values differ from those that the server was
 // started with, and that a reload does not apply.

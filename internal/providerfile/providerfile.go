@@ -28,6 +28,9 @@ type Directory struct {
 	Files []string // the names of those to read; nil: every *.toml in it
 }
 
+// ErrNoFile warns of a directory without provider files, as a new installation has one.
+var ErrNoFile = errors.New("has no .toml file; each provider is a file of its own")
+
 func (d Directory) path(file string) string { return path.Join(d.Name, file) }
 
 // Load makes a catalogue of directories; a later one wins.
@@ -44,6 +47,9 @@ func (d Directory) Load(ctx context.Context) (entries []catalogue.Entry, warning
 	files, err := d.list()
 	if err != nil {
 		return nil, nil, textfile.Errors{{File: d.path("."), Err: err}}
+	}
+	if len(files) == 0 {
+		return nil, textfile.Errors{{File: d.path("."), Err: ErrNoFile}}, nil
 	}
 	type result struct {
 		entry              catalogue.Entry
@@ -83,9 +89,6 @@ func (d Directory) list() ([]string, error) {
 		if strings.HasSuffix(e.Name(), ".toml") && !strings.HasPrefix(e.Name(), ".") {
 			files = append(files, e.Name())
 		}
-	}
-	if files == nil {
-		return nil, errors.New("has no .toml file; each provider is a file of its own")
 	}
 	return files, nil
 }

@@ -59,7 +59,6 @@ func TestBadBytes(t *testing.T) {
 		"header too deep":    {fixture.FS("a.toml", "["+strings.Repeat("a.", 40_000)+"a]"), "dir/a.toml:1: nests deeper than 16 levels; that is not allowed"},
 		"key of many lines":  {fixture.FS("a.toml", fixture.Family+"\"x\\ny\\u001b[31m\" = 1"), "dir/a.toml:8: outgoing[1].x\\ny\\x1b[31m: is unknown; protocol, hostname, socket_type, port, authentication and username are allowed"},
 		"a pipe":             {fstest.MapFS{"a.toml": {Mode: fs.ModeNamedPipe}}, "dir/a.toml: is no regular file; must be one"},
-		"no file":            {fixture.FS(), "dir: has no .toml file; each provider is a file of its own"},
 		"not even a dir":     {os.DirFS("testdata/absent"), "dir: no such file or directory"},
 		"a directory .toml":  {fixture.FS("a.toml/x", ""), "dir/a.toml: is a directory; must be a file"},
 		"no read permission": {denied{}, "dir: permission denied"},
@@ -70,6 +69,17 @@ func TestBadBytes(t *testing.T) {
 				t.Errorf("error: %v\nwant:  %s", err, tc.want)
 			}
 		})
+	}
+}
+
+// A directory may be empty, but not without a word.
+func TestNoFile(t *testing.T) {
+	c, warnings, err := providerfile.Load(providerfile.Directory{Name: "dir", FS: fixture.FS(".a.toml", "", "a.list", "")})
+	if err != nil || len(c.Providers()) > 0 {
+		t.Error(err, c)
+	}
+	if want := "dir: has no .toml file; each provider is a file of its own"; warnings.Error() != want {
+		t.Errorf("%q", warnings)
 	}
 }
 

@@ -24,7 +24,23 @@ func load(ctx context.Context, conf config.Catalogue, seen *textfile.Seen) (c *c
 		shipped = providerfile.Directory{Name: builtin, FS: data.Providers()}
 	}
 	c, warnings, err := catalogue.New(ctx, shipped, directories(conf.Providers, seen)...)
+	if err == nil && len(c.Providers()) == 0 {
+		return nil, nil, warnings // every directory is empty
+	}
 	return c, warnings, mistakesIn(err)
+}
+
+// emptied refuses directories without provider files that had some, or were not read
+// before: more likely nothing is mounted there than everybody left.
+func emptied(now, before textfile.Errors) (mistakes textfile.Errors) {
+	for _, w := range now {
+		if w.Err != providerfile.ErrNoFile || slices.ContainsFunc(before, func(b textfile.Error) bool { return b.File == w.File && b.Err == w.Err }) {
+			continue
+		}
+		w.Err = fmt.Errorf("%w; if that is meant, SIGUSR1 takes it over, as a restart does", w.Err)
+		mistakes = append(mistakes, w)
+	}
+	return mistakes
 }
 
 // directories makes a source of each directory, and one of all files that stand in

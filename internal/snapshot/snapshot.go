@@ -30,7 +30,8 @@ type Options struct {
 	Zones bool
 	// Now is the clock that serials are made by.
 	Now func() time.Time
-	// TakeShrunk takes a list of domains over that has lost most of them.
+	// TakeShrunk takes over a list of domains that has lost most of them, and a directory
+	// that has lost every provider.
 	TakeShrunk bool
 }
 
@@ -73,7 +74,7 @@ func Build(ctx context.Context, o Options, previous *Snapshot) (*Snapshot, error
 	slices.SortStableFunc(no.Configuration, func(a, b textfile.Error) int { return cmp.Or(strings.Compare(a.File, b.File), a.Line-b.Line) })
 	c, warnings, mistakes := load(ctx, conf.Catalogue, o.Seen)
 	if no.Catalogue = mistakes; previous != nil && !o.TakeShrunk && mistakes == nil {
-		no.Catalogue = shrunk(c.Lists(), previous.Catalogue.Lists())
+		no.Catalogue = append(emptied(warnings, previous.Warnings), shrunk(c.Lists(), previous.Catalogue.Lists())...)
 	}
 	if !no.none() {
 		return nil, &no

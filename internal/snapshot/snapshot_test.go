@@ -2,6 +2,7 @@ package snapshot_test
 
 import (
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -31,6 +32,42 @@ func TestEveryMistake(t *testing.T) {
 		t.Fatal("accepted")
 	}
 	p.Expect(t, "messages", err.Error()+"\n")
+}
+
+// A new installation has no provider of its own yet. A directory that had some and is
+// empty is not taken over until somebody says so.
+func TestEmptyDirectory(t *testing.T) {
+	t.Chdir(fixture.Directory(t, "providers/.keep", "", "milepost.toml", "[catalogue]\nproviders = [\"providers\"]\n"))
+	build := func(previous *snapshot.Snapshot, own, take bool) (*snapshot.Snapshot, error) {
+		fixture.Write(t, "providers/.keep", "")
+		if os.Remove("providers/family.toml"); own {
+			fixture.Write(t, "providers/family.toml", fixture.Family)
+		}
+		return snapshot.Build(t.Context(), snapshot.Options{Sources: config.Sources{File: "milepost.toml"}, TakeShrunk: take}, previous)
+	}
+	const none = "providers: has no .toml file; each provider is a file of its own"
+	fresh, err := build(nil, false, false)
+	if err != nil || fresh.Warnings.Error() != none || len(fresh.Catalogue.Providers()) < 100 {
+		t.Fatal(err)
+	}
+	still, err := build(fresh, false, false)
+	if err != nil {
+		t.Error("what was empty before:", err)
+	}
+	first, err := build(still, true, false)
+	if err != nil || len(first.Catalogue.Own()) != 1 {
+		t.Fatal(err)
+	}
+	if _, err := build(first, false, false); err == nil || err.Error() != none+"; if that is meant, SIGUSR1 takes it over, as a restart does" {
+		t.Error(err)
+	}
+	if last, err := build(first, false, true); err != nil || len(last.Catalogue.Own()) != 0 {
+		t.Error(err)
+	}
+	alone := config.Option{Flag: "no-builtin", Setting: "catalogue.builtin", Value: "false"}
+	if _, err := snapshot.Build(t.Context(), snapshot.Options{Sources: config.Sources{File: "milepost.toml", Options: []config.Option{alone}}}, nil); err == nil || err.Error() != none {
+		t.Error("nothing would be served:", err)
+	}
 }
 
 const hoster = `display_name = "Hoster"

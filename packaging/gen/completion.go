@@ -4,11 +4,24 @@ import (
 	"fmt"
 	"strings"
 
+	"milepost/internal/config"
 	"milepost/internal/manual"
 )
 
+// setting is what the manual calls a setting with its value.
+const setting = "KEY=VALUE"
+
 // files says whether a value, as the manual calls it, is a path.
 func files(value string) bool { return value == "FILE" || value == "PATH" }
+
+// settings are what begins a value that is called KEY=VALUE.
+func settings() string {
+	var keys []string
+	for _, s := range config.Settings() {
+		keys = append(keys, s.Name()+"=")
+	}
+	return strings.Join(keys, " ")
+}
 
 // words are what may stand where a command's last words do, and whether they are paths.
 func words(m *manual.Manual, c manual.Command) (names []string, paths bool) {
@@ -73,6 +86,8 @@ func bash(m *manual.Manual) string {
 					p("    '%s -%s') mapfile -t COMPREPLY < <(compgen -W '%s' -- \"$word\"); return ;;", c.Name, f.Name, strings.Join(values(o), " "))
 				case files(f.Value):
 					p("    '%s -%s') compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- \"$word\"); return ;;", c.Name, f.Name)
+				case f.Value == setting:
+					p("    '%s -%s') compopt -o nospace; mapfile -t COMPREPLY < <(compgen -W '%s' -- \"$word\"); return ;;", c.Name, f.Name, settings())
 				default:
 					p("    '%s -%s') return ;;", c.Name, f.Name)
 				}
@@ -122,6 +137,8 @@ func zsh(m *manual.Manual) string {
 					action = fmt.Sprintf(":%s:(%s)", f.Value, strings.Join(values(o), " "))
 				case files(f.Value):
 					action = fmt.Sprintf(":%s:_files", f.Value)
+				case f.Value == setting:
+					action = fmt.Sprintf(`:%s:compadd -S "" - %s`, f.Value, settings())
 				default:
 					action = fmt.Sprintf(":%s: ", f.Value)
 				}
@@ -160,6 +177,8 @@ func fish(m *manual.Manual) string {
 					takes = fmt.Sprintf(" -x -a '%s'", strings.Join(values(o), " "))
 				case files(f.Value):
 					takes = " -r -F"
+				case f.Value == setting:
+					takes = fmt.Sprintf(" -x -a '%s'", settings())
 				default:
 					takes = " -x"
 				}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"milepost/internal/config"
 	"milepost/internal/manual"
 )
 
@@ -42,7 +43,7 @@ func manPage(m *manual.Manual, date time.Time) string {
 		}
 		p(".El")
 	}
-	p(".Sh FILES\n.Bl -tag -width Ds\n.It Pa /etc/milepost/milepost.toml\nthe configuration of the service\n.It Pa /var/lib/milepost\nwhat the service keeps\n.El")
+	p(".Sh FILES\n.Bl -tag -width Ds\n.It Pa /etc/milepost/milepost.toml\nthe configuration of the service,\n.Xr milepost.toml 5\n.It Pa /etc/milepost/providers\nthe providers of one's own\n.It Pa /var/lib/milepost\nwhat the service keeps\n.El")
 	p(".Sh EXIT STATUS\n.Bl -tag -width Ds")
 	for _, e := range m.Exits {
 		p(".It %s\n%s", e.Name, roff(e.Text))
@@ -51,7 +52,59 @@ func manPage(m *manual.Manual, date time.Time) string {
 	for _, e := range m.Examples {
 		p(".Dl %s", line(e))
 	}
+	p(".Sh SEE ALSO\n.Xr milepost.toml 5")
 	return b.String()
+}
+
+// filePage is milepost.toml(5).
+func filePage(name string, date time.Time) string {
+	var b strings.Builder
+	p := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	p(".Dd %s\n.Dt %s 5\n.Os", date.Format("January 2, 2006"), strings.ToUpper(name+".toml"))
+	p(".Sh NAME\n.Nm %s.toml\n.Nd the configuration of milepost", name)
+	p(".Sh DESCRIPTION\nThe file is written in TOML.\nAll keys have a default.\n.Bl -bullet")
+	for _, r := range config.Rules {
+		p(".It\n%s", roff(strings.NewReplacer("**", "", "`", "").Replace(r)))
+	}
+	p(".El")
+	all := config.Settings()
+	for _, t := range config.Tables {
+		p(".Ss [%s]\\&\n%s\n.Bl -tag -width Ds", t.Name, roff(t.Doc))
+		for _, s := range all {
+			if s.Table != t.Name {
+				continue
+			}
+			p(".It Cm %s No = Ar %s\n%s", s.Key, s.Word(), roff(s.Doc))
+			if v := s.Default(); v != "" {
+				p("Default:\n.Li %s .", quoted(v))
+			}
+			if s.Flag != "" {
+				p("Option of\n.Xr milepost 1 :\n.Fl %s .", s.Flag)
+			}
+			if s.Restart {
+				p("A change needs a restart.")
+			}
+		}
+		p(".El")
+		for _, a := range config.Arrays {
+			if !strings.HasPrefix(a.Name, t.Name+".") {
+				continue
+			}
+			p(".Pp\n.Li [[%s]] :\n%s\n.Bl -tag -width Ds", a.Name, roff(a.Doc))
+			for _, k := range a.Keys {
+				p(".It Cm %s No = Ar %s\n%s", k.Name, quoted(k.Example), roff(k.Doc))
+			}
+			p(".El")
+		}
+	}
+	p(".Sh FILES\n.Bl -tag -width Ds\n.It Pa %s\n%s\n.El", config.DefaultFile, roff("read where no other file is named"))
+	p(".Sh SEE ALSO\n.Xr milepost 1")
+	return b.String()
+}
+
+// quoted is one argument of a macro.
+func quoted(text string) string {
+	return `"` + strings.ReplaceAll(line(text), `"`, `""`) + `"`
 }
 
 func flags(o manual.Option) string {
@@ -117,4 +170,6 @@ func roff(text string) string {
 
 // line escapes what roff reads in the middle of a line; hyphens stay such as a
 // person can copy.
-func line(text string) string { return strings.NewReplacer(`\`, `\e`, "-", `\-`).Replace(text) }
+func line(text string) string {
+	return strings.NewReplacer(`\`, `\e`, "-", `\-`, "§", `\(sc`).Replace(text)
+}

@@ -13,7 +13,7 @@ if [ ! -e $policy ]; then
   printf '#!/bin/sh\nexit 101\n' >$policy
   chmod +x $policy
 fi
-packages=(bash-completion binutils ca-certificates curl debootstrap fish git iproute2 jq lintian man-db mandoc procps
+packages=(bash-completion bind9-dnsutils binutils ca-certificates curl debootstrap fish git iproute2 jq lintian man-db mandoc openssl procps
   prometheus qemu-user runc shellcheck skopeo systemd systemd-container umoci util-linux zsh)
 missing=()
 for p in "${packages[@]}"; do
@@ -41,7 +41,8 @@ for arch in amd64 arm64; do
 done
 
 echo "-- Debian package"
-packaging/test/deb.sh "$(ls "$work"/out/milepost_*_"$(dpkg --print-architecture)".deb)"
+CGO_ENABLED=0 go -C packaging/tools build -o "$work/pebble" github.com/letsencrypt/pebble/v2/cmd/pebble
+packaging/test/deb.sh "$(ls "$work"/out/milepost_*_"$(dpkg --print-architecture)".deb)" "$work/pebble"
 
 echo "-- image"
 packaging/test/image.sh "$work/out/milepost-oci.tar"

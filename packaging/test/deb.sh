@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # Installs, upgrades, rolls back, removes and purges a package in a fresh Debian, first
-# in a chroot, then with systemd running: packaging/test/deb.sh PACKAGE.
+# in a chroot, then with systemd running: packaging/test/deb.sh PACKAGE PEBBLE. PEBBLE is
+# the program of an ACME server (github.com/letsencrypt/pebble).
 # shellcheck disable=SC1091,SC2015,SC2016 # $(…) in formats of apt and dpkg; A && B || fail is meant so
 set -euo pipefail
 deb=$(readlink -f "$1")
+pebble=$(readlink -f "$2")
 work=$(mktemp -d)
 root=$work/root
-server='' boot=''
+server='' boot='' leader=''
 cleanup() {
   status=$?
   [ -z "$server" ] || kill -KILL "$server" 2>/dev/null || true
@@ -20,7 +22,12 @@ cleanup() {
 }
 trap cleanup EXIT
 say() { printf '   %s\n' "$*"; }
-fail() { printf 'FAIL: %s\n' "$*"; for f in "$work"/out "$work"/log "$work"/boot; do [ ! -s "$f" ] || tail -30 "$f" | sed 's/^/  | /'; done; exit 1; }
+fail() {
+  printf 'FAIL: %s\n' "$*"
+  [ -z "$leader" ] || inside journalctl --no-pager -o cat -u milepost.service >"$work/journal" || true
+  for f in "$work"/out "$work"/log "$work"/boot "$work"/journal; do [ ! -s "$f" ] || tail -30 "$f" | sed 's/^/  | /'; done
+  exit 1
+}
 in_root() { LC_ALL=C DEBIAN_FRONTEND=noninteractive PATH=/usr/sbin:/usr/bin:/sbin:/bin chroot "$root" "$@"; }
 dpkg_quiet() { in_root dpkg "$@" </dev/null >"$work/log" 2>&1 || fail "dpkg $*"; : >"$work/log"; }
 
@@ -55,6 +62,13 @@ version=$(dpkg-deb -f "$deb" Version)
 repack 999.1
 repack 999.2
 conf=$root/etc/milepost/milepost.toml
+provider='display_name = "Hoster"
+domains = ["customer.example", "hoster.example"]
+[[incoming]]
+protocol = "imap"
+hostname = "mail.hoster.example"
+[[outgoing]]
+hostname = "mail.hoster.example"'
 snapshot >"$work/before"
 
 dpkg_quiet -i /tmp/milepost.deb
@@ -110,16 +124,11 @@ snapshot >"$work/after"
 diff "$work/before" "$work/after" >"$work/log" || fail "a purge leaves something (<) or takes too much (>)"
 say "removes and purges; $(wc -l <"$work/before") names and files are as they were before"
 
-if ! grep -q NOTIFY_SOCKET "$work/next/usr/bin/milepost"; then
-  say "not run with systemd: this milepost does not notify it"
-  exit 0
-fi
 umount "$root/proc"
 rm "$root/usr/sbin/policy-rc.d"
 # Without a terminal, a network, or a name on this machine's bus.
 systemd-nspawn -q -D "$root" --register=no --keep-unit --private-network --console=pipe --machine="milepost-test-$$" -b </dev/null >"$work/boot" 2>&1 &
 boot=$!
-leader=''
 for _ in $(seq 300); do
   leader=$(pgrep -P "$boot" -x systemd || true)
   [ -z "$leader" ] || case $(nsenter -t "$leader" -a systemctl is-system-running 2>/dev/null) in running | degraded) break ;; esac
@@ -136,7 +145,6 @@ until_ok() { # as long as 20 s
     ! "$@" >/dev/null 2>&1 || return 0
     sleep 0.1
   done
-  inside journalctl --no-pager -u milepost.service | tail -20
   fail "never: $*"
 }
 ask() { inside curl -fsS --max-time 10 "http://127.0.0.1:$1/v1.1/gmail.com" | grep '<hostname>imap.gmail.com</hostname>'; }
@@ -146,12 +154,19 @@ cp "$deb" "$root/root/milepost.deb"
 inside dpkg -i /root/milepost.deb </dev/null >"$work/log" 2>&1 || fail "dpkg -i"
 until_ok inside systemctl is-active milepost.service
 ask "$port" >/dev/null || fail "no answer"
+status() { inside systemctl show -P StatusText milepost.service; }
+one=$(status)
+told() { [ "$(status)" != "$one" ]; } # what it serves now
+own() { inside curl -fsS --max-time 10 "http://127.0.0.1:$port/v1.1/customer.example" | grep '<hostname>mail.hoster.example</hostname>'; }
+echo "$provider" >"$root/etc/milepost/providers/hoster.toml"
+until_ok own
+until_ok told
 first=$(main)
 inside systemctl reload milepost.service || fail "reload"
 [ "$(main)" = "$first" ] && [ "$(inside systemctl show -P ActiveState milepost.service)" = active ] || fail "a reload starts it afresh"
 grep -q '^CapEff:[[:space:]]*0000000000000400$' <(inside cat "/proc/$first/status") || fail "other capabilities than CAP_NET_BIND_SERVICE"
 [ "$(inside stat -c '%U %a' /var/lib/milepost)" = "milepost 700" ] || fail "/var/lib/milepost: $(inside stat -c '%U %a' /var/lib/milepost)"
-say "the hardened unit starts, answers and reloads; status: $(inside systemctl show -P StatusText milepost.service)"
+say "the hardened unit starts, answers and reloads; status: $(status)"
 
 inside mkdir -p /run/systemd/system/milepost.service.d
 printf '[Service]\nWatchdogSec=1\nTimeoutAbortSec=2\n' | inside tee /run/systemd/system/milepost.service.d/test.conf >/dev/null
@@ -179,6 +194,75 @@ for _ in 1 2 3; do inside systemctl restart milepost.service; done
 wait "$asking"
 [ ! -s "$work/asked" ] || fail "$(wc -l <"$work/asked") of 100 requests were lost while it was restarted"
 say "starts by its socket on port 80, without capabilities; 100 requests during 3 restarts, none lost"
+
+# All sockets, one of them the admin's own, and certificates from an ACME server. That
+# learns from this DNS server where this HTTP server is.
+inside systemctl stop milepost.service 2>/dev/null
+install -m 0755 "$pebble" "$root/usr/local/bin/pebble"
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=pebble -addext subjectAltName=IP:127.0.0.1 \
+  -keyout "$root/root/pebble.key" -out "$root/root/pebble.pem" 2>/dev/null
+cat >"$root/root/pebble.json" <<'EOF'
+{"pebble": {"listenAddress": "127.0.0.1:14000", "managementListenAddress": "127.0.0.1:15000", "certificate": "/root/pebble.pem", "privateKey": "/root/pebble.key",
+  "httpPort": 80, "tlsPort": 443, "retryAfter": {"authz": 1, "order": 1}}}
+EOF
+inside systemd-run -q --unit pebble --setenv PEBBLE_VA_NOSLEEP=1 pebble -dnsserver 127.0.0.1:53 -config /root/pebble.json
+install -m 0644 "$root/root/pebble.pem" "$root/etc/milepost/acme-ca.pem"
+echo 'mail A 127.0.0.1' >"$root/etc/milepost/hoster.zone"
+cat >"$conf" <<'EOF'
+[https]
+listen = [":443"]
+[tls]
+acme = true
+directory = "https://127.0.0.1:14000/dir"
+ca = "acme-ca.pem"
+[service]
+host = "mail.hoster.example"
+addresses = ["127.0.0.1"]
+[catalogue]
+providers = ["providers"]
+[dns]
+listen = ":53"
+[[dns.zone]]
+name = "hoster.example"
+records = "hoster.zone"
+EOF
+cat >"$root/etc/systemd/system/milepost-admin.socket" <<'EOF'
+[Socket]
+ListenStream=127.0.0.1:9180
+FileDescriptorName=admin
+Service=milepost.service
+EOF
+pebble_root() { inside curl -fsS --cacert /root/pebble.pem https://127.0.0.1:15000/roots/0; }
+until_ok pebble_root
+pebble_root >"$root/root/issued.pem"
+inside systemctl daemon-reload
+inside systemctl enable --now milepost-https.socket milepost-dns.socket milepost-admin.socket 2>/dev/null
+dns() { [ "$(nsenter -t "$leader" -n dig +short +tries=1 +time=10 "$@" @127.0.0.1 _imaps._tcp.customer.example SRV)" = '0 1 993 mail.hoster.example.' ]; }
+https() { inside curl -fsS --max-time 60 --cacert /root/issued.pem --connect-to ::127.0.0.1: "https://$1/mail/config-v1.1.xml?emailaddress=fred@customer.example" | grep '<hostname>mail.hoster.example</hostname>'; }
+admin() { inside curl -fsS --max-time 10 "http://127.0.0.1:9180$1"; }
+[ "$(inside systemctl is-active milepost.service)" = inactive ] || fail "it runs without a question"
+dns +notcp || fail "no answer over UDP on the socket of systemd"
+dns +tcp || fail "no answer over TCP on the socket of systemd"
+https autoconfig.customer.example >/dev/null || fail "no answer over HTTPS on the socket of systemd"
+until_ok admin /readyz # with the certificate of mail.hoster.example
+https mail.hoster.example >/dev/null || fail "no answer over HTTPS at the service's own host"
+ordered=$(admin /metrics | sed -n 's/^milepost_acme_orders_total{result="ok"} //p')
+[ "$ordered" = 2 ] || fail "$ordered certificates were ordered"
+grep -q '^CapBnd:[[:space:]]*0000000000000000$' <(inside cat "/proc/$(main)/status") || fail "capabilities"
+(for _ in $(seq 100); do { dns +notcp && https mail.hoster.example >/dev/null; } || echo lost; done) >"$work/asked" 2>&1 &
+asking=$!
+for _ in 1 2 3; do inside systemctl restart milepost.service; done
+wait "$asking"
+[ ! -s "$work/asked" ] || fail "$(wc -l <"$work/asked") of 100 questions were lost while it was restarted"
+say "answers on sockets for HTTPS, DNS and admin, with $ordered certificates that it got from an ACME server; 100 questions during 3 restarts, none lost"
+
+inside systemctl stop milepost-http.socket milepost-https.socket milepost-dns.socket milepost-admin.socket milepost.service
+inside rm /etc/systemd/system/milepost.service.d/no-capabilities.conf
+inside systemctl daemon-reload
+inside systemctl start milepost.service || fail "it does not start with ports of its own"
+{ dns +notcp && dns +tcp && https mail.hoster.example; } >/dev/null || fail "no answer on ports of its own"
+[ "$(inside stat -c '%U %a' /var/lib/milepost/certificates)" = "milepost 700" ] || fail "/var/lib/milepost/certificates: $(inside stat -c '%U %a' /var/lib/milepost/certificates)"
+say "opens ports 443 and 53 by itself, with the certificates that it kept"
 
 inside dpkg -P milepost </dev/null >"$work/log" 2>&1 || fail "dpkg -P"
 [ -z "$(inside pgrep -x milepost || true)" ] || fail "it still runs"

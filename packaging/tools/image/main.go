@@ -128,12 +128,14 @@ func (o options) image(arch, path string, date time.Time, base v1.Layer) (v1.Ima
 	config = config.DeepCopy()
 	config.OS, config.Architecture, config.Created = "linux", arch, v1.Time{Time: date}
 	config.Config = v1.Config{
-		User:         fmt.Sprintf("%d:%d", user, user),
-		Entrypoint:   []string{"/usr/bin/milepost"},
-		Cmd:          []string{"serve", "-config", "/etc/milepost/milepost.toml"},
-		Env:          []string{"PATH=/usr/bin"},
+		User:       fmt.Sprintf("%d:%d", user, user),
+		Entrypoint: []string{"/usr/bin/milepost"},
+		Cmd:        []string{"serve", "-config", "/etc/milepost/milepost.toml"},
+		// Loopback, the default, is reached by nobody outside of the container. A variable, so
+		// that a configuration of one's own need not say it.
+		Env:          []string{"PATH=/usr/bin", "MILEPOST_HTTP_LISTEN=:8080"},
 		WorkingDir:   "/",
-		ExposedPorts: map[string]struct{}{"80/tcp": {}, "443/tcp": {}, "53/tcp": {}, "53/udp": {}},
+		ExposedPorts: map[string]struct{}{"8080/tcp": {}},
 		Volumes:      map[string]struct{}{"/var/lib/milepost": {}},
 		Labels:       labels,
 		StopSignal:   "SIGTERM",
