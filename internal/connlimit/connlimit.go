@@ -51,10 +51,11 @@ func (l *Limit) Open() int {
 	return l.open
 }
 
-// CloseIdle ends the connections that have been idle since before a time.
+// CloseIdle ends the connections that have been idle since before a time, but those
+// that say goodbye.
 func (l *Limit) CloseIdle(before time.Time) {
 	l.closeAll(func(c *Conn) bool {
-		return State(c.state.Load()) == Idle && c.since.Load() < before.UnixNano()
+		return State(c.state.Load()) == Idle && c.since.Load() < before.UnixNano() && !c.goodbye.Load()
 	})
 }
 
@@ -82,7 +83,8 @@ func (l *Limit) closeAll(ends func(*Conn) bool) {
 // ends.
 func (l *Limit) enter(conn net.Conn) *Conn {
 	c := &Conn{Conn: conn, limit: l, network: l.network(conn.RemoteAddr())}
-	c.SetState(Idle)
+	c.SetState(Idle)      // since now
+	c.SetState(Receiving) // who connects has something to ask
 	l.mu.Lock()
 	same := l.networks[c.network]
 	if same == nil {
@@ -162,7 +164,7 @@ type State int32
 
 const (
 	Idle      State = iota // waits for a request
-	Receiving              // a request is arriving
+	Receiving              // a request is arriving, as the first one is from the start
 	Answering              // not ended to make room for another
 )
 
@@ -175,7 +177,12 @@ type Conn struct {
 	since   atomic.Int64 // when it was accepted or last answered, in nanoseconds
 	writeBy atomic.Int64 // the deadline that is set, in nanoseconds; 0: none
 	exact   bool         // sets and removes each deadline
+	goodbye atomic.Bool  // ends by itself
 }
+
+// SaysGoodbye is for a connection of a protocol in which the server tells the client
+// that it stops, and then ends the connection by itself.
+func (c *Conn) SaysGoodbye() { c.goodbye.Store(true) }
 
 // ExactDeadlines is for a connection whose writers do not set a deadline first, as those
 // of TLS and HTTP/2. It is called before the connection is used.
