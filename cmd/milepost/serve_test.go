@@ -33,7 +33,9 @@ const runMain = "RUN_MAIN"
 type process struct {
 	*exec.Cmd
 	addr   string // of HTTP
-	dns    string // empty: it was not asked for
+	https  string // empty: it was not asked for
+	dns    string // the same
+	admin  string // the same
 	stderr *bufio.Reader
 	log    io.Closer // the reading end of stderr
 }
@@ -61,8 +63,10 @@ func startProcess(t *testing.T, args ...string) *process {
 		if addr, ok := strings.CutPrefix(lines.Text(), "milepost: http listening on "); ok {
 			p.addr = addr
 		}
-		if addr, ok := strings.CutPrefix(lines.Text(), "milepost: dns listening on "); ok {
-			p.dns = addr
+		for words, to := range map[string]*string{"https": &p.https, "dns": &p.dns, "admin": &p.admin} {
+			if addr, ok := strings.CutPrefix(lines.Text(), "milepost: "+words+" listening on "); ok {
+				*to = addr
+			}
 		}
 		if strings.HasPrefix(lines.Text(), "try http://"+p.addr+"/") {
 			if status, body := get(t, strings.TrimPrefix(lines.Text(), "try ")); status != http.StatusOK {
