@@ -49,7 +49,7 @@ const proxyAddress = "127.0.0.2"
 // it, and returns its directory.
 func site(t *testing.T, config string) (dir string) {
 	t.Helper()
-	cert, key := fixture.Certificate(t, "mail.example.net", time.Now().Add(-time.Hour), time.Now().Add(24*time.Hour))
+	cert, key := fixture.Certificate(t, "mail.example.net", time.Now().Add(-time.Hour), time.Now().Add(60*24*time.Hour))
 	return fixture.Directory(t, "milepost.toml", config, "cert.pem", cert, "key.pem", key, "providers/example.com.toml", fixture.Family)
 }
 
