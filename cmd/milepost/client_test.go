@@ -197,3 +197,6 @@ func serving(t *testing.T, dir string) *process {
 	t.Helper()
 	return startProcess(t, "-config", filepath.Join(dir, "milepost.toml"))
 }
+
+// dialHello begins a handshake on a connection and has no answer to it.
+func dialHello(conn net.Conn) { tls.Client(conn, trusting("h2", "http/1.1")).Handshake() }

@@ -32,7 +32,7 @@ const runMain = "RUN_MAIN"
 // process is a milepost that runs beside the test.
 type process struct {
 	*exec.Cmd
-	addr   string // of HTTP
+	addr   string // of HTTP, the first
 	https  string // empty: it was not asked for
 	dns    string // the same
 	admin  string // the same
@@ -60,7 +60,7 @@ func startProcess(t *testing.T, args ...string) *process {
 	lines := bufio.NewScanner(stdout)
 	urls := 0
 	for urls < 2 && lines.Scan() {
-		if addr, ok := strings.CutPrefix(lines.Text(), "milepost: http listening on "); ok {
+		if addr, ok := strings.CutPrefix(lines.Text(), "milepost: http listening on "); ok && p.addr == "" {
 			p.addr = addr
 		}
 		for words, to := range map[string]*string{"https": &p.https, "dns": &p.dns, "admin": &p.admin} {
