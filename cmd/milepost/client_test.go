@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -64,6 +65,7 @@ func trusting(protocols ...string) *tls.Config {
 type client struct {
 	addr    string
 	tls     bool
+	name    string // for SNI; empty: the service's
 	proxied bool
 	keep    bool // its connection
 
@@ -89,7 +91,9 @@ func (c *client) dial() error {
 		io.WriteString(conn, "PROXY TCP4 192.0.2.1 192.0.2.2 1024 443\r\n")
 	}
 	if c.tls {
-		secured := tls.Client(conn, trusting("http/1.1"))
+		config := trusting("http/1.1")
+		config.ServerName = cmp.Or(c.name, config.ServerName)
+		secured := tls.Client(conn, config)
 		if err := secured.Handshake(); err != nil {
 			conn.Close()
 			return fmt.Errorf("handshake: %w", err)

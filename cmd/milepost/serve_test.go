@@ -42,17 +42,27 @@ type process struct {
 
 func startProcess(t *testing.T, args ...string) *process {
 	t.Helper()
+	return startLogging(t, nil, args...)
+}
+
+// startLogging starts one that logs into a file; nil: into the process's own stderr.
+func startLogging(t *testing.T, log *os.File, args ...string) *process {
+	t.Helper()
 	p := &process{Cmd: exec.Command(os.Args[0], append([]string{"serve", "-http", "127.0.0.1:0"}, args...)...)}
 	p.Env = append(os.Environ(), runMain+"=1")
 	stdout, err := p.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	stderr, err := p.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
+	if log != nil {
+		p.Stderr = log
+	} else {
+		stderr, err := p.StderrPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.stderr, p.log = bufio.NewReader(stderr), stderr
 	}
-	p.stderr, p.log = bufio.NewReader(stderr), stderr
 	if err := p.Start(); err != nil {
 		t.Fatal(err)
 	}
