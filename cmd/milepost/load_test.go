@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+	"golang.org/x/net/http2"
 
 	"milepost/internal/fixture"
 )
@@ -260,6 +261,47 @@ func TestStopUnderLoad(t *testing.T) {
 	t.Logf("%d requests before, %d while it stopped", before.Load(), after.Load())
 	if before.Load() == 0 || after.Load() == 0 {
 		t.Error("there was no load")
+	}
+}
+
+// A client of HTTP/2 hears that the server stops, and which of its requests was answered
+// last, before the connection ends (RFC 9113 §6.8).
+func TestStopSaysGoaway(t *testing.T) {
+	p := serving(t, site(t, everything))
+	f := dialFrames(t, p.https)
+	defer f.conn.Close()
+	if err := f.headers(1, "/v1.1/example.com"); err != nil {
+		t.Fatal(err)
+	}
+	answered, said := false, (*http2.GoAwayFrame)(nil)
+	for {
+		frame, err := f.ReadFrame()
+		if err != nil {
+			break
+		}
+		switch frame := frame.(type) {
+		case *http2.SettingsFrame:
+			if !frame.IsAck() {
+				f.WriteSettingsAck()
+			}
+		case *http2.DataFrame:
+			if answered = frame.StreamEnded(); answered {
+				if err := p.Process.Signal(syscall.SIGTERM); err != nil {
+					t.Fatal(err)
+				}
+			}
+		case *http2.GoAwayFrame:
+			said = frame
+			if frame.ErrCode != http2.ErrCodeNo || frame.LastStreamID != 1 {
+				t.Errorf("it says %v", frame)
+			}
+		}
+	}
+	if !answered || said == nil {
+		t.Errorf("answered: %v; it says %v", answered, said)
+	}
+	if err := p.Wait(); err != nil {
+		t.Error(err)
 	}
 }
 
