@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"encoding/binary"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"regexp"
 	"strings"
 	"sync"
@@ -411,4 +413,61 @@ func TestHostileProxies(t *testing.T) {
 	p.answers(t)
 	p.wantNoMore(t, routines, descriptors)
 	stop()
+}
+
+// A client can neither renegotiate, which would cost the server as many handshakes as
+// it likes, nor send a request in its first flight, which anybody could send again
+// (RFC 8446 §8).
+func TestHandshakes(t *testing.T) {
+	openssl := fixture.Tool(t, "openssl", "openssl")
+	p := serving(t, site(t, everything))
+	stop := p.watched(t)
+	session := t.TempDir() + "/session"
+	connect := func(input string, args ...string) string {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		cmd := exec.CommandContext(ctx, openssl, append([]string{"s_client", "-connect", p.https}, args...)...)
+		in, err := cmd.StdinPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out lockedBuffer
+		cmd.Stdout, cmd.Stderr = &out, &out
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		fixture.Await(t, "no handshake", func() bool { return strings.Contains(out.String(), "Verify return code") })
+		io.WriteString(in, input)
+		cmd.Wait() // the server ends the connection
+		return out.String()
+	}
+	const request = "GET /v1.1/example.com HTTP/1.0\r\n\r\n"
+	if said := connect(request, "-tls1_2", "-ign_eof"); !strings.Contains(said, "<domain>example.com</domain>") {
+		t.Errorf("no answer:\n%s", said)
+	}
+	if said := connect("R\n", "-tls1_2"); !strings.Contains(said, "RENEGOTIATING") || !strings.Contains(said, "unexpected message") {
+		t.Errorf("renegotiation:\n%s", said)
+	}
+	if said := connect(request, "-tls1_3", "-ign_eof", "-sess_out", session); !strings.Contains(said, "Max Early Data: 0") {
+		t.Errorf("the first flight:\n%s", said)
+	}
+	stop()
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(b)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
 }

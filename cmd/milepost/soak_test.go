@@ -53,13 +53,30 @@ func TestSoak(t *testing.T) {
 			}
 		})
 	}
+	time.Sleep(*soak / 4)
+	early := p.heap(t)
 	clients.Wait()
 	p.answers(t)
+	late := p.heap(t)
+	if late > early+8<<20 {
+		t.Errorf("the heap grew from %.0f to %.0f octets", early, late)
+	}
 	p.wantNoMore(t, routines, descriptors)
 	if log := stop(); log != "" {
 		t.Errorf("strangers can write errors:\n%.2000s", log)
 	}
-	t.Logf("%d pieces of noise; %d times all was asked, and answered", sent.Load(), good.Load())
+	t.Logf("%d pieces of noise; %d times all was asked, and answered; heap %.0f kB at a quarter, %.0f kB at the end", sent.Load(), good.Load(), early/1024, late/1024)
+}
+
+// heap is what a process holds after garbage was collected, in octets.
+func (p *process) heap(t *testing.T) (octets float64) {
+	t.Helper()
+	get(t, "http://"+p.admin+"/debug/pprof/heap?gc=1")
+	line := p.metric(t, "go_memstats_heap_alloc_bytes ")
+	if _, err := fmt.Sscanf(line, "go_memstats_heap_alloc_bytes %g", &octets); err != nil {
+		t.Fatal(line, err)
+	}
+	return octets
 }
 
 // spoil changes, cuts or lengthens something, or leaves it.
