@@ -3,11 +3,13 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
 	"net/http"
 	"time"
 
 	"milepost/internal/certs"
+	"milepost/internal/config"
 	"milepost/internal/httpd"
 )
 
@@ -43,7 +45,7 @@ func (s *services) openCertificates(ctx context.Context) error {
 	case !conf.TLS.ACME:
 		files, err := certs.OpenFiles(ctx, conf.TLS.Cert, conf.TLS.Key, conf.Catalogue.CheckEvery, s.log)
 		if err != nil {
-			return conf.Mistake("tls.cert", err)
+			return wrongOption(conf, "tls", err)
 		}
 		s.certs = fromFiles{files}
 		return nil
@@ -57,10 +59,18 @@ func (s *services) openCertificates(ctx context.Context) error {
 		Observe: s.ordered,
 	}, s.log)
 	if err != nil {
-		return conf.Mistake("tls.acme", err)
+		return wrongOption(conf, "tls", err)
 	}
 	s.certs = acme
 	return nil
+}
+
+// wrongOption says which setting of a table a mistake lies in, and where that is.
+func wrongOption(conf *config.Config, table string, err error) error {
+	if wrong, ok := errors.AsType[*certs.OptionError](err); ok {
+		return conf.Mistake(table+"."+wrong.Option, wrong.Err)
+	}
+	return conf.Mistake(table, err)
 }
 
 // port is that of the first listener; 0: there is none.
@@ -83,7 +93,7 @@ func (s *services) signer(ctx context.Context) (func([]byte) ([]byte, error), er
 	}
 	sign, err := certs.OpenSigner(ctx, conf.Signing.Cert, conf.Signing.Key, time.Now, s.log)
 	if err != nil {
-		return nil, conf.Mistake("signing.cert", err)
+		return nil, wrongOption(conf, "signing", err)
 	}
 	return sign, nil
 }

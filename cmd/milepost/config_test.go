@@ -95,7 +95,7 @@ func TestSerialFile(t *testing.T) {
 	}
 	fixture.Write(t, dir+"/serial", "nonsense")
 	code, _, stderr := milepost(t, "serve", "-http", "127.0.0.1:0", "-dns", "127.0.0.1:0", "-config", dir+"/milepost.toml", "-providers", providers)
-	if want := dir + "/serial: is no serial; remove the file if it is not milepost's\nmilepost: 1 mistake in the configuration; docs/configuration.md says what is allowed\n"; code != 1 || stderr != want {
+	if want := dir + "/milepost.toml:4: dns.serial_file: " + dir + "/serial: is no serial; remove the file if it is not milepost's\nmilepost: 1 mistake in the configuration; docs/configuration.md says what is allowed\n"; code != 1 || stderr != want {
 		t.Errorf("%d %s", code, stderr)
 	}
 }

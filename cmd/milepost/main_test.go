@@ -125,6 +125,7 @@ func TestCommandLine(t *testing.T) {
 		{"serve: a time to drain below zero", []string{"serve", "-drain", "-1s"}, 2, "", "flag -drain: is no time"},
 		{"serve: a certificate without its key", []string{"serve", "-sign-cert", "cert.pem"}, 1, "", "-sign-cert: has no key; -sign-key is missing\n"},
 		{"serve: no configuration", []string{"serve", "-config", "absent.toml"}, 1, "", "absent.toml: no such file or directory\nmilepost: 1 mistake in the configuration"},
+		{"serve: a directory as configuration", []string{"serve", "-config", dir}, 1, "", dir + ": is a directory; must be a file\nmilepost: 1 mistake in the configuration"},
 		{"serve: no address", []string{"serve", "-http", "here"}, 2, "", "flag -http: the port is missing"},
 		{"serve: no port", []string{"serve", "-http", ":99999"}, 2, "", `flag -http: "99999" is no port; 0 to 65535 are allowed`},
 		{"serve: a Unix socket", []string{"serve", "-http", "unix:/run/milepost"}, 2, "", "flag -http: names a Unix socket, which is not served"},

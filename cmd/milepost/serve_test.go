@@ -32,13 +32,21 @@ const runMain = "RUN_MAIN"
 // process is a milepost that runs beside the test.
 type process struct {
 	*exec.Cmd
-	addr   string // of HTTP
-	dns    string // empty: it was not asked for
+	addr   string // of HTTP, the first
+	https  string // empty: it was not asked for
+	dns    string // the same
+	admin  string // the same
 	stderr *bufio.Reader
 	log    io.Closer // the reading end of stderr
 }
 
 func startProcess(t *testing.T, args ...string) *process {
+	t.Helper()
+	return startLogging(t, nil, args...)
+}
+
+// startLogging starts one that logs into a file; nil: into the process's own stderr.
+func startLogging(t *testing.T, log *os.File, args ...string) *process {
 	t.Helper()
 	p := &process{Cmd: exec.Command(os.Args[0], append([]string{"serve", "-http", "127.0.0.1:0"}, args...)...)}
 	p.Env = append(os.Environ(), runMain+"=1")
@@ -46,11 +54,15 @@ func startProcess(t *testing.T, args ...string) *process {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stderr, err := p.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
+	if log != nil {
+		p.Stderr = log
+	} else {
+		stderr, err := p.StderrPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.stderr, p.log = bufio.NewReader(stderr), stderr
 	}
-	p.stderr, p.log = bufio.NewReader(stderr), stderr
 	if err := p.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -58,11 +70,13 @@ func startProcess(t *testing.T, args ...string) *process {
 	lines := bufio.NewScanner(stdout)
 	urls := 0
 	for urls < 2 && lines.Scan() {
-		if addr, ok := strings.CutPrefix(lines.Text(), "milepost: http listening on "); ok {
+		if addr, ok := strings.CutPrefix(lines.Text(), "milepost: http listening on "); ok && p.addr == "" {
 			p.addr = addr
 		}
-		if addr, ok := strings.CutPrefix(lines.Text(), "milepost: dns listening on "); ok {
-			p.dns = addr
+		for words, to := range map[string]*string{"https": &p.https, "dns": &p.dns, "admin": &p.admin} {
+			if addr, ok := strings.CutPrefix(lines.Text(), "milepost: "+words+" listening on "); ok {
+				*to = addr
+			}
 		}
 		if strings.HasPrefix(lines.Text(), "try http://"+p.addr+"/") {
 			if status, body := get(t, strings.TrimPrefix(lines.Text(), "try ")); status != http.StatusOK {

@@ -150,7 +150,7 @@ func (o *ACMEOptions) check() (*x509.CertPool, error) {
 		o.Directory = certmagic.LetsEncryptProductionCA
 	}
 	if u, err := url.Parse(o.Directory); err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil {
-		return nil, fmt.Errorf("%q is no URL of an ACME directory; https://HOST/PATH is allowed", o.Directory)
+		return nil, wrong("directory", "%q is no URL of an ACME directory; https://HOST/PATH is allowed", o.Directory)
 	}
 	if o.HTTPPort == 0 && o.HTTPSPort == 0 {
 		return nil, errors.New("an ACME server must reach this one over HTTP or HTTPS; neither listens")
@@ -170,11 +170,11 @@ func (o *ACMEOptions) check() (*x509.CertPool, error) {
 	}
 	pem, err := textfile.ReadFile(o.CA, maxFile)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", o.CA, err)
+		return nil, wrong("ca", "%s: %w", o.CA, err)
 	}
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("%s: has no certificate in PEM", o.CA)
+		return nil, wrong("ca", "%s: has no certificate in PEM; -----BEGIN CERTIFICATE----- begins one", o.CA)
 	}
 	return roots, nil
 }

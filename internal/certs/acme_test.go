@@ -527,7 +527,7 @@ func TestACMEOptions(t *testing.T) {
 		"plain HTTP":         {certs.ACMEOptions{Directory: "http://acme.example/dir", HTTPPort: 80}, `"http://acme.example/dir" is no URL of an ACME directory; https://HOST/PATH is allowed`},
 		"no port":            {certs.ACMEOptions{}, "an ACME server must reach this one over HTTP or HTTPS; neither listens"},
 		"fewer than nothing": {certs.ACMEOptions{HTTPPort: 80, NewOrdersPerHour: -1}, "-1 new orders an hour; 1 and more are allowed"},
-		"no roots":           {certs.ACMEOptions{HTTPPort: 80, CA: notPEM}, notPEM + ": has no certificate in PEM"},
+		"no roots":           {certs.ACMEOptions{HTTPPort: 80, CA: notPEM}, notPEM + ": has no certificate in PEM; -----BEGIN CERTIFICATE----- begins one"},
 		"no file of roots":   {certs.ACMEOptions{HTTPPort: 80, CA: notPEM + "x"}, notPEM + "x: no such file or directory"},
 	} {
 		t.Run(name, func(t *testing.T) {

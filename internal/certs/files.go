@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"encoding/pem"
 	"fmt"
 	"log/slog"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -63,18 +66,18 @@ func openFiles(certFile, keyFile string, use use, now func() time.Time, log *slo
 func (f *files) read() error {
 	cert, err := textfile.ReadFile(f.certFile, maxFile)
 	if err != nil {
-		return fmt.Errorf("%s: %w", f.certFile, err)
+		return wrong("cert", "%s: %w", f.certFile, err)
 	}
 	key, err := textfile.ReadFile(f.keyFile, maxFile)
 	if err != nil {
-		return fmt.Errorf("%s: %w", f.keyFile, err)
+		return wrong("key", "%s: %w", f.keyFile, err)
 	}
 	if bytes.Equal(cert, f.cert) && bytes.Equal(key, f.key) {
 		return nil
 	}
-	pair, err := tls.X509KeyPair(cert, key)
+	pair, err := f.pair(cert, key)
 	if err != nil {
-		return fmt.Errorf("%s with %s: %w", f.certFile, f.keyFile, err)
+		return err
 	}
 	if err := f.use.check(&pair, f.current.Load(), f.certFile, f.now()); err != nil {
 		return err
@@ -82,6 +85,53 @@ func (f *files) read() error {
 	f.current.Store(&pair)
 	f.cert, f.key, f.warned = cert, key, time.Time{}
 	return nil
+}
+
+// pair reads both. crypto/tls does not say of which file it speaks.
+func (f *files) pair(cert, key []byte) (tls.Certificate, error) {
+	switch ofCert, ofKey := blocks(cert), blocks(key); {
+	case !slices.Contains(ofCert, "CERTIFICATE"):
+		return tls.Certificate{}, wrong("cert", "%s: has no certificate in PEM; -----BEGIN CERTIFICATE----- begins one", f.certFile)
+	case slices.Contains(ofKey, encryptedKey):
+		return tls.Certificate{}, wrong("key", "%s: is encrypted, and nobody is there to type a passphrase; 'openssl pkey -in %[1]s' writes it without one", f.keyFile)
+	case !slices.ContainsFunc(ofKey, func(kind string) bool { return strings.HasSuffix(kind, "PRIVATE KEY") }):
+		return tls.Certificate{}, wrong("key", "%s: has no private key in PEM; -----BEGIN PRIVATE KEY----- begins one", f.keyFile)
+	}
+	pair, err := tls.X509KeyPair(cert, key)
+	if err != nil {
+		return pair, wrong("key", "%s: does not go with the certificate in %s: %s", f.keyFile, f.certFile, strings.TrimPrefix(err.Error(), "tls: "))
+	}
+	return pair, nil
+}
+
+// encryptedKey stands for both ways to encrypt a key (RFC 7468 §11, RFC 1421 §4.6.1.1).
+const encryptedKey = "ENCRYPTED PRIVATE KEY"
+
+// blocks returns the kinds of what is in a file of PEM.
+func blocks(text []byte) (kinds []string) {
+	for {
+		block, rest := pem.Decode(text)
+		if block == nil {
+			return kinds
+		}
+		if kinds = append(kinds, block.Type); strings.HasSuffix(block.Headers["Proc-Type"], "ENCRYPTED") {
+			kinds = append(kinds, encryptedKey)
+		}
+		text = rest
+	}
+}
+
+// OptionError is a mistake in what an option says.
+type OptionError struct {
+	Option string // cert, key, ca, storage or directory, as in milepost.toml
+	Err    error
+}
+
+func (e *OptionError) Error() string { return e.Err.Error() }
+func (e *OptionError) Unwrap() error { return e.Err }
+
+func wrong(option, format string, args ...any) error {
+	return &OptionError{option, fmt.Errorf(format, args...)}
 }
 
 // warn complains once a day of a certificate that is about to end, has ended, or

@@ -3,7 +3,6 @@ package certs
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -18,7 +17,7 @@ import (
 // cannot be written is an error if there is nothing in it to serve either.
 func openStorage(dir string, log *slog.Logger) (certmagic.Storage, error) {
 	if err := writable(dir); err != nil {
-		err = fmt.Errorf("%s: cannot keep certificates there: %w; the directory must be writable for this process, with some room", dir, err)
+		err = wrong("storage", "%s: cannot keep certificates there: %w; the directory must be writable for this process, with some room", dir, err)
 		held, _ := filepath.Glob(filepath.Join(dir, "certificates", "*", "*", "*.crt"))
 		if len(held) == 0 {
 			return nil, err

@@ -143,7 +143,7 @@ func TestTLSConfig(t *testing.T) {
 		t.Errorf("from %x, %v", c.MinVersion, c.NextProtos)
 	}
 	cert, key := l.files()
-	if _, err := certs.OpenFiles(t.Context(), key, cert, 0, slog.New(slog.DiscardHandler)); err == nil || !strings.HasPrefix(err.Error(), key+" with "+cert+": ") {
+	if _, err := certs.OpenFiles(t.Context(), key, cert, 0, slog.New(slog.DiscardHandler)); err == nil || !strings.HasPrefix(err.Error(), key+": has no certificate in PEM; ") {
 		t.Errorf("the wrong way round: %v", err)
 	}
 }

@@ -51,17 +51,17 @@ func (c *Config) Mistake(name string, err error) textfile.Error {
 	}
 }
 
-// prefix begins the names of the environment's variables: MILEPOST_HTTP_LISTEN is
+// VariablePrefix begins the names of the environment's variables: MILEPOST_HTTP_LISTEN is
 // http.listen.
-const prefix = "MILEPOST_"
+const VariablePrefix = "MILEPOST_"
 
 // FileVariable names milepost.toml where no option does; empty, it says that there is
 // none.
-const FileVariable = prefix + "CONFIG"
+const FileVariable = VariablePrefix + "CONFIG"
 
 // Variable is the name of the variable that sets the setting.
 func (s *Setting) Variable() string {
-	return prefix + strings.ToUpper(s.Table+"_"+s.Key)
+	return VariablePrefix + strings.ToUpper(s.Table+"_"+s.Key)
 }
 
 func (c *Config) readEnvironment(all []*Setting, environ []string) (errs textfile.Errors) {
@@ -71,7 +71,7 @@ func (c *Config) readEnvironment(all []*Setting, environ []string) (errs textfil
 	}
 	for _, pair := range slices.Sorted(slices.Values(environ)) {
 		name, value, _ := strings.Cut(pair, "=")
-		if !strings.HasPrefix(name, prefix) || name == FileVariable {
+		if !strings.HasPrefix(name, VariablePrefix) || name == FileVariable {
 			continue
 		}
 		s := known[name]

@@ -33,6 +33,7 @@ type Bounds struct {
 type Limit struct {
 	bounds Bounds
 	log    *slog.Logger
+	begin  time.Time // of a clock that nobody sets: Go's monotonic one
 
 	mu       sync.Mutex
 	open     int
@@ -41,7 +42,7 @@ type Limit struct {
 
 // New makes a limit. The log hears when no connection can be accepted.
 func New(b Bounds, log *slog.Logger) *Limit {
-	return &Limit{bounds: b, log: log, networks: make(map[netip.Prefix]map[*Conn]bool)}
+	return &Limit{bounds: b, log: log, begin: time.Now(), networks: make(map[netip.Prefix]map[*Conn]bool)}
 }
 
 // Open returns the number of open connections.
@@ -51,10 +52,12 @@ func (l *Limit) Open() int {
 	return l.open
 }
 
-// CloseIdle ends the connections that have been idle since before a time.
+// CloseIdle ends the connections that have been idle since before a time, but those
+// that say goodbye.
 func (l *Limit) CloseIdle(before time.Time) {
+	limit := int64(before.Sub(l.begin))
 	l.closeAll(func(c *Conn) bool {
-		return State(c.state.Load()) == Idle && c.since.Load() < before.UnixNano()
+		return State(c.state.Load()) == Idle && c.since.Load() < limit && !c.goodbye.Load()
 	})
 }
 
@@ -82,7 +85,9 @@ func (l *Limit) closeAll(ends func(*Conn) bool) {
 // ends.
 func (l *Limit) enter(conn net.Conn) *Conn {
 	c := &Conn{Conn: conn, limit: l, network: l.network(conn.RemoteAddr())}
-	c.SetState(Idle)
+	c.writeBy.Store(noDeadline)
+	c.SetState(Idle)      // since now
+	c.SetState(Receiving) // who connects has something to ask
 	l.mu.Lock()
 	same := l.networks[c.network]
 	if same == nil {
@@ -162,7 +167,7 @@ type State int32
 
 const (
 	Idle      State = iota // waits for a request
-	Receiving              // a request is arriving
+	Receiving              // a request is arriving, as the first one is from the start
 	Answering              // not ended to make room for another
 )
 
@@ -172,10 +177,18 @@ type Conn struct {
 	limit   *Limit
 	network netip.Prefix
 	state   atomic.Int32
-	since   atomic.Int64 // when it was accepted or last answered, in nanoseconds
-	writeBy atomic.Int64 // the deadline that is set, in nanoseconds; 0: none
+	since   atomic.Int64 // when it was accepted or last answered, in nanoseconds since the limit's begin
+	writeBy atomic.Int64 // the deadline that is set, in the same
 	exact   bool         // sets and removes each deadline
+	goodbye atomic.Bool  // ends by itself
 }
+
+// noDeadline is long before any that is set.
+const noDeadline = int64(-time.Hour)
+
+// SaysGoodbye is for a connection of a protocol in which the server tells the client
+// that it stops, and then ends the connection by itself.
+func (c *Conn) SaysGoodbye() { c.goodbye.Store(true) }
 
 // ExactDeadlines is for a connection whose writers do not set a deadline first, as those
 // of TLS and HTTP/2. It is called before the connection is used.
@@ -185,7 +198,7 @@ func (c *Conn) ExactDeadlines() { c.exact = true }
 func (c *Conn) SetState(s State) {
 	c.state.Store(int32(s))
 	if s == Idle {
-		c.since.Store(time.Now().UnixNano())
+		c.since.Store(int64(time.Since(c.limit.begin)))
 	}
 }
 
@@ -199,7 +212,7 @@ func (c *Conn) SetWriteDeadline(t time.Time) error {
 	if t.IsZero() {
 		return nil
 	}
-	by := t.UnixNano()
+	by := int64(t.Sub(c.limit.begin))
 	if later := by - c.writeBy.Load(); 0 <= later && later < int64(time.Second) {
 		return nil
 	}
@@ -210,7 +223,7 @@ func (c *Conn) SetWriteDeadline(t time.Time) error {
 func (c *Conn) Write(b []byte) (int, error) {
 	if t := c.limit.bounds.WriteTimeout; t > 0 {
 		now := time.Now()
-		c.since.Store(now.UnixNano())
+		c.since.Store(int64(now.Sub(c.limit.begin)))
 		if err := c.SetWriteDeadline(now.Add(t)); err != nil {
 			return 0, err
 		}

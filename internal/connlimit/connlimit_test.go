@@ -115,26 +115,29 @@ func TestConnections(t *testing.T) {
 	}
 }
 
-// CloseIdle spares who sends a request or is being answered, and who was idle for a
-// short time only.
+// CloseIdle spares who has not asked yet, sends a request or is being answered, who was
+// idle for a short time only, and who ends by itself.
 func TestCloseIdle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		limit := connlimit.New(connlimit.Bounds{Total: 9, PerNetwork: 9, Network: network}, slog.New(slog.DiscardHandler))
 		l := limit.Listener(&stub{accept: func() (net.Conn, error) { return newConn("192.0.2.1"), nil }})
 		var all []*connlimit.Conn
-		for range 4 {
+		for range 6 {
 			c, err := l.Accept()
 			if err != nil {
 				t.Fatal(err)
 			}
 			all = append(all, c.(*connlimit.Conn))
 		}
+		all[0].SetState(connlimit.Idle)
+		all[5].SetState(connlimit.Idle)
+		all[5].SaysGoodbye()
 		all[1].SetState(connlimit.Receiving)
 		all[2].SetState(connlimit.Answering)
 		time.Sleep(2 * time.Second)
 		all[3].SetState(connlimit.Idle)
 		limit.CloseIdle(time.Now().Add(-time.Second))
-		if all[0].Conn.(*conn).closed != true || limit.Open() != 3 {
+		if all[0].Conn.(*conn).closed != true || limit.Open() != 5 {
 			t.Errorf("%d are open", limit.Open())
 		}
 		limit.CloseAll()

@@ -2,6 +2,7 @@ package httpd
 
 import (
 	"net"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 )
@@ -17,7 +18,12 @@ func overHTTPS(x *exchange) (to string, ok bool) {
 	if x.secure || s.PublicURL == "" || len(s.Config.HTTPS.Listen) == 0 {
 		return "", false
 	}
-	return s.PublicURL + x.Request().URL.RequestURI(), true // another path at our own host
+	u := x.Request().URL
+	to = s.PublicURL + "/" + strings.TrimLeft(u.EscapedPath(), "/") // another path at our own host
+	if u.RawQuery != "" {
+		to += "?" + u.RawQuery
+	}
+	return to, true
 }
 
 // strictTransport says on the service's own host alone that there is HTTPS: a
@@ -31,7 +37,7 @@ func strictTransport(x *exchange) {
 	if err != nil {
 		host = r.Host
 	}
-	if host != "" && host == string(x.snapshot.Host()) {
+	if host != "" && strings.EqualFold(host, string(x.snapshot.Host())) {
 		x.Response().Header().Set(echo.HeaderStrictTransportSecurity, hsts)
 	}
 }

@@ -37,9 +37,12 @@ func TestPlainBesideHTTPS(t *testing.T) {
 		{"a page", "autoconfig.example.com", "/setup?emailaddress=fred%40example.com", false, 302, "https://mail.example.net/setup?emailaddress=fred%40example.com", ""},
 		{"home", "evil.example", "/", false, 302, "https://mail.example.net/", ""},
 		{"a path with two slashes", "evil.example", "//providers", false, 302, "https://mail.example.net/providers", ""},
+		{"a target that is a URL", "mail.example.net", "http://evil.example/help?x=1", false, 302, "https://mail.example.net/help?x=1", ""},
+		{"a URL without a slash", "mail.example.net", "http:.evil.example/help", false, 404, "", ""},
 		{"a profile", "mail.example.net", "/mobileconfig?emailaddress=fred%40example.com", false, 302, "https://mail.example.net/mobileconfig?emailaddress=fred%40example.com", ""},
 		{"a page over HTTPS", "mail.example.net", "/help", true, 200, "", "max-age=31536000"},
 		{"… with a port", "mail.example.net:8443", "/help", true, 200, "", "max-age=31536000"},
+		{"… in capitals", "Mail.Example.NET", "/help", true, 200, "", "max-age=31536000"},
 		{"… at a customer's name", "autoconfig.example.com", "/help", true, 200, "", ""},
 		{"a document over HTTPS", "mail.example.net", "/v1.1/example.com", true, 200, "", "max-age=31536000"},
 	} {

@@ -97,7 +97,7 @@ func (c *proxied) CloseWrite() error {
 func (l *proxyListener) refused(peer net.Addr, err error) {
 	now, last := time.Now().UnixNano(), l.logged.Load()
 	if (last == 0 || now-last >= int64(refusalsEvery)) && l.logged.CompareAndSwap(last, now) {
-		l.log.Warn("a trusted proxy began a connection without a PROXY header", "peer", peer.String(), "err", err)
+		l.log.Warn("a trusted proxy began a connection without a PROXY header", "peer", peer.String(), "err", ownWords(err.Error()))
 	}
 }
 

@@ -1,7 +1,6 @@
 package httpd
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	stdlog "log"
@@ -9,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -77,8 +75,12 @@ func Serve(ctx context.Context, s Service) error {
 		s.Handshaken = func(string) {}
 	}
 	servers := make([]*http.Server, len(s.Listeners))
+	var streams []*http.Server
 	for i, l := range s.Listeners {
 		servers[i] = s.newServer(l, &draining)
+		if l.TLS != nil {
+			streams = append(streams, newStreams(servers[i]))
+		}
 	}
 	running, failed := errgroup.WithContext(ctx)
 	for i, l := range s.Listeners {
@@ -97,12 +99,15 @@ func Serve(ctx context.Context, s Service) error {
 		<-failed.Done() // or told to stop
 		if ctx.Err() != nil {
 			draining.Store(true)
+			for _, server := range streams {
+				server.Shutdown(context.Background()) // says GOAWAY, and waits for nothing
+			}
 			drainConns(s.Limit, s.Drain)
 		}
 		atMost, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
 		defer cancel()
 		var closing errgroup.Group
-		for _, server := range servers {
+		for _, server := range append(streams, servers...) {
 			closing.Go(func() error { return server.Shutdown(atMost) })
 		}
 		return closing.Wait()
@@ -150,21 +155,6 @@ func (s Service) newServer(l Listener, draining *atomic.Bool) *http.Server {
 		}
 	}
 	return server
-}
-
-// serverLog takes what net/http has to say.
-type serverLog struct{ Service }
-
-func (s serverLog) Write(line []byte) (int, error) {
-	text := string(bytes.TrimSpace(line))
-	if strings.HasPrefix(text, "http: TLS handshake error") {
-		// Scanners, clients that leave: nobody here can do anything about it.
-		s.Handshaken(text)
-		s.Log.Debug("a TLS handshake failed", "err", text)
-		return len(line), nil
-	}
-	s.Log.Warn("net/http complains", "err", text)
-	return len(line), nil
 }
 
 // drainConns waits until the last connection has ended. http.Server's Shutdown and

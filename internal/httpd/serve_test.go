@@ -130,6 +130,25 @@ func TestDrain(t *testing.T) {
 	})
 }
 
+// Who has just connected is given time to ask, as a client in a slow handshake needs.
+func TestStopBeforeTheFirstRequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, stop := serveInMemory(t)
+		c := l.dial(net.IPv4(127, 0, 0, 1))
+		defer c.Close()
+		synctest.Wait()
+		stopped := make(chan time.Duration)
+		go func() { stopped <- stop() }()
+		time.Sleep(2 * time.Second)
+		if last, err := c.ask("/"); err != nil || !last {
+			t.Errorf("the last request: %v %v", last, err)
+		}
+		if took := (<-stopped).Round(time.Second / 2); took != 2*time.Second {
+			t.Errorf("it took %v", took)
+		}
+	})
+}
+
 func TestStop(t *testing.T) {
 	for _, tc := range []struct {
 		name  string

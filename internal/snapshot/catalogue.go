@@ -2,11 +2,14 @@ package snapshot
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"milepost/catalogue"
 	"milepost/data"
@@ -18,16 +21,29 @@ import (
 // builtin stands for the directory of the shipped files in messages.
 const builtin = "builtin"
 
-func load(ctx context.Context, conf config.Catalogue, seen *textfile.Seen) (c *catalogue.Catalogue, warnings, mistakes textfile.Errors) {
+func load(ctx context.Context, conf *config.Config, seen *textfile.Seen) (c *catalogue.Catalogue, warnings, mistakes textfile.Errors) {
 	var shipped catalogue.Source
-	if conf.Builtin {
+	if conf.Catalogue.Builtin {
 		shipped = providerfile.Directory{Name: builtin, FS: data.Providers()}
 	}
-	c, warnings, err := catalogue.New(ctx, shipped, directories(conf.Providers, seen)...)
+	c, warnings, err := catalogue.New(ctx, shipped, directories(conf.Catalogue.Providers, seen)...)
 	if err == nil && len(c.Providers()) == 0 {
 		return nil, nil, warnings // every directory is empty
 	}
-	return c, warnings, mistakesIn(err)
+	return c, warnings, named(conf, mistakesIn(err))
+}
+
+// named adds where a path is named that leads to nothing. An option needs no such place.
+func named(conf *config.Config, mistakes textfile.Errors) textfile.Errors {
+	if o := conf.Origin("catalogue.providers"); o.File == "" && !strings.HasPrefix(o.Name, config.VariablePrefix) {
+		return mistakes
+	}
+	for i, m := range mistakes {
+		if errors.Is(m.Err, fs.ErrNotExist) && m.Line == 0 && slices.ContainsFunc(conf.Catalogue.Providers, func(p string) bool { return filepath.Clean(p) == m.File }) {
+			mistakes[i] = conf.Mistake("catalogue.providers", m)
+		}
+	}
+	return mistakes
 }
 
 // emptied refuses directories without provider files that had some, or were not read

@@ -72,7 +72,7 @@ func Build(ctx context.Context, o Options, previous *Snapshot) (*Snapshot, error
 	looks, mistakes := branding(conf)
 	no.Configuration = append(no.Configuration, mistakes...)
 	slices.SortStableFunc(no.Configuration, func(a, b textfile.Error) int { return cmp.Or(strings.Compare(a.File, b.File), a.Line-b.Line) })
-	c, warnings, mistakes := load(ctx, conf.Catalogue, o.Seen)
+	c, warnings, mistakes := load(ctx, conf, o.Seen)
 	if no.Catalogue = mistakes; previous != nil && !o.TakeShrunk && mistakes == nil {
 		no.Catalogue = append(emptied(warnings, previous.Warnings), shrunk(c.Lists(), previous.Catalogue.Lists())...)
 	}
@@ -137,7 +137,7 @@ func (s *Snapshot) makeZones(o Options, previous *Snapshot) textfile.Errors {
 	now, warnings, err := zones.SerialFile(conf.DNS.SerialFile).After(uint32(o.Now().Unix()))
 	s.Warnings = append(s.Warnings, warnings...)
 	if err != nil {
-		return mistakesIn(err)
+		return textfile.Errors{s.Config.Mistake("dns.serial_file", err)}
 	}
 	var before *zones.Set
 	if previous != nil {
