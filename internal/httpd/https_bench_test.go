@@ -26,6 +26,7 @@ const documentPath = "/mail/config-v1.1.xml?emailaddress=fred%40orange.fr"
 // whose children count too.
 type encrypted struct {
 	name, addr string
+	plain      string // where it listens for HTTP, if it does
 	pid        int
 }
 
@@ -84,10 +85,11 @@ func BenchmarkHTTPS(b *testing.B) {
 // certificate in a directory and more lines of configuration.
 func startMilepost(b *testing.B, program, dir, more string) encrypted {
 	b.Helper()
-	config := fixture.Write(b, filepath.Join(dir, "milepost.toml"), "[http]\nlisten = [\"127.0.0.1:0\"]\n[https]\nlisten = [\"127.0.0.1:0\"]\n[tls]\ncert = \"cert.pem\"\nkey = \"key.pem\"\n"+more)
+	plain := net.JoinHostPort("127.0.0.1", fixture.FreePort(b, "127.0.0.1"))
+	config := fixture.Write(b, filepath.Join(dir, "milepost.toml"), fmt.Sprintf("[http]\nlisten = [%q]\n[https]\nlisten = [\"127.0.0.1:0\"]\n[tls]\ncert = \"cert.pem\"\nkey = \"key.pem\"\n%s", plain, more))
 	cmd := exec.Command(program, "serve", "-config", config)
 	addr := startServer(b, cmd, filepath.Join(dir, "milepost.log"), "milepost: https listening on ")
-	return encrypted{"milepost", addr, cmd.Process.Pid}
+	return encrypted{"milepost", addr, plain, cmd.Process.Pid}
 }
 
 // startCaddy answers with a fixed text: to read a file for each request takes it longer.
@@ -121,7 +123,7 @@ https://:%[1]s {
 `, port, dir, headers.String(), body))
 	cmd := exec.Command(program, "run", "--config", config, "--adapter", "caddyfile")
 	cmd.Env = append(os.Environ(), "XDG_DATA_HOME="+dir, "XDG_CONFIG_HOME="+dir)
-	return encrypted{"caddy", "127.0.0.1:" + port, startSilent(b, cmd, port)}
+	return encrypted{"caddy", "127.0.0.1:" + port, "", startSilent(b, cmd, port)}
 }
 
 func startNginx(b *testing.B, program, dir string, header http.Header, body []byte) encrypted {
@@ -157,7 +159,7 @@ http {
 %[3]s  }
 }
 `, port, dir, headers.String()))
-	return encrypted{"nginx", "127.0.0.1:" + port, startSilent(b, exec.Command(program, "-e", filepath.Join(dir, "nginx-errors.log"), "-c", config), port)}
+	return encrypted{"nginx", "127.0.0.1:" + port, "", startSilent(b, exec.Command(program, "-e", filepath.Join(dir, "nginx-errors.log"), "-c", config), port)}
 }
 
 // startSilent runs a server that does not say when it listens.

@@ -33,6 +33,10 @@ const (
 // it takes megabytes of answers, each of which has to be made.
 const sendBuffer = 64 << 10 // octets
 
+// descriptors is the share of the process's descriptors that connections may take. DNS has
+// a quarter, and an eighth is for files.
+const descriptors = 5.0 / 8
+
 // drainGrace is how long a connection must be idle before a server that drains ends
 // it. A busy client has asked again by then, and its answer said that the connection
 // closes.
@@ -61,7 +65,7 @@ type Service struct {
 // descriptors of the process go, and those of one client.
 func NewLimit(total, perClient int, proxies Proxies, log *slog.Logger) *connlimit.Limit {
 	return connlimit.New(connlimit.Bounds{
-		Total:      connlimit.Affordable(total, 2),
+		Total:      connlimit.Affordable(total, descriptors),
 		PerNetwork: perClient,
 		Network:    clientNetwork,
 		Exempt:     proxies.Trusted,
