@@ -43,8 +43,8 @@ func BenchmarkCrowd(b *testing.B) {
 		limits string
 		secure bool
 	}{
-		{"plain", "[limits]\nconnections = 12500\n", false},
-		{"TLS", "[limits]\nconnections = 12500\n", true},
+		{"plain", "[limits]\nconnections = 12500\n[admin]\nlisten=\"127.0.0.1:19180\"\npprof=true\n", false},
+		{"TLS", "[limits]\nconnections = 12500\n[admin]\nlisten=\"127.0.0.1:19180\"\npprof=true\n", true},
 		{"TLS-by-default", "", true},
 	} {
 		b.Run(bm.name, func(b *testing.B) {

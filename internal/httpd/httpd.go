@@ -71,6 +71,7 @@ func Handler(o Options) http.Handler {
 type server struct {
 	Options
 	limits     *limiter
+	streams    streams
 	documents  documents
 	compressor compressor
 	kinds      kinds

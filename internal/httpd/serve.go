@@ -134,6 +134,7 @@ func (s Service) newServer(l Listener, draining *atomic.Bool) *http.Server {
 			}
 			if l.TLS != nil {
 				conn.ExactDeadlines()
+				ctx = withStreams(ctx)
 			}
 			return context.WithValue(withProxied(ctx, c), connKey{}, conn)
 		},
