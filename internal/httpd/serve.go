@@ -61,11 +61,15 @@ type Service struct {
 	Handshaken func(failure string)
 }
 
+// Connections is how many of so many connections the descriptors of the process are
+// enough for.
+func Connections(total int) int { return connlimit.Affordable(total, descriptors) }
+
 // NewLimit bounds the connections of all listeners: all of them, as far as the
 // descriptors of the process go, and those of one client.
 func NewLimit(total, perClient int, proxies Proxies, log *slog.Logger) *connlimit.Limit {
 	return connlimit.New(connlimit.Bounds{
-		Total:      connlimit.Affordable(total, descriptors),
+		Total:      Connections(total),
 		PerNetwork: perClient,
 		Network:    clientNetwork,
 		Exempt:     proxies.Trusted,

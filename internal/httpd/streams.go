@@ -9,8 +9,8 @@ import (
 )
 
 // maxAnswering is how many HTTP/2 streams may be under way, over all connections that
-// have more than one: half of the requests that the default of [Limits] takes.
-const maxAnswering = 1024
+// have more than one: a quarter of the requests that the default of [Limits] takes.
+const maxAnswering = 512
 
 // streams bounds the HTTP/2 streams that are under way. A client can open a hundred on
 // each connection and give none of the answers room (RFC 9113 §6.9.2); each would hold
