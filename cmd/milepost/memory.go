@@ -16,9 +16,9 @@ const ballast = 32 << 20 // octets
 
 // What is in use when there are as many of each as may be, with some room for garbage.
 const (
-	memoryAtRest        = 32 << 20 // octets
+	memoryAtRest        = 72 << 20 // octets, garbage included
 	memoryPerDomain     = 512      // a snapshot keeps 130, and a reload holds two
-	memoryPerConnection = 40 << 10 // 25 kB over TLS with its stack, and what a request leaves
+	memoryPerConnection = 48 << 10 // 25 kB over TLS with its stack, or 40 kB with open streams
 )
 
 // boundMemory has garbage collected earlier when many connections are open: without it
