@@ -32,7 +32,7 @@ type exchange struct {
 // nor query, which may hold an address.
 func (s *server) logged(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		defer s.streams.enter(c.Request())()
+		defer s.enterStream(c.Request())()
 		start := s.Now()
 		c.Response().Header().Set(echo.HeaderXContentTypeOptions, "nosniff")
 		x := &exchange{Context: c, snapshot: s.Current(), compressor: &s.compressor,

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -15,6 +17,7 @@ import (
 
 	"milepost/internal/fixture"
 	"milepost/internal/httpd"
+	"milepost/internal/metrics"
 )
 
 // serveTLS answers over TLS until the test ends.
@@ -119,7 +122,8 @@ func (c h2Client) read(ended, reset, begun int) {
 // A connection whose answers are not read has part of the places, and the others are
 // answered beside it; what it did not lose is complete once it reads.
 func TestUnreadStreams(t *testing.T) {
-	addr := serveTLS(t, httpd.Handler(httpd.Options{Current: current(t, fixture.Shipped(t), ""), Log: slog.New(slog.DiscardHandler)}))
+	counts := metrics.New(metrics.Sources{})
+	addr := serveTLS(t, httpd.Handler(httpd.Options{Current: current(t, fixture.Shipped(t), ""), Log: slog.New(slog.DiscardHandler), Metrics: counts}))
 	const kept = 56 // n ≤ (512-n)/8
 	greedy := newH2Client(t, addr, 0)
 	greedy.open(1, 100)
@@ -129,6 +133,11 @@ func TestUnreadStreams(t *testing.T) {
 	other.read(30, 0, 30)
 	greedy.window(65535)
 	greedy.read(kept, 0, 0)
+	w := httptest.NewRecorder()
+	counts.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	if !strings.Contains(w.Body.String(), "milepost_http_limited_total{reason=\"overload\"} 44\n") {
+		t.Error("what was reset is not counted")
+	}
 }
 
 // A client that comes again saves the server its signature.
