@@ -1,6 +1,6 @@
 // Package connlimit bounds the open TCP connections of a server: all of them, and
-// those of each client network. One too many ends the one that has gone longest
-// without an answer, so that nobody can hold all the places (RFC 7766 §6.2.3).
+// those of each client network. One too many ends one that has gone long without an
+// answer, so that nobody can hold all the places (RFC 7766 §6.2.3).
 package connlimit
 
 import (
@@ -80,7 +80,7 @@ func (l *Limit) closeAll(ends func(*Conn) bool) {
 	}
 }
 
-// enter takes a connection in, and ends another one if there are too many: of the
+// enter takes a connection in, and ends an idle one if there are too many: of the
 // same network, if that has too many. If all others are being answered, the new one
 // ends.
 func (l *Limit) enter(conn net.Conn) *Conn {
@@ -99,10 +99,13 @@ func (l *Limit) enter(conn net.Conn) *Conn {
 	var last *Conn
 	switch {
 	case c.network.IsValid() && len(same) > l.bounds.PerNetwork:
-		last = idlest(nil, same)
+		last, _ = idlest(nil, lookedOfOne, same)
 	case l.open > l.bounds.Total:
+		left := lookedOfAll
 		for _, conns := range l.networks {
-			last = idlest(last, conns)
+			if last, left = idlest(last, left, conns); left == 0 {
+				break
+			}
 		}
 	}
 	l.mu.Unlock()
@@ -126,15 +129,30 @@ func (l *Limit) network(a net.Addr) netip.Prefix {
 	return l.bounds.Network(addr)
 }
 
+// How many connections are compared to end one, of one network and of all. To look at
+// thousands would make whoever connects wait for it in a flood; and Go takes a map from a
+// place at random, so that one of many that was answered lately is as good as never the
+// idlest of these.
+const (
+	lookedOfOne = 512
+	lookedOfAll = 64
+)
+
 // idlest returns the connection that has gone longest without an answer, among one
-// that was found before and others.
-func idlest(found *Conn, others map[*Conn]bool) *Conn {
+// that was found before and at most so many others, and how many may be looked at still.
+func idlest(found *Conn, atMost int, others map[*Conn]bool) (idle *Conn, left int) {
 	for c := range others {
-		if State(c.state.Load()) != Answering && (found == nil || c.since.Load() < found.since.Load()) {
+		if State(c.state.Load()) == Answering {
+			continue
+		}
+		if found == nil || c.since.Load() < found.since.Load() {
 			found = c
 		}
+		if atMost--; atMost == 0 {
+			break
+		}
 	}
-	return found
+	return found, atMost
 }
 
 func (l *Limit) leave(c *Conn) {
