@@ -71,6 +71,7 @@ func (r *reloader) reload(ctx context.Context, takeShrunk bool, unchanged time.D
 	}
 	warn(r.stderr, append(next.Warnings, next.KeepSerial()...))
 	r.current.Store(next)
+	boundMemory(r.conf, next)
 	if r.names != nil {
 		r.names.Notify(ctx, previous)
 	}

@@ -23,11 +23,6 @@ const (
 	logFlush = time.Second
 )
 
-// ballast is memory that is held but never touched, so that it costs none. Go collects
-// garbage whenever there is as much of it as memory in use; with a small catalogue
-// that would be 40 times a second at saturation.
-const ballast = 32 << 20 // octets
-
 // serveFlags are the options of serve for single settings.
 var serveFlags = []string{"http", "https", "dns", "admin", "drain", "public-url", "sign-cert", "sign-key", "providers"}
 
@@ -74,6 +69,7 @@ func serve(args []string, stdout, stderr io.Writer) int {
 	warn(stderr, append(first.Warnings, first.KeepSerial()...))
 	var current atomic.Pointer[snapshot.Snapshot]
 	current.Store(first)
+	boundMemory(conf, first)
 	s, err := open(ctx, conf, unit, &current, queue)
 	if err != nil {
 		complain(stderr, "%s", err)

@@ -159,7 +159,7 @@ func defaults() *Config {
 			RateLimit: 50,
 		},
 		Proxy:  Proxy{Trusted: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}},
-		Limits: Limits{Rate: 50, Burst: 1000, AtOnce: 2048, Connections: 8192, ConnectionsPerClient: 256},
+		Limits: Limits{Rate: 50, Burst: 1000, AtOnce: 2048, Connections: 2048, ConnectionsPerClient: 256},
 		Log:    Log{Format: "text", Level: slog.LevelInfo},
 	}
 }

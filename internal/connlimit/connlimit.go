@@ -1,6 +1,6 @@
 // Package connlimit bounds the open TCP connections of a server: all of them, and
-// those of each client network. One too many ends the one that has gone longest
-// without an answer, so that nobody can hold all the places (RFC 7766 §6.2.3).
+// those of each client network. One too many ends one that has gone long without an
+// answer, so that nobody can hold all the places (RFC 7766 §6.2.3).
 package connlimit
 
 import (
@@ -77,7 +77,7 @@ func (l *Limit) closeAll(ends func(*Conn) bool) {
 	}
 }
 
-// enter takes a connection in, and ends another one if there are too many: of the
+// enter takes a connection in, and ends an idle one if there are too many: of the
 // same network, if that has too many. If all others are being answered, the new one
 // ends.
 func (l *Limit) enter(conn net.Conn) *Conn {
@@ -94,10 +94,13 @@ func (l *Limit) enter(conn net.Conn) *Conn {
 	var last *Conn
 	switch {
 	case c.network.IsValid() && len(same) > l.bounds.PerNetwork:
-		last = idlest(nil, same)
+		last, _ = idlest(nil, len(same), same)
 	case l.open > l.bounds.Total:
+		left := looked
 		for _, conns := range l.networks {
-			last = idlest(last, conns)
+			if last, left = idlest(last, left, conns); left == 0 {
+				break
+			}
 		}
 	}
 	l.mu.Unlock()
@@ -121,15 +124,28 @@ func (l *Limit) network(a net.Addr) netip.Prefix {
 	return l.bounds.Network(addr)
 }
 
+// looked is how many connections of all networks are compared to end one. To look at
+// thousands would make whoever connects wait for it in a flood; and Go takes a map from a
+// place at random, so that one of many that was answered lately is as good as never the
+// idlest of these.
+const looked = 64
+
 // idlest returns the connection that has gone longest without an answer, among one
-// that was found before and others.
-func idlest(found *Conn, others map[*Conn]bool) *Conn {
+// that was found before and others, of which it compares so many at most, and how many
+// are left to compare.
+func idlest(found *Conn, atMost int, others map[*Conn]bool) (*Conn, int) {
 	for c := range others {
-		if State(c.state.Load()) != Answering && (found == nil || c.since.Load() < found.since.Load()) {
+		if State(c.state.Load()) == Answering {
+			continue
+		}
+		if found == nil || c.since.Load() < found.since.Load() {
 			found = c
 		}
+		if atMost--; atMost == 0 {
+			break
+		}
 	}
-	return found
+	return found, atMost
 }
 
 func (l *Limit) leave(c *Conn) {

@@ -3,4 +3,4 @@
 package connlimit
 
 // Affordable returns conns: this system does not limit descriptors.
-func Affordable(conns, _ int) int { return conns }
+func Affordable(conns int, _ float64) int { return conns }

@@ -27,7 +27,7 @@ func TestDescriptors(t *testing.T) {
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: 64, Max: 64}); err != nil {
 		t.Fatal(err)
 	}
-	if got := connlimit.Affordable(1024, 4); got != 16 {
+	if got := connlimit.Affordable(1024, 0.25); got != 16 {
 		t.Errorf("%d connections are affordable with 64 descriptors", got)
 	}
 	inner, err := net.Listen("tcp", "127.0.0.1:0")

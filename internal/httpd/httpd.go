@@ -71,6 +71,7 @@ func Handler(o Options) http.Handler {
 type server struct {
 	Options
 	limits     *limiter
+	streams    atomic.Int64 // of HTTP/2, under way
 	documents  documents
 	compressor compressor
 	kinds      kinds

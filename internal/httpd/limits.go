@@ -11,6 +11,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"milepost/internal/metrics"
 	"milepost/internal/ratelimit"
 )
 
@@ -113,6 +114,11 @@ func (s *server) excess(x *exchange, why Excess, wait time.Duration) error {
 	if s.limits.Refused != nil {
 		s.limits.Refused(why)
 	}
+	reason := metrics.Rate
+	if why == TooMany {
+		reason = metrics.Overload
+	}
+	s.Metrics.Limited(reason)
 	seconds := int((wait + time.Second - 1) / time.Second)
 	x.Response().Header().Set(echo.HeaderRetryAfter, strconv.Itoa(seconds))
 	if why == TooMany {

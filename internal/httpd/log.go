@@ -32,6 +32,7 @@ type exchange struct {
 // nor query, which may hold an address.
 func (s *server) logged(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
+		defer s.enterStream(c.Request())()
 		start := s.Now()
 		c.Response().Header().Set(echo.HeaderXContentTypeOptions, "nosniff")
 		x := &exchange{Context: c, snapshot: s.Current(), compressor: &s.compressor,
@@ -46,6 +47,7 @@ func (s *server) logged(next echo.HandlerFunc) echo.HandlerFunc {
 			s.logMistake(x, err)
 			s.answerError(err, x)
 		}
+		written(x)
 		end := s.Now()
 		x.count(end.Sub(start))
 		s.logLine(x, end, end.Sub(start))

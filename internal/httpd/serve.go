@@ -33,6 +33,10 @@ const (
 // it takes megabytes of answers, each of which has to be made.
 const sendBuffer = 64 << 10 // octets
 
+// descriptors is the share of the process's descriptors that connections may take. DNS has
+// a quarter, and an eighth is for files.
+const descriptors = 5.0 / 8
+
 // drainGrace is how long a connection must be idle before a server that drains ends
 // it. A busy client has asked again by then, and its answer said that the connection
 // closes.
@@ -57,11 +61,15 @@ type Service struct {
 	Handshaken func(failure string)
 }
 
+// Connections is how many of so many connections the descriptors of the process are
+// enough for.
+func Connections(total int) int { return connlimit.Affordable(total, descriptors) }
+
 // NewLimit bounds the connections of all listeners: all of them, as far as the
 // descriptors of the process go, and those of one client.
 func NewLimit(total, perClient int, proxies Proxies, log *slog.Logger) *connlimit.Limit {
 	return connlimit.New(connlimit.Bounds{
-		Total:      connlimit.Affordable(total, 2),
+		Total:      Connections(total),
 		PerNetwork: perClient,
 		Network:    clientNetwork,
 		Exempt:     proxies.Trusted,
@@ -130,6 +138,7 @@ func (s Service) newServer(l Listener, draining *atomic.Bool) *http.Server {
 			}
 			if l.TLS != nil {
 				conn.ExactDeadlines()
+				ctx = withStreams(ctx)
 			}
 			return context.WithValue(withProxied(ctx, c), connKey{}, conn)
 		},

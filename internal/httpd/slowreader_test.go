@@ -75,7 +75,7 @@ func TestSlowReaders(t *testing.T) {
 func BenchmarkSlowReaders(b *testing.B) {
 	addr := startShipped(b)
 	good := dial(b, addr, get("orange.fr"))
-	readers := connlimit.Affordable(1000, 4) // this process has both ends
+	readers := connlimit.Affordable(1000, 0.25) // this process has both ends
 	requests := strings.Repeat("GET /providers HTTP/1.1\r\nHost: x\r\n\r\n", 100)
 	var slowest time.Duration
 	var octets int

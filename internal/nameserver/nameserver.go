@@ -159,7 +159,7 @@ func (s *Server) Serve(ctx context.Context) error {
 		servers = append(servers, s.server(&dns.Server{PacketConn: newUDPConn(conn, packets, s, from)}))
 	}
 	limit := connlimit.New(connlimit.Bounds{
-		Total:        connlimit.Affordable(maxConns, 4),
+		Total:        connlimit.Affordable(maxConns, 0.25),
 		PerNetwork:   maxEach,
 		Network:      networkOf,
 		WriteTimeout: tcpWrite,
