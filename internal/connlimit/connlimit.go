@@ -99,9 +99,9 @@ func (l *Limit) enter(conn net.Conn) *Conn {
 	var last *Conn
 	switch {
 	case c.network.IsValid() && len(same) > l.bounds.PerNetwork:
-		last, _ = idlest(nil, lookedOfOne, same)
+		last, _ = idlest(nil, len(same), same)
 	case l.open > l.bounds.Total:
-		left := lookedOfAll
+		left := looked
 		for _, conns := range l.networks {
 			if last, left = idlest(last, left, conns); left == 0 {
 				break
@@ -129,18 +129,16 @@ func (l *Limit) network(a net.Addr) netip.Prefix {
 	return l.bounds.Network(addr)
 }
 
-// How many connections are compared to end one, of one network and of all. To look at
+// looked is how many connections of all networks are compared to end one. To look at
 // thousands would make whoever connects wait for it in a flood; and Go takes a map from a
 // place at random, so that one of many that was answered lately is as good as never the
 // idlest of these.
-const (
-	lookedOfOne = 512
-	lookedOfAll = 64
-)
+const looked = 64
 
 // idlest returns the connection that has gone longest without an answer, among one
-// that was found before and at most so many others, and how many may be looked at still.
-func idlest(found *Conn, atMost int, others map[*Conn]bool) (idle *Conn, left int) {
+// that was found before and others, of which it compares so many at most, and how many
+// are left to compare.
+func idlest(found *Conn, atMost int, others map[*Conn]bool) (*Conn, int) {
 	for c := range others {
 		if State(c.state.Load()) == Answering {
 			continue
