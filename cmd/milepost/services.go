@@ -51,6 +51,7 @@ func open(ctx context.Context, conf *config.Config, unit *systemd.Service, curre
 	}
 	s.conns = httpd.NewLimit(conf.Limits.Connections, conf.Limits.ConnectionsPerClient, s.proxies, s.log)
 	s.metrics = s.newMetrics(queue)
+	s.conns.Ended = func() { s.metrics.Limited(metrics.Connections) }
 	if err := s.listen(); err != nil {
 		return nil, err
 	}

@@ -31,6 +31,10 @@ type Bounds struct {
 
 // Limit holds the connections of a server, which may have several listeners.
 type Limit struct {
+	// Ended hears of each connection that is ended to make room for another; nil: nobody
+	// does. It is set before the first connection.
+	Ended func()
+
 	bounds Bounds
 	log    *slog.Logger
 	begin  time.Time // of a clock that nobody sets: Go's monotonic one
@@ -111,6 +115,9 @@ func (l *Limit) enter(conn net.Conn) *Conn {
 	l.mu.Unlock()
 	if last != nil {
 		last.Close()
+		if l.Ended != nil {
+			l.Ended()
+		}
 	}
 	return c
 }

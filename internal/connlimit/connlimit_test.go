@@ -76,6 +76,8 @@ func TestConnections(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				limit := connlimit.New(connlimit.Bounds{Total: 3, PerNetwork: 2, Exempt: []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")}, Network: network, WriteTimeout: time.Hour}, slog.New(slog.DiscardHandler))
+				ended := 0
+				limit.Ended = func() { ended++ }
 				var all []*conn
 				var next *conn
 				l := limit.Listener(&stub{accept: func() (net.Conn, error) { return next, nil }})
@@ -105,6 +107,9 @@ func TestConnections(t *testing.T) {
 				}
 				if !slices.Equal(open, tc.open) || limit.Open() != len(tc.open) {
 					t.Errorf("open are %v, %d of them, want %v", open, limit.Open(), tc.open)
+				}
+				if want := len(tc.from) - len(tc.open); ended != want {
+					t.Errorf("%d connections are said to have been ended, want %d", ended, want)
 				}
 				limit.CloseAll()
 				if limit.Open() > 0 {
