@@ -3,6 +3,7 @@ package autoconfig_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -94,7 +95,21 @@ func TestShippedProvidersSurvive(t *testing.T) {
 	for _, p := range fixture.Shipped(t).Providers() {
 		q := *p
 		// What the format does not carry.
-		q.Kind, q.Country, q.Website, q.Source, q.Closed = "", "", "", "", false
+		q.Kind, q.Country, q.Website, q.Source, q.Checked, q.Closed = "", "", "", "", "", false
+		q.AppleName, q.GoogleName, q.Password, q.Notice = "", "", settings.Password{}, nil
+		for _, list := range []*[]settings.Server{&q.Incoming, &q.Outgoing, &q.Setup} {
+			*list = slices.Clone(*list)
+			for i := range *list {
+				(*list)[i].Devices = nil
+			}
+		}
+		q.Enable = slices.Clone(q.Enable)
+		for i := range q.Enable {
+			q.Enable[i].Protocols = p.Protocols()
+		}
+		if q.NoMailPrograms {
+			continue
+		}
 		if len(q.Domains) == 0 {
 			q.Domains = []settings.DomainPattern{{Domain: q.MX[0]}}
 		}

@@ -88,6 +88,15 @@ func (v *view) Texts(texts []settings.Text) settings.Text {
 	return settings.InLanguage(texts, v.Reader.Lang)
 }
 
+// PasswordPage is where people make the password that mail programs need; empty: they
+// have it, or nobody knows.
+func (v *view) PasswordPage(p *settings.Provider) settings.URL {
+	if p.Password.Kind != settings.AppPassword {
+		return ""
+	}
+	return p.Password.URL
+}
+
 // Security names a socket type as mail programs do.
 func (v *view) Security(t settings.SocketType) string {
 	switch t {

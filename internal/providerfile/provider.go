@@ -43,19 +43,29 @@ func (d Directory) read(name string) (e catalogue.Entry, warnings, mistakes text
 	p.Incoming = servers(t, "incoming", "", settings.IncomingProtocols)
 	p.Outgoing = servers(t, "outgoing", settings.SMTP, settings.OutgoingProtocols)
 	p.Setup = servers(t, "setup", settings.ManageSieve, settings.SetupProtocols)
-	needServers(t, "incoming", p.Incoming)
-	needServers(t, "outgoing", p.Outgoing)
 	p.Services = services(t)
+	if p.NoMailPrograms, _ = t.Bool("no_mail_programs"); p.NoMailPrograms {
+		for _, key := range []string{"incoming", "outgoing", "setup"} {
+			if t.Has(key) {
+				t.Errorf(key, "stands beside no_mail_programs, which says that there is no server; one of them is allowed")
+			}
+		}
+	} else {
+		needServers(t, "incoming", p.Incoming)
+		needServers(t, "outgoing", p.Outgoing)
+	}
+	p.Password = password(t.Table("password"))
+	p.Enable = enable(t, p)
 	p.OAuth2 = oauth2(t.Table("oauth2"))
 	readRedirect(t, p)
 	p.MTASTS = mtasts(t.Table("mta_sts"))
 	for _, d := range t.Tables("documentation") {
 		url := tomlfile.Required(d, "url", httpsURL)
-		p.Documentation = append(p.Documentation, settings.Documentation{URL: url, Descriptions: texts(d)})
+		p.Documentation = append(p.Documentation, settings.Documentation{URL: url, Descriptions: texts(d, "url and ")})
 		d.Done()
 	}
 	if n := t.Table("notice"); n != nil {
-		p.Notice = &settings.Notice{URL: tomlfile.Optional(n, "url", httpsURL), Text: texts(n)}
+		p.Notice = &settings.Notice{URL: tomlfile.Optional(n, "url", httpsURL), Text: texts(n, "url and ")}
 		n.Done()
 	}
 	t.Done()
@@ -130,7 +140,11 @@ func readIdentity(t *tomlfile.Table, p *settings.Provider, fileID string) {
 	p.Country = tomlfile.Optional(t, "country", country)
 	p.Website = string(tomlfile.Optional(t, "website", webURL))
 	p.Webmail = tomlfile.Optional(t, "webmail", httpsURL)
+	p.AppleName = tomlfile.Optional(t, "apple_name", inList("Apple", settings.AppleNames))
+	p.GoogleName = tomlfile.Optional(t, "google_name", inList("the Gmail app", settings.GoogleNames))
 	p.Source = string(tomlfile.Optional(t, "source", webURL))
+	checked, _ := t.Date("checked")
+	p.Checked = settings.Date(checked)
 	p.Closed, _ = t.Bool("closed")
 }
 
@@ -149,14 +163,15 @@ func parseName(limit int) func(string) (string, error) {
 	}
 }
 
-// texts reads the keys that are left: language tags with a sentence each.
-func texts(t *tomlfile.Table) []settings.Text {
+// texts reads the keys that are left: language tags with a sentence each. The other
+// keys that are allowed there are named in messages.
+func texts(t *tomlfile.Table, others string) []settings.Text {
 	var out []settings.Text
 	keys := t.Keys()
 	for _, key := range keys {
 		value := tomlfile.Optional(t, key, func(s string) (string, error) {
 			if tag, err := language.Parse(key); err != nil || tag.String() != key {
-				return "", errors.New("is no language tag; url and tags such as en, fr and pt-BR are allowed")
+				return "", fmt.Errorf("is no language tag; %stags such as en, fr and pt-BR are allowed", others)
 			}
 			return parseSentence(s)
 		})
