@@ -26,8 +26,8 @@ var labels = map[string]string{
 func TestShippedAgreesWithAutoconfig(t *testing.T) {
 	named, unsaid := 0, 0
 	for _, p := range fixture.Shipped(t).Providers() {
-		if len(p.Domains) == 0 {
-			continue // found by MX alone
+		if len(p.Domains) == 0 || p.NoMailPrograms {
+			continue // found by MX alone, or no document
 		}
 		d := p.Domains[0].Domain
 		doc, err := autoconfig.Render(p.For(address.Address{Domain: d}))
