@@ -12,7 +12,6 @@ import (
 
 	"milepost/address"
 	"milepost/autoconfig"
-	"milepost/internal/fixture"
 	"milepost/settings"
 )
 
@@ -218,7 +217,7 @@ func FuzzParse(f *testing.F) {
 		f.Add(text)
 	}
 	for _, p := range documented(f) {
-		doc, err := autoconfig.Render(p.For(address.Address{Domain: fixture.Domain(f, "example.com")}))
+		doc, err := autoconfig.Render(p.For(address.Address{Domain: exampleDomain(f, patterns(p)[0])}))
 		if err != nil {
 			f.Fatal(err)
 		}

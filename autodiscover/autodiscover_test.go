@@ -29,10 +29,10 @@ func exampleDomain(t testing.TB, p *settings.Provider) address.Domain {
 			return d.Domain
 		}
 	}
-	if len(p.MX) == 0 {
-		return fixture.Domain(t, "fred."+p.Domains[0].Domain.ASCII)
+	if mx := fixture.MXHost(t, p); !mx.IsZero() {
+		return mx
 	}
-	return p.MX[0]
+	return fixture.Domain(t, "fred."+p.Domains[0].Domain.ASCII)
 }
 
 // davProtocols are what eM Client reads and the grammar does not know.
@@ -42,7 +42,9 @@ var davProtocols = regexp.MustCompile(`(?s) *<Protocol>\s*<Type>(CalDAV|CardDAV)
 // misreads, or none, and no others.
 func documented(t *testing.T) []*settings.Provider {
 	t.Helper()
-	return slices.DeleteFunc(fixture.Shipped(t).Providers(), func(p *settings.Provider) bool { return p.NoMailPrograms || p.ID == "charter.net" || p.ID == "proton.me" })
+	return slices.DeleteFunc(fixture.Shipped(t).Providers(), func(p *settings.Provider) bool {
+		return p.NoMailPrograms || p.ID == "charter.net" || p.ID == "proton.me"
+	})
 }
 
 // Every document is valid under the grammar of what Outlook and Thunderbird

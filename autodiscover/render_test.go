@@ -92,7 +92,7 @@ func servers(t *testing.T, list string) []settings.Server {
 // protocols lists what a document names.
 func protocols(t *testing.T, p *settings.Provider) []string {
 	t.Helper()
-	doc, err := autodiscover.Render(p.For(fixture.Address(t, "fred@example.com")))
+	doc, err := autodiscover.Render(p.ForMX(fixture.Address(t, "fred@example.com"), fixture.MXHost(t, p)))
 	if err != nil {
 		return []string{"none"}
 	}

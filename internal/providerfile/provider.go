@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -54,6 +55,9 @@ func (d Directory) read(name string) (e catalogue.Entry, warnings, mistakes text
 		needServers(t, "incoming", p.Incoming)
 		needServers(t, "outgoing", p.Outgoing)
 	}
+	if len(p.MX) == 0 && !t.Refused("mx") && slices.ContainsFunc(slices.Concat(p.Incoming, p.Outgoing, p.Setup), atMXHost) {
+		t.Errorf("mx", "%s, and a hostname is %s; write the domains that hold the MX hosts", missing(t, "mx"), settings.MXHost)
+	}
 	p.Password = password(t.Table("password"))
 	p.Enable = enable(t, p)
 	p.OAuth2 = oauth2(t.Table("oauth2"))
@@ -71,6 +75,8 @@ func (d Directory) read(name string) (e catalogue.Entry, warnings, mistakes text
 	t.Done()
 	return e, append(t.Warnings(), fromList...), t.Errors()
 }
+
+func atMXHost(s settings.Server) bool { return s.Hostname == settings.MXHost }
 
 func needServers(t *tomlfile.Table, key string, servers []settings.Server) {
 	if len(servers) == 0 && !t.Refused(key) {
