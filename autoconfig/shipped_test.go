@@ -29,7 +29,7 @@ func exampleDomain(t testing.TB, d settings.DomainPattern) address.Domain {
 func TestShippedDocumentsAreValid(t *testing.T) {
 	dir := t.TempDir()
 	var all, strict []string
-	for _, p := range fixture.Shipped(t).Providers() {
+	for _, p := range fixture.ShippedServers(t) {
 		domains := p.Domains
 		if len(domains) == 0 {
 			domains = []settings.DomainPattern{{Domain: p.MX[0]}}
@@ -73,7 +73,7 @@ func onlyClearTextOrOAuth2(servers []settings.Server) bool {
 
 // Rendering the same twice gives the same bytes.
 func TestRenderIsStable(t *testing.T) {
-	for _, p := range fixture.Shipped(t).Providers() {
+	for _, p := range fixture.ShippedServers(t) {
 		a := address.Address{Local: "fred", Domain: exampleDomain(t, append(p.Domains, settings.DomainPattern{Domain: address.Domain{ASCII: "example.com"}})[0])}
 		one, err := autoconfig.Render(p.For(a))
 		if err != nil {
