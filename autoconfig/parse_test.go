@@ -12,6 +12,7 @@ import (
 
 	"milepost/address"
 	"milepost/autoconfig"
+	"milepost/internal/fixture"
 	"milepost/settings"
 )
 
@@ -91,7 +92,7 @@ func roundTrip(t *testing.T, p settings.Provider) {
 }
 
 func TestShippedProvidersSurvive(t *testing.T) {
-	for _, p := range documented(t) {
+	for _, p := range fixture.ShippedServers(t) {
 		q := *p
 		// What the format does not carry.
 		q.Kind, q.Country, q.Website, q.Source, q.Checked, q.Closed = "", "", "", "", "", false
@@ -216,7 +217,7 @@ func FuzzParse(f *testing.F) {
 		}
 		f.Add(text)
 	}
-	for _, p := range documented(f) {
+	for _, p := range fixture.ShippedServers(f) {
 		doc, err := autoconfig.Render(p.For(address.Address{Domain: exampleDomain(f, patterns(p)[0])}))
 		if err != nil {
 			f.Fatal(err)

@@ -3,7 +3,6 @@ package autoconfig_test
 import (
 	"fmt"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -38,7 +37,7 @@ func patterns(p *settings.Provider) []settings.DomainPattern {
 func TestShippedDocumentsAreValid(t *testing.T) {
 	dir := t.TempDir()
 	var all, strict []string
-	for _, p := range documented(t) {
+	for _, p := range fixture.ShippedServers(t) {
 		domains := patterns(p)
 		lax := onlyClearTextOrOAuth2(p.Incoming) || onlyClearTextOrOAuth2(p.Outgoing)
 		for i, d := range domains {
@@ -77,16 +76,9 @@ func onlyClearTextOrOAuth2(servers []settings.Server) bool {
 	return true
 }
 
-// documented are the shipped providers that have a document: whose mail can be read
-// with other programs than their own.
-func documented(t testing.TB) []*settings.Provider {
-	t.Helper()
-	return slices.DeleteFunc(fixture.Shipped(t).Providers(), func(p *settings.Provider) bool { return p.NoMailPrograms })
-}
-
 // Rendering the same twice gives the same bytes.
 func TestRenderIsStable(t *testing.T) {
-	for _, p := range documented(t) {
+	for _, p := range fixture.ShippedServers(t) {
 		a := address.Address{Local: "fred", Domain: exampleDomain(t, patterns(p)[0])}
 		one, err := autoconfig.Render(p.For(a))
 		if err != nil {

@@ -42,8 +42,8 @@ var davProtocols = regexp.MustCompile(`(?s) *<Protocol>\s*<Type>(CalDAV|CardDAV)
 // misreads, or none, and no others.
 func documented(t *testing.T) []*settings.Provider {
 	t.Helper()
-	return slices.DeleteFunc(fixture.Shipped(t).Providers(), func(p *settings.Provider) bool {
-		return p.NoMailPrograms || p.ID == "charter.net" || p.ID == "proton.me"
+	return slices.DeleteFunc(fixture.ShippedServers(t), func(p *settings.Provider) bool {
+		return slices.Contains([]string{"brighthouse.com", "charter.net", "proton.me"}, p.ID)
 	})
 }
 

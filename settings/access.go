@@ -27,17 +27,17 @@ type Enable struct {
 	Text      []Text
 }
 
-// Notices are what a person must know before setting these protocols up, or any if none
-// is named, and what must be switched on.
+// Notices are what must be switched on for these protocols, or for any if none is named,
+// and then what else a person must know.
 func (p *Provider) Notices(protocols ...Protocol) []Notice {
 	var out []Notice
-	if p.Notice != nil {
-		out = append(out, *p.Notice)
-	}
 	for _, e := range p.Enable {
 		if len(protocols) == 0 || slices.ContainsFunc(protocols, func(protocol Protocol) bool { return slices.Contains(e.Protocols, protocol) }) {
 			out = append(out, Notice{URL: e.URL, Text: e.Text})
 		}
+	}
+	if p.Notice != nil {
+		out = append(out, *p.Notice)
 	}
 	return out
 }
