@@ -45,8 +45,8 @@ func Parse(data []byte) (settings.Provider, error) {
 		Services: slices.Concat(services(ep.Incoming, "incomingServer"), services(doc.Calendar, "calendar"),
 			services(doc.AddressBook, "addressbook"), services(doc.FileShare, "fileShare")),
 		OAuth2: oauth2(doc.OAuth2),
-		Notice: notice(slices.Concat(ep.Enable, doc.Enable)),
 	}
+	p.Enable = enables(slices.Concat(ep.Enable, doc.Enable), p.Protocols())
 	identify(&p, ep)
 	for _, d := range ep.Documentation {
 		if url, ok := parseURL(d.URL, "https", "http"); ok {
@@ -214,15 +214,17 @@ func oauth2(o oAuth2) *settings.OAuth2Settings {
 	return &out
 }
 
-// notice reads the instructions to switch something on first.
-func notice(enable []enable) *settings.Notice {
-	for _, e := range enable {
+// enables reads the instructions to switch something on first. The format does not say
+// for which protocols.
+func enables(elements []enable, protocols []settings.Protocol) []settings.Enable {
+	var out []settings.Enable
+	for _, e := range elements {
 		if text := texts(e.Instruction); len(text) > 0 {
 			url, _ := parseURL(e.URL, "https", "http")
-			return &settings.Notice{URL: url, Text: text}
+			out = append(out, settings.Enable{Protocols: protocols, URL: url, Text: text})
 		}
 	}
-	return nil
+	return out
 }
 
 func texts(elements []text) []settings.Text {

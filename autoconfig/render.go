@@ -20,9 +20,9 @@ func Render(a settings.Account) ([]byte, error) {
 }
 
 // RenderAll makes the document that the ISP database would keep: every server
-// and every domain of the provider, usernames as templates, and its notice. To
-// hold for all the domains, the account's hostnames and URLs must be unfilled
-// too. Clients differ in what they make of several servers of one protocol, so
+// and every domain of the provider, usernames as templates, and what must be
+// switched on first. To hold for all the domains, the account's hostnames and
+// URLs must be unfilled too. Clients differ in what they make of several servers of one protocol, so
 // it is for exchange between administrators.
 func RenderAll(a settings.Account) ([]byte, error) {
 	asked := settings.DomainPattern{Domain: a.Address.Domain}
@@ -63,7 +63,7 @@ func accepted(a settings.Account) *settings.Provider {
 	if !p.Webmail.Filled() || !strings.HasPrefix(string(p.Webmail), "https://") {
 		p.Webmail = ""
 	}
-	p.Notice = nil // its element is no part of the draft
+	p.Enable = nil // its element is no part of the draft
 	return &p
 }
 
@@ -178,8 +178,8 @@ func (d documentWriter) provider(p *settings.Provider) {
 	for _, doc := range p.Documentation {
 		d.texts("documentation", "url", doc.URL, "descr", doc.Descriptions)
 	}
-	if p.Notice != nil {
-		d.texts("enable", "visiturl", p.Notice.URL, "instruction", p.Notice.Text)
+	for _, e := range p.Enable {
+		d.texts("enable", "visiturl", e.URL, "instruction", e.Text)
 	}
 }
 

@@ -29,17 +29,22 @@ func exampleDomain(t testing.TB, p *settings.Provider) address.Domain {
 			return d.Domain
 		}
 	}
-	return p.MX[0]
+	if mx := fixture.MXHost(t, p); !mx.IsZero() {
+		return mx
+	}
+	return fixture.Domain(t, "fred."+p.Domains[0].Domain.ASCII)
 }
 
 // davProtocols are what eM Client reads and the grammar does not know.
 var davProtocols = regexp.MustCompile(`(?s) *<Protocol>\s*<Type>(CalDAV|CardDAV)</Type>.*?</Protocol>\n`)
 
 // documented are the shipped providers but those that have servers which Thunderbird
-// misreads, and no others.
+// misreads, or none, and no others.
 func documented(t *testing.T) []*settings.Provider {
 	t.Helper()
-	return slices.DeleteFunc(fixture.Shipped(t).Providers(), func(p *settings.Provider) bool { return p.ID == "charter.net" || p.ID == "proton.me" })
+	return slices.DeleteFunc(fixture.ShippedServers(t), func(p *settings.Provider) bool {
+		return slices.Contains([]string{"brighthouse.com", "charter.net", "proton.me"}, p.ID)
+	})
 }
 
 // Every document is valid under the grammar of what Outlook and Thunderbird

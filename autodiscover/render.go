@@ -75,11 +75,13 @@ func (w *document) action() {
 	}
 }
 
-// recommended returns the best server of each protocol, of those that Thunderbird's
-// Exchange look-up reads rightly. Clear text is no way out of a misreading.
+// recommended returns the best server of each protocol for computers, where the clients
+// run that read servers here, of those that Thunderbird's Exchange look-up reads
+// rightly. Clear text is no way out of a misreading.
 func recommended(servers []settings.Server, protocols []settings.Protocol) []settings.Server {
+	servers = settings.On(servers, settings.Computer)
 	encrypts := slices.ContainsFunc(servers, func(s settings.Server) bool { return s.SocketType.Encrypted() })
-	return settings.Recommended(slices.DeleteFunc(slices.Clone(servers), func(s settings.Server) bool {
+	return settings.Recommended(slices.DeleteFunc(servers, func(s settings.Server) bool {
 		return misread(s) || encrypts && !s.SocketType.Encrypted()
 	}), protocols)
 }

@@ -52,10 +52,10 @@ func TestThunderbird(t *testing.T) {
 	}
 }
 
-// Whatever a shipped provider's document names is read rightly; two have none.
+// Whatever a shipped provider's document names is read rightly; three have none.
 func TestThunderbirdReadsShippedProviders(t *testing.T) {
 	var none []string
-	for _, p := range fixture.Shipped(t).Providers() {
+	for _, p := range fixture.ShippedServers(t) {
 		for _, protocol := range protocols(t, p) {
 			f := strings.Fields(protocol)
 			if protocol == "none" {
@@ -65,7 +65,7 @@ func TestThunderbirdReadsShippedProviders(t *testing.T) {
 			}
 		}
 	}
-	if got, want := fmt.Sprint(none), "[charter.net proton.me]"; got != want {
+	if got, want := fmt.Sprint(none), "[brighthouse.com charter.net proton.me]"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 }
@@ -91,7 +91,7 @@ func servers(t *testing.T, list string) []settings.Server {
 // protocols lists what a document names.
 func protocols(t *testing.T, p *settings.Provider) []string {
 	t.Helper()
-	doc, err := autodiscover.Render(p.For(fixture.Address(t, "fred@example.com")))
+	doc, err := autodiscover.Render(p.ForMX(fixture.Address(t, "fred@example.com"), fixture.MXHost(t, p)))
 	if err != nil {
 		return []string{"none"}
 	}

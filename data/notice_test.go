@@ -13,7 +13,7 @@ func TestNotice(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	own, database := 0, 0
+	own, database, lists := 0, 0, 0
 	var none []string
 	providers := shipped(t).Providers()
 	for _, p := range providers {
@@ -22,6 +22,8 @@ func TestNotice(t *testing.T) {
 			none = append(none, p.ID)
 		case strings.HasPrefix(p.Source, "https://github.com/thunderbird/autoconfig/"):
 			database++
+		case strings.HasPrefix(p.Source, "https://github.com/"):
+			lists++
 		default:
 			own++
 		}
@@ -29,6 +31,7 @@ func TestNotice(t *testing.T) {
 	for _, want := range []string{
 		fmt.Sprintf("Of %d files, %d name a page of the provider, ", len(providers), own),
 		fmt.Sprintf("- %d name a file of the ISP database", database),
+		fmt.Sprintf("- %d name another public list", lists),
 		fmt.Sprintf("The first %d providers began", len(seedProviders)),
 		strings.Join(none, " and ") + ", are of services that have ended",
 	} {

@@ -419,6 +419,50 @@ func TestNotice(t *testing.T) {
 	}
 }
 
+// What must be switched on is told to whom it concerns.
+func TestEnable(t *testing.T) {
+	p := everything
+	enable := func(protocol settings.Protocol, text string) settings.Enable {
+		return settings.Enable{Protocols: []settings.Protocol{protocol}, Text: []settings.Text{{Lang: "en", Value: text}}}
+	}
+	p.Enable = []settings.Enable{enable(settings.POP3, "Switch POP on."), enable(settings.IMAP, "Switch IMAP on.")}
+	doc, err := mobileconfig.Render([]settings.Account{p.For(fixture.Address(t, "fred@example.com"))}, mobileconfig.Options{Lang: "en"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if consent := parsePlist(t, doc).dict["ConsentText"].dict["default"].text; !strings.HasSuffix(consent, "\n\nSwitch IMAP on.") || strings.Contains(consent, "POP") {
+		t.Error(consent)
+	}
+}
+
+// A profile can be opened on a phone and on a computer, so its servers work on both.
+func TestDevices(t *testing.T) {
+	for name, tc := range map[string]struct {
+		devices []settings.Device
+		none    bool
+		want    string
+	}{
+		"all":                  {nil, false, ""},
+		"phones and computers": {[]settings.Device{settings.Phone, settings.Computer}, false, ""},
+		"a bridge":             {[]settings.Device{settings.Computer}, false, "Example has no servers for phones and computers alike, and a profile can be opened on either; add the account by hand"},
+		"no mail programs":     {nil, true, "Example can be read with its own programs alone; no mail program can be set up for it"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := everything
+			p.NoMailPrograms = tc.none
+			p.Outgoing = slices.Clone(p.Outgoing)
+			p.Outgoing[0].Devices = tc.devices
+			got := ""
+			if err := mobileconfig.Check(p.For(fixture.Address(t, "fred@example.com")), mobileconfig.Options{}); err != nil {
+				got = err.Error()
+			}
+			if got != tc.want {
+				t.Errorf("got  %s\nwant %s", got, tc.want)
+			}
+		})
+	}
+}
+
 func BenchmarkRender(b *testing.B) {
 	a := []settings.Account{fixture.Account(b, fixture.Shipped(b), "fred@gmx.com")}
 	b.ReportAllocs()

@@ -57,7 +57,7 @@ func newProfile(accounts []settings.Account, o Options) (*profile, error) {
 		addresses = append(addresses, a.Address.String())
 		providers = appendNew(providers, a.Provider.ShortName)
 		ids = append(ids, a.Provider.ID+"\x00"+a.Address.String())
-		if n := a.Provider.Notice; n != nil {
+		for _, n := range a.Provider.Notices(chosen.incoming.Protocol, chosen.outgoing.Protocol) {
 			notices = appendNew(notices, settings.InLanguage(n.Text, p.lang).Value)
 		}
 	}
@@ -115,14 +115,23 @@ func choose(a settings.Account, o Options) (account, error) {
 	if o.POP3 && !slices.ContainsFunc(p.Incoming, func(s settings.Server) bool { return s.Protocol == settings.POP3 }) {
 		return account{}, unusable{p.DisplayName + " has no POP3 server; leave protocol=pop3 out"}
 	}
-	candidates := expressible(p.Incoming)
+	if p.NoMailPrograms {
+		return account{}, unusable{p.DisplayName + " can be read with its own programs alone; no mail program can be set up for it"}
+	}
+	here := func(servers []settings.Server) []settings.Server {
+		return settings.On(servers, settings.Phone, settings.Computer) // a profile cannot say for which of them it is
+	}
+	if len(here(p.Incoming)) == 0 || len(here(p.Outgoing)) == 0 {
+		return account{}, unusable{p.DisplayName + " has no servers for phones and computers alike, and a profile can be opened on either; add the account by hand"}
+	}
+	candidates := expressible(here(p.Incoming))
 	incoming, ok := settings.Best(candidates, settings.IMAP)
 	if !ok || o.POP3 {
 		incoming, ok = settings.Best(candidates, settings.POP3)
 		// Clear text, which nobody asked for, is no way out.
-		ok = ok && (o.POP3 || incoming.SocketType.Encrypted() || !slices.ContainsFunc(p.Incoming, encrypted))
+		ok = ok && (o.POP3 || incoming.SocketType.Encrypted() || !slices.ContainsFunc(here(p.Incoming), encrypted))
 	}
-	outgoing, sends := settings.Best(expressible(p.Outgoing), settings.SMTP)
+	outgoing, sends := settings.Best(expressible(here(p.Outgoing)), settings.SMTP)
 	if !ok || !sends {
 		return account{}, unusable{p.DisplayName + " takes no passwords from mail programs, and no profile of Apple's can say anything else; add the account by hand in Settings, under Mail"}
 	}

@@ -20,18 +20,35 @@ type Account struct {
 	// so it must not be changed.
 	Provider *Provider
 
-	inURL bool // one of the URLs was filled in with more of the address than its domain
+	inURL  bool // one of the URLs was filled in with more of the address than its domain
+	fromMX bool // a hostname was filled in with what does not follow from the address
 }
 
 // For makes the account of an address: it fills the placeholders of hostnames
 // and URLs in. A server whose hostname would become longer than a name can be is
-// left out.
-func (p *Provider) For(a address.Address) Account {
+// left out. So is one at %MXHOST%, unless the address's domain is itself the name of an
+// MX host: a client that looks up by MX asks about that.
+func (p *Provider) For(a address.Address) Account { return p.ForMX(a, a.Domain) }
+
+// ForMX is [Provider.For] for a domain whose MX host is known. The host counts if it
+// lies below one of the provider's MX domains, so no other can be slipped in.
+func (p *Provider) ForMX(a address.Address, host address.Domain) Account {
 	account := Account{Address: a, Provider: p, inURL: p.urlNamesAddress()}
-	if p.isTemplate() {
-		account.Provider = p.filled(a)
+	if !p.isTemplate() {
+		return account
 	}
+	if !slices.ContainsFunc(p.MX, func(mx address.Domain) bool { return strings.HasSuffix(host.ASCII, "."+mx.ASCII) }) {
+		host = address.Domain{}
+	}
+	account.fromMX = !host.IsZero() && host != a.Domain && p.atMXHost()
+	account.Provider = p.filled(a, host)
 	return account
+}
+
+// atMXHost tells whether a server is at %MXHOST%.
+func (p *Provider) atMXHost() bool {
+	at := func(s Server) bool { return s.Hostname == MXHost }
+	return slices.ContainsFunc(p.Incoming, at) || slices.ContainsFunc(p.Outgoing, at) || slices.ContainsFunc(p.Setup, at)
 }
 
 // isTemplate tells whether there is something to fill in.
@@ -43,11 +60,11 @@ func (p *Provider) isTemplate() bool {
 		p.OAuth2 != nil && (hasPlaceholder(p.OAuth2.AuthURL) || hasPlaceholder(p.OAuth2.TokenURL))
 }
 
-func (p *Provider) filled(a address.Address) *Provider {
+func (p *Provider) filled(a address.Address, mx address.Domain) *Provider {
 	q := *p
-	q.Incoming = serversFor(p.Incoming, a.Domain)
-	q.Outgoing = serversFor(p.Outgoing, a.Domain)
-	q.Setup = serversFor(p.Setup, a.Domain)
+	q.Incoming = serversFor(p.Incoming, a.Domain, mx)
+	q.Outgoing = serversFor(p.Outgoing, a.Domain, mx)
+	q.Setup = serversFor(p.Setup, a.Domain, mx)
 	q.Services = slices.Clone(p.Services)
 	for i := range q.Services {
 		q.Services[i].URL = q.Services[i].URL.For(a)
@@ -77,7 +94,7 @@ func (a Account) Shared() bool {
 	inServer := func(s Server) bool { return varies(s.Username) }
 	inService := func(s Service) bool { return varies(s.Username) }
 	p := a.Provider
-	return a.Login == "" && !a.inURL && !p.urlNamesAddress() &&
+	return a.Login == "" && !a.inURL && !a.fromMX && !p.urlNamesAddress() &&
 		!slices.ContainsFunc(p.Incoming, inServer) && !slices.ContainsFunc(p.Outgoing, inServer) &&
 		!slices.ContainsFunc(p.Setup, inServer) && !slices.ContainsFunc(p.Services, inService)
 }
@@ -93,13 +110,18 @@ func namesAddress[S ~string](s S) bool {
 	return strings.Contains(string(s), EmailAddress) || strings.Contains(string(s), EmailLocalPart)
 }
 
-func hasPlaceholder[S ~string](s S) bool { return strings.Contains(string(s), "%EMAIL") }
+func hasPlaceholder[S ~string](s S) bool {
+	return strings.Contains(string(s), "%EMAIL") || string(s) == MXHost
+}
 
-func serversFor(servers []Server, d address.Domain) []Server {
+func serversFor(servers []Server, d, mx address.Domain) []Server {
 	out := make([]Server, 0, len(servers))
 	for _, s := range servers {
 		s.Hostname = s.Hostname.For(d)
-		if len(s.Hostname) <= 253 { // RFC 1035 §3.1
+		if s.Hostname == MXHost {
+			s.Hostname = Hostname(mx.ASCII)
+		}
+		if s.Hostname != "" && len(s.Hostname) <= 253 { // RFC 1035 §3.1
 			out = append(out, s)
 		}
 	}

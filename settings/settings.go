@@ -107,6 +107,7 @@ type Server struct {
 	SocketType     SocketType
 	Authentication []Authentication // the provider's preference first; at least one
 	Username       Username
+	Devices        []Device // on which it works; empty: on all
 }
 
 // TakesPassword tells whether any of the server's methods asks for a password.
@@ -181,8 +182,8 @@ type Documentation struct {
 	Descriptions []Text
 }
 
-// Notice is what a person must know before setting the account up: that the
-// service has closed, or that something must be switched on first.
+// Notice is what a person must know before setting the account up, and no other
+// field can say: that the service has closed, or moves.
 type Notice struct {
 	URL  URL // where to read more or to act; may be empty
 	Text []Text
@@ -263,16 +264,24 @@ type Provider struct {
 
 	MTASTS *MTASTS // nil: none
 
+	// What a person needs before a mail program can get in.
+	Password       Password
+	Enable         []Enable
+	NoMailPrograms bool // the service opens to its own programs alone; there are no servers
+
 	Documentation []Documentation
 	Notice        *Notice // nil: none
 	Webmail       URL
 
 	// For people alone.
-	Closed  bool // the service exists no more; its servers are a record
-	Kind    Kind
-	Country string // ISO 3166-1 alpha-2, or empty
-	Website string
-	Source  string // where these facts come from
+	Closed     bool // the service exists no more; its servers are a record
+	Kind       Kind
+	Country    string // ISO 3166-1 alpha-2, or empty
+	Website    string
+	AppleName  string // of AppleNames; empty: Apple does not list the provider
+	GoogleName string // of GoogleNames; empty: the Gmail app does not list it
+	Source     string // where these facts come from
+	Checked    Date   // of the copy of the source in which they were read; empty: nobody has read one
 }
 
 // Service returns the first service of a protocol whose URL has no placeholder
@@ -283,6 +292,23 @@ func (p *Provider) Service(protocol Protocol) Service {
 		return Service{}
 	}
 	return p.Services[i]
+}
+
+// Protocols lists what the provider's servers and services speak, each once.
+func (p *Provider) Protocols() []Protocol {
+	var out []Protocol
+	add := func(protocol Protocol) {
+		if protocol != "" && !slices.Contains(out, protocol) {
+			out = append(out, protocol)
+		}
+	}
+	for _, s := range slices.Concat(p.Incoming, p.Outgoing, p.Setup) {
+		add(s.Protocol)
+	}
+	for _, s := range p.Services {
+		add(s.Protocol)
+	}
+	return out
 }
 
 // Best returns the server of a protocol that a program should use: encrypted

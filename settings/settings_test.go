@@ -1,6 +1,7 @@
 package settings_test
 
 import (
+	"fmt"
 	"testing"
 
 	"milepost/address"
@@ -156,6 +157,55 @@ func TestForLeavesLongHostnamesOut(t *testing.T) {
 	}
 }
 
+// %MXHOST% is filled in with a host below the provider's MX domains and no other, and
+// a document made of it is not kept for those who asked with another host.
+func TestMXHost(t *testing.T) {
+	p := &settings.Provider{
+		MX:       []address.Domain{fixture.Domain(t, "hoster.example"), fixture.Domain(t, "hoster.test")},
+		Incoming: []settings.Server{{Hostname: "%MXHOST%", Username: settings.EmailAddress}},
+		Outgoing: []settings.Server{{Hostname: "smtp.hoster.example", Username: settings.EmailAddress}, {Hostname: "%MXHOST%", Username: settings.EmailAddress}},
+	}
+	for _, tc := range []struct {
+		name, address, host string
+		want                string // the hosts, and whether documents are shared
+	}{
+		{"not known", "fred@customer.example", "", "[] [smtp.hoster.example] true"},
+		{"known", "fred@customer.example", "w1.hoster.example", "[w1.hoster.example] [smtp.hoster.example w1.hoster.example] false"},
+		{"by the second MX domain", "fred@customer.example", "a.w1.hoster.test", "[a.w1.hoster.test] [smtp.hoster.example a.w1.hoster.test] false"},
+		{"the MX domain itself", "fred@customer.example", "hoster.example", "[] [smtp.hoster.example] true"},
+		{"another's", "fred@customer.example", "w1.evil.example", "[] [smtp.hoster.example] true"},
+		{"no label below", "fred@customer.example", "evilhoster.example", "[] [smtp.hoster.example] true"},
+		{"asked about", "fred@w1.hoster.example", "w1.hoster.example", "[w1.hoster.example] [smtp.hoster.example w1.hoster.example] true"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			host := address.Domain{}
+			if tc.host != "" {
+				host = fixture.Domain(t, tc.host)
+			}
+			a := p.ForMX(fixture.Address(t, tc.address), host)
+			names := func(servers []settings.Server) []settings.Hostname {
+				out := []settings.Hostname{}
+				for _, s := range servers {
+					out = append(out, s.Hostname)
+				}
+				return out
+			}
+			if got := fmt.Sprint(names(a.Provider.Incoming), names(a.Provider.Outgoing), a.Shared()); got != tc.want {
+				t.Errorf("%s, want %s", got, tc.want)
+			}
+		})
+	}
+	if got := p.For(fixture.Address(t, "fred@w1.hoster.example")).Provider.Incoming; len(got) != 1 {
+		t.Errorf("For does not take the domain for the MX host: %v", got)
+	}
+	if p.Incoming[0].Hostname != "%MXHOST%" {
+		t.Error("the catalogue's own provider was changed")
+	}
+	if _, err := settings.ParseURL("https://%MXHOST%/", "https"); err == nil {
+		t.Error("a URL may hold it")
+	}
+}
+
 func TestBest(t *testing.T) {
 	password := []settings.Authentication{settings.PasswordCleartext}
 	oauth := []settings.Authentication{settings.OAuth2}
@@ -196,6 +246,7 @@ func TestParseHostnameAccepts(t *testing.T) {
 		"127.0.0.1":           "127.0.0.1", // Proton Mail Bridge
 		"%EMAILDOMAIN%":       "%EMAILDOMAIN%",
 		"imap.%EMAILDOMAIN%":  "imap.%EMAILDOMAIN%",
+		"%MXHOST%":            "%MXHOST%",
 	} {
 		if got, err := settings.ParseHostname(in); err != nil || got != want {
 			t.Errorf("%s: %s, %v", in, got, err)

@@ -21,10 +21,16 @@ const (
 	EmailDomain    = "%EMAILDOMAIN%"
 )
 
+// MXHost stands for the MX host of the address's domain, where a provider has each
+// customer's mail on a server of a name of its own. It is no placeholder of the draft:
+// no client can fill it in, so no document holds it.
+const MXHost = "%MXHOST%"
+
 // Username is a login name; it may hold placeholders.
 type Username string
 
-// Hostname is an ASCII host name or an IPv4 address; it may hold %EMAILDOMAIN%.
+// Hostname is an ASCII host name or an IPv4 address; it may hold %EMAILDOMAIN%, or be
+// %MXHOST%.
 type Hostname string
 
 // URL is an absolute URL; it may hold placeholders.
@@ -97,15 +103,18 @@ func ParseUsername(s string) (Username, error) {
 
 // ParseHostname reads a hostname, in A-labels or U-labels. It refuses what
 // [address.ParseDomain] refuses, save IPv4 addresses, and placeholders other
-// than %EMAILDOMAIN% as the whole name or its end.
+// than %EMAILDOMAIN% as the whole name or its end, and %MXHOST% as the whole name.
 func ParseHostname(s string) (Hostname, error) {
 	if ip, err := netip.ParseAddr(s); err == nil && ip.Is4() {
 		return Hostname(s), nil
 	}
+	if s == MXHost {
+		return MXHost, nil
+	}
 	name, placeholder := strings.CutSuffix(s, EmailDomain)
 	switch {
 	case strings.Contains(name, "%") || placeholder && name != "" && !strings.HasSuffix(name, "."):
-		return "", fmt.Errorf(`%q has a placeholder that no hostname can have, or a stray %%; "imap.%s" and "%s" are allowed`, s, EmailDomain, EmailDomain)
+		return "", fmt.Errorf(`%q has a placeholder that no hostname can have, or a stray %%; "imap.%s", "%s" and "%s" are allowed`, s, EmailDomain, EmailDomain, MXHost)
 	case placeholder && name == "":
 		return EmailDomain, nil
 	case strings.Contains(s, "/"):
@@ -145,7 +154,7 @@ func ParseURL(s string, schemes ...string) (URL, error) {
 	}
 	host, port, hasPort := strings.Cut(authority, ":")
 	hostname, err := ParseHostname(host)
-	if err != nil {
+	if err != nil || hostname == MXHost {
 		return "", fmt.Errorf("%q is not a URL: its host %q is no hostname", s, host)
 	}
 	if n, err := strconv.ParseUint(port, 10, 16); hasPort && (err != nil || n == 0) {

@@ -55,9 +55,9 @@ const (
 //
 // Servers have no record if SRV cannot describe them, or a client would take them for
 // something else: those without TLS (aerc would do STARTTLS), those with STARTTLS on
-// another port than the registered one (FairEmail would do TLS), and those known by an
-// IP address (RFC 2782: the target is a name). Names that would be too long are left
-// out.
+// another port than the registered one (FairEmail would do TLS), those known by an IP
+// address (RFC 2782: the target is a name), and those that do not work on phones and
+// computers alike. Names that would be too long are left out.
 func Records(p *settings.Provider, d address.Domain, o Options) []dns.RR {
 	r := records{domain: dns.Fqdn(d.ASCII), ttl: cmp.Or(o.TTL, DefaultTTL), allNotOffered: o.AllNotOffered}
 	account := p.For(address.Address{Domain: d}).Provider
@@ -146,7 +146,7 @@ func (r *records) deny(label string) {
 // that take a password go first, as in every format, then TLS before STARTTLS
 // (RFC 8314 §5.1), then the provider's order.
 func (r *records) addServers(servers []settings.Server, labels []serviceLabel) {
-	sorted := slices.Clone(servers)
+	sorted := settings.On(servers, settings.Computer, settings.Phone) // a record cannot say for which of them it is
 	slices.SortStableFunc(sorted, func(a, b settings.Server) int {
 		return cmp.Or(
 			rank(b.TakesPassword())-rank(a.TakesPassword()),

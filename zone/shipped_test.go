@@ -25,7 +25,7 @@ var labels = map[string]string{
 // told that a service is missing which the document has.
 func TestShippedAgreesWithAutoconfig(t *testing.T) {
 	named, unsaid := 0, 0
-	for _, p := range fixture.Shipped(t).Providers() {
+	for _, p := range fixture.ShippedServers(t) {
 		if len(p.Domains) == 0 {
 			continue // found by MX alone
 		}
@@ -105,7 +105,7 @@ func outgoingOfAerc(rrs []dns.RR, d address.Domain) (target string, found bool) 
 // server that SRV records can describe must give it one.
 func TestShippedGiveAercAnOutgoingServer(t *testing.T) {
 	domains, asked, answered := 0, 0, 0
-	for _, p := range fixture.Shipped(t).Providers() {
+	for _, p := range fixture.ShippedServers(t) {
 		for _, pattern := range p.Domains {
 			d := pattern.Domain
 			if pattern.Wildcard {

@@ -5,7 +5,6 @@ package answer
 
 import (
 	"errors"
-	"net/netip"
 	"slices"
 
 	"milepost/settings"
@@ -25,7 +24,7 @@ type Answer struct {
 // ErrNoServers is the error for an account without servers to recommend.
 var ErrNoServers = errors.New("no server is known for incoming, or none for outgoing mail")
 
-// New chooses the servers. If the request names no protocol, or one that the
+// New chooses the servers; there are none where no mail program gets in. If the request names no protocol, or one that the
 // provider lacks, the recommended one is taken.
 func New(account settings.Account, q Request) (Answer, error) {
 	p := account.Provider
@@ -34,6 +33,9 @@ func New(account settings.Account, q Request) (Answer, error) {
 		if _, ok := settings.Best(p.Incoming, protocol); ok {
 			a.Choices = append(a.Choices, protocol)
 		}
+	}
+	if p.NoMailPrograms {
+		return a, nil
 	}
 	incoming := settings.Recommended(p.Incoming, settings.IncomingProtocols)
 	outgoing := settings.Recommended(p.Outgoing, settings.OutgoingProtocols)
@@ -63,11 +65,15 @@ func weakness(s settings.Server) int {
 	return 1
 }
 
+// WorksOn tells whether the recommended servers can be used on a kind of device.
+func (a Answer) WorksOn(d settings.Device) bool {
+	return a.Incoming.WorksOn(d) && a.Outgoing.WorksOn(d)
+}
+
 // OnThisComputer tells whether the servers run on the person's own computer, as
-// Proton Mail Bridge does. A phone cannot reach them.
+// Proton Mail Bridge does.
 func (a Answer) OnThisComputer() bool {
-	ip, err := netip.ParseAddr(string(a.Incoming.Hostname))
-	return err == nil && ip.IsLoopback()
+	return !a.WorksOn(settings.Phone) && a.WorksOn(settings.Computer)
 }
 
 // AnyPlain tells whether one of the other servers does not encrypt.

@@ -20,7 +20,8 @@ func TestNew(t *testing.T) {
 		{"POP by choice", "emailaddress=fred@gmx.com&protocol=pop3", "pop.gmx.com", "mail.gmx.com", 2, 4, "password"},
 		{"POP that is not there", "emailaddress=fred@icloud.com&protocol=pop3", "imap.mail.me.com", "smtp.mail.me.com", 1, 0, "password"},
 		{"POP alone", "emailaddress=fred@dartybox.com", "pop.live.com", "smtp.live.com", 1, 0, "password"},
-		{"no password at all", "emailaddress=fred@outlook.com", "outlook.office365.com", "smtp.office365.com", 2, 2, "oauth2"},
+		{"no password at all", "emailaddress=fred@outlook.com", "outlook.office365.com", "smtp-mail.outlook.com", 2, 1, "oauth2"},
+		{"no mail programs", "emailaddress=fred@tuta.com", "", "", 0, 0, "none"},
 		{"both", "emailaddress=fred@gmail.com", "imap.gmail.com", "smtp.gmail.com", 2, 2, "both"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -24,8 +24,13 @@ func JSON(a Answer, lang string) ([]byte, error) {
 		Domain:  a.Address.Domain.ASCII,
 		Provider: jsonProvider{
 			ID: p.ID, DisplayName: p.DisplayName, ShortName: p.ShortName,
-			Kind: p.Kind, Country: p.Country, Website: p.Website, Closed: p.Closed,
+			Kind: p.Kind, Country: p.Country, Website: p.Website, AppleName: p.AppleName, GoogleName: p.GoogleName,
+			NoMailPrograms: p.NoMailPrograms, Closed: p.Closed,
 		},
+		Password: jsonPassword(p.Password),
+		Enable: each(p.Enable, func(e settings.Enable) jsonEnable {
+			return jsonEnable{e.Protocols, textIn(lang, e.Text, e.URL)}
+		}),
 		Incoming: jsonChoices(a, p.Incoming, a.Incoming),
 		Outgoing: jsonChoices(a, p.Outgoing, a.Outgoing),
 		Setup:    jsonChoices(a, p.Setup, settings.Server{}),
@@ -58,8 +63,14 @@ func ProviderJSON(p *settings.Provider) ([]byte, error) {
 			ID: p.ID, DisplayName: p.DisplayName, ShortName: p.ShortName,
 			Domains: each(p.Domains, settings.DomainPattern.String),
 			MX:      each(p.MX, address.Domain.String),
-			Kind:    p.Kind, Country: p.Country, Website: p.Website, Webmail: p.Webmail, Source: p.Source, Closed: p.Closed,
+			Kind:    p.Kind, Country: p.Country, Website: p.Website, Webmail: p.Webmail,
+			AppleName: p.AppleName, GoogleName: p.GoogleName, Source: p.Source, Checked: p.Checked,
+			NoMailPrograms: p.NoMailPrograms, Closed: p.Closed,
 		},
+		Password: jsonPassword(p.Password),
+		Enable: each(p.Enable, func(e settings.Enable) jsonStoredEnable {
+			return jsonStoredEnable{e.Protocols, e.URL, textsByLanguage(e.Text, "")}
+		}),
 		Incoming: jsonServers(p.Incoming), Outgoing: jsonServers(p.Outgoing), Setup: jsonServers(p.Setup),
 		Service:       each(p.Services, func(s settings.Service) jsonService { return jsonService(s) }),
 		OAuth2:        (*jsonOAuth2)(p.OAuth2),
@@ -95,6 +106,8 @@ type jsonAnswer struct {
 	Domain        string        `json:"domain"`
 	Provider      jsonProvider  `json:"provider"`
 	Notice        *jsonText     `json:"notice,omitempty"`
+	Password      jsonPassword  `json:"password"`
+	Enable        []jsonEnable  `json:"enable,omitempty"`
 	Incoming      []jsonChoice  `json:"incoming"`
 	Outgoing      []jsonChoice  `json:"outgoing"`
 	Setup         []jsonChoice  `json:"setup"`
@@ -116,22 +129,28 @@ type jsonStored struct {
 	RedirectAddr  settings.Username   `json:"autodiscover_redirect_address,omitempty"`
 	Documentation []map[string]string `json:"documentation,omitempty"`
 	Notice        map[string]string   `json:"notice,omitempty"`
+	Password      jsonPassword        `json:"password"`
+	Enable        []jsonStoredEnable  `json:"enable,omitempty"`
 }
 
-// jsonProvider has Domains, MX and Source as a provider is stored, and not in an
+// jsonProvider has Domains, MX, Source and Checked as a provider is stored, and not in an
 // answer.
 type jsonProvider struct {
-	ID          string        `json:"id"`
-	DisplayName string        `json:"display_name"`
-	ShortName   string        `json:"short_name"`
-	Domains     []string      `json:"domains,omitzero"`
-	MX          []string      `json:"mx,omitempty"`
-	Kind        settings.Kind `json:"kind,omitempty"`
-	Country     string        `json:"country,omitempty"`
-	Website     string        `json:"website,omitempty"`
-	Webmail     settings.URL  `json:"webmail,omitempty"`
-	Source      string        `json:"source,omitempty"`
-	Closed      bool          `json:"closed,omitempty"`
+	ID             string        `json:"id"`
+	DisplayName    string        `json:"display_name"`
+	ShortName      string        `json:"short_name"`
+	Domains        []string      `json:"domains,omitzero"`
+	MX             []string      `json:"mx,omitempty"`
+	Kind           settings.Kind `json:"kind,omitempty"`
+	Country        string        `json:"country,omitempty"`
+	Website        string        `json:"website,omitempty"`
+	Webmail        settings.URL  `json:"webmail,omitempty"`
+	AppleName      string        `json:"apple_name,omitempty"`
+	GoogleName     string        `json:"google_name,omitempty"`
+	Source         string        `json:"source,omitempty"`
+	Checked        settings.Date `json:"checked,omitempty"`
+	NoMailPrograms bool          `json:"no_mail_programs,omitempty"`
+	Closed         bool          `json:"closed,omitempty"`
 }
 
 type jsonServer struct {
@@ -141,6 +160,23 @@ type jsonServer struct {
 	SocketType     settings.SocketType       `json:"socket_type"`
 	Authentication []settings.Authentication `json:"authentication"`
 	Username       settings.Username         `json:"username"`
+	Devices        []settings.Device         `json:"devices,omitempty"`
+}
+
+type jsonPassword struct {
+	Kind settings.PasswordKind `json:"kind"`
+	URL  settings.URL          `json:"url,omitempty"`
+}
+
+type jsonEnable struct {
+	Protocols []settings.Protocol `json:"protocols"`
+	jsonText
+}
+
+type jsonStoredEnable struct {
+	Protocols []settings.Protocol `json:"protocols"`
+	URL       settings.URL        `json:"url,omitempty"`
+	Text      map[string]string   `json:"text"`
 }
 
 type jsonChoice struct {

@@ -48,7 +48,7 @@ func TestJSON(t *testing.T) {
 	settings := schema(t, "Settings")
 	for _, p := range fixture.Shipped(t).Providers() {
 		for _, local := range []string{"fred", ""} {
-			a, err := answer.New(p.For(address.Address{Local: local, Domain: fixture.Domain(t, "example.com")}), answer.Request{})
+			a, err := answer.New(p.ForMX(address.Address{Local: local, Domain: fixture.Domain(t, "example.com")}, fixture.MXHost(t, p)), answer.Request{})
 			if err != nil {
 				t.Fatal(p.ID, err)
 			}

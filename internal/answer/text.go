@@ -16,15 +16,23 @@ func Text(a settings.Account) []byte {
 	p := a.Provider
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "%s: %s\n", a.Address.Unicode(), p.DisplayName)
-	if p.Notice != nil {
-		fmt.Fprintf(&b, "\n%s\n", settings.InLanguage(p.Notice.Text, "en").Value)
-		if p.Notice.URL != "" {
-			fmt.Fprintln(&b, p.Notice.URL)
+	if p.NoMailPrograms {
+		fmt.Fprintln(&b, "\nIt opens to its own programs alone: there is no server for mail programs.")
+	}
+	for _, n := range p.Notices() {
+		fmt.Fprintf(&b, "\n%s\n", settings.InLanguage(n.Text, "en").Value)
+		if n.URL != "" {
+			fmt.Fprintln(&b, n.URL)
 		}
 	}
+	if p.Password.Kind != settings.AccountPassword {
+		fmt.Fprintf(&b, "\npassword: %s %s\n", p.Password.Kind, p.Password.URL)
+	}
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "\nPROTOCOL\tHOSTNAME\tPORT\tSOCKET TYPE\tAUTHENTICATION\tUSERNAME")
 	servers := slices.Concat(p.Incoming, p.Outgoing, p.Setup)
+	if len(servers) > 0 {
+		fmt.Fprintln(w, "\nPROTOCOL\tHOSTNAME\tPORT\tSOCKET TYPE\tAUTHENTICATION\tUSERNAME")
+	}
 	for _, protocol := range slices.Concat(settings.IncomingProtocols, settings.OutgoingProtocols, settings.SetupProtocols) {
 		for _, s := range bestFirst(servers, protocol) {
 			fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%s\n", s.Protocol, s.Hostname, s.Port, s.SocketType,

@@ -146,7 +146,7 @@ func answerTo(x *exchange) (answer.Request, answer.Answer, error) {
 // no link leads to an error.
 func profilePath(a answer.Answer, lang string) string {
 	options := mobileconfig.Options{POP3: a.Incoming.Protocol == settings.POP3}
-	if a.OnThisComputer() || mobileconfig.Check(a.Account, options) != nil {
+	if mobileconfig.Check(a.Account, options) != nil {
 		return ""
 	}
 	return mobileconfig.Paths[0] + "?" + a.ProfileQuery(lang)

@@ -86,7 +86,7 @@ func account(c Catalogue, q Question, a address.Address) (settings.Account, erro
 	}
 	switch {
 	case ok:
-		return p.For(a), nil
+		return p.ForMX(a, host), nil
 	case q.Err != nil:
 		return settings.Account{}, q.Err
 	}

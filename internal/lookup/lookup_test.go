@@ -18,6 +18,7 @@ func provider(name, domains string) string {
 func TestAccounts(t *testing.T) {
 	files := []string{
 		"family.toml", provider("family", `["example.com"]`),
+		"servers.toml", strings.ReplaceAll(provider("servers", "[]\nmx = [\"servers.example\"]"), "servers.%EMAILDOMAIN%", "%MXHOST%"),
 		"hoster.toml", provider("hoster", "[\"hoster.example\", \"*.hoster.test\"]\nmx = [\"mx.hoster.example\"]"),
 	}
 	named := fixture.Catalogue(t, files...)
@@ -34,6 +35,8 @@ func TestAccounts(t *testing.T) {
 		{name: "below an MX domain", addresses: "fred@in.mx.hoster.example", want: "hoster.in.mx.hoster.example fred@in.mx.hoster.example"},
 		{name: "unknown", addresses: "fred@customer.example", want: "no provider is known for the domain customer.example", wantDefault: "default.customer.example fred@customer.example"},
 		{name: "MX by Host", addresses: "fred@customer.example", host: "mx.hoster.example", want: "hoster.customer.example fred@customer.example"},
+		{name: "MX by Host, whose name the server has", addresses: "fred@customer.example", host: "w1.servers.example", want: "w1.servers.example fred@customer.example"},
+		{name: "the MX host itself", addresses: "@w1.servers.example", want: "w1.servers.example @w1.servers.example"},
 		{name: "the address before the Host", addresses: "fred@example.com", host: "mx.hoster.example", want: "family.example.com fred@example.com"},
 		{name: "neither address nor Host", addresses: "fred@customer.example", host: "proxy.example", want: "no provider is known for the domain customer.example", wantDefault: "default.customer.example fred@customer.example"},
 		{name: "somebody at the Host's", addresses: "-", host: "example.com", want: "family.example.com @example.com"},

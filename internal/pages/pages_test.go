@@ -33,6 +33,8 @@ func everyPage(t testing.TB) map[string]func(Reader) ([]byte, error) {
 		t.Fatal(err)
 	}
 	domain := fixture.Answer(t, c, "emailaddress=gmx.com")
+	programs := fixture.Answer(t, c, "emailaddress=fred@tuta.com") // which takes none
+	tuta, _ := list.Provider("tuta.com")
 	closed := fixture.Answer(t, c, "emailaddress=fred@myopera.com")
 	return map[string]func(Reader) ([]byte, error){
 		"home":      func(r Reader) ([]byte, error) { return s.Home(r, list.Len()) },
@@ -40,6 +42,8 @@ func everyPage(t testing.TB) map[string]func(Reader) ([]byte, error) {
 		"OAuth2":    func(r Reader) ([]byte, error) { return s.Setup(r, outlook) },
 		"domain":    func(r Reader) ([]byte, error) { return s.Setup(r, domain) },
 		"closed":    func(r Reader) ([]byte, error) { return s.Setup(r, closed) },
+		"programs":  func(r Reader) ([]byte, error) { return s.Setup(r, programs) },
+		"own apps":  func(r Reader) ([]byte, error) { return s.Provider(r, tuta) },
 		"mistyped":  func(r Reader) ([]byte, error) { return s.Mistyped(r, answer.Request{Typed: "fred"}) },
 		"unknown":   func(r Reader) ([]byte, error) { return s.Unknown(r, unknown) },
 		"providers": func(r Reader) ([]byte, error) { return s.Providers(r, list, Filter{}) },
@@ -63,6 +67,20 @@ func TestEveryPage(t *testing.T) {
 				}
 				checkPage(t, name+" in "+l.code, page, Reader{l.code, chosen})
 			}
+		}
+	}
+}
+
+// A service that no mail program gets into is said to be one, and shows no servers.
+func TestNoMailPrograms(t *testing.T) {
+	render := everyPage(t)
+	for _, name := range []string{"programs", "own apps"} {
+		page, err := render[name](Reader{Lang: "en"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text := string(page); !strings.Contains(text, "Other mail programs do not work with it") || strings.Contains(text, `id="incoming"`) {
+			t.Errorf("%s:\n%s", name, text)
 		}
 	}
 }

@@ -56,7 +56,7 @@ func TestAccountCodes(t *testing.T) {
 	codes := 0
 	for _, p := range fixture.Shipped(t).Providers() {
 		for _, protocol := range settings.IncomingProtocols {
-			a, err := answer.New(p.For(fixture.Address(t, `"a<& b"@example.com`)), answer.Request{Protocol: protocol})
+			a, err := answer.New(p.ForMX(fixture.Address(t, `"a<& b"@example.com`), fixture.MXHost(t, p)), answer.Request{Protocol: protocol})
 			if err != nil {
 				t.Fatal(p.ID, err)
 			}

@@ -36,10 +36,10 @@ func (s *Site) Setup(r Reader, a answer.Answer) ([]byte, error) {
 	return s.render(pageAnswer, v, page)
 }
 
-// Password names the password that a program wants. A notice may tell people to
-// make another one than the mailbox's.
+// Password names the password that a program wants. It may be another one than the
+// mailbox's, of which a notice may speak.
 func (v *view) Password() string {
-	if v.Model.(answerPage).Provider.Notice != nil {
+	if p := v.Model.(answerPage).Provider; p.Notice != nil || p.Password.Kind != settings.AccountPassword {
 		return v.T("password-noted")
 	}
 	return v.T("password-mailbox")

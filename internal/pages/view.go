@@ -88,6 +88,15 @@ func (v *view) Texts(texts []settings.Text) settings.Text {
 	return settings.InLanguage(texts, v.Reader.Lang)
 }
 
+// PasswordPage is where people make the password that mail programs need; empty: they
+// have it, or nobody knows.
+func (v *view) PasswordPage(p *settings.Provider) settings.URL {
+	if p.Password.Kind != settings.AppPassword {
+		return ""
+	}
+	return p.Password.URL
+}
+
 // Security names a socket type as mail programs do.
 func (v *view) Security(t settings.SocketType) string {
 	switch t {
@@ -221,11 +230,11 @@ func (v *view) UsernameField(u settings.Username, a settings.Account, server str
 // Words replaces placeholders by words in the reader's language.
 func (v *view) Words(value any) string {
 	s := fmt.Sprint(value)
-	if !strings.Contains(s, "%EMAIL") {
+	if !strings.Contains(s, "%EMAIL") && s != settings.MXHost {
 		return s
 	}
 	return strings.NewReplacer(settings.EmailAddress, v.T("placeholder-address"), settings.EmailLocalPart, v.T("placeholder-local"),
-		settings.EmailDomain, v.T("placeholder-domain")).Replace(s)
+		settings.EmailDomain, v.T("placeholder-domain"), settings.MXHost, v.T("placeholder-mx")).Replace(s)
 }
 
 // card is a recommended server on the page that answers.

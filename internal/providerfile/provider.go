@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -43,24 +44,39 @@ func (d Directory) read(name string) (e catalogue.Entry, warnings, mistakes text
 	p.Incoming = servers(t, "incoming", "", settings.IncomingProtocols)
 	p.Outgoing = servers(t, "outgoing", settings.SMTP, settings.OutgoingProtocols)
 	p.Setup = servers(t, "setup", settings.ManageSieve, settings.SetupProtocols)
-	needServers(t, "incoming", p.Incoming)
-	needServers(t, "outgoing", p.Outgoing)
 	p.Services = services(t)
+	if p.NoMailPrograms, _ = t.Bool("no_mail_programs"); p.NoMailPrograms {
+		for _, key := range []string{"incoming", "outgoing", "setup"} {
+			if t.Has(key) {
+				t.Errorf(key, "stands beside no_mail_programs, which says that there is no server; one of them is allowed")
+			}
+		}
+	} else {
+		needServers(t, "incoming", p.Incoming)
+		needServers(t, "outgoing", p.Outgoing)
+	}
+	if len(p.MX) == 0 && !t.Refused("mx") && slices.ContainsFunc(slices.Concat(p.Incoming, p.Outgoing, p.Setup), atMXHost) {
+		t.Errorf("mx", "%s, and a hostname is %s; write the domains that hold the MX hosts", missing(t, "mx"), settings.MXHost)
+	}
+	p.Password = password(t.Table("password"))
+	p.Enable = enable(t, p)
 	p.OAuth2 = oauth2(t.Table("oauth2"))
 	readRedirect(t, p)
 	p.MTASTS = mtasts(t.Table("mta_sts"))
 	for _, d := range t.Tables("documentation") {
 		url := tomlfile.Required(d, "url", httpsURL)
-		p.Documentation = append(p.Documentation, settings.Documentation{URL: url, Descriptions: texts(d)})
+		p.Documentation = append(p.Documentation, settings.Documentation{URL: url, Descriptions: texts(d, "url and ")})
 		d.Done()
 	}
 	if n := t.Table("notice"); n != nil {
-		p.Notice = &settings.Notice{URL: tomlfile.Optional(n, "url", httpsURL), Text: texts(n)}
+		p.Notice = &settings.Notice{URL: tomlfile.Optional(n, "url", httpsURL), Text: texts(n, "url and ")}
 		n.Done()
 	}
 	t.Done()
 	return e, append(t.Warnings(), fromList...), t.Errors()
 }
+
+func atMXHost(s settings.Server) bool { return s.Hostname == settings.MXHost }
 
 func needServers(t *tomlfile.Table, key string, servers []settings.Server) {
 	if len(servers) == 0 && !t.Refused(key) {
@@ -130,7 +146,11 @@ func readIdentity(t *tomlfile.Table, p *settings.Provider, fileID string) {
 	p.Country = tomlfile.Optional(t, "country", country)
 	p.Website = string(tomlfile.Optional(t, "website", webURL))
 	p.Webmail = tomlfile.Optional(t, "webmail", httpsURL)
+	p.AppleName = tomlfile.Optional(t, "apple_name", inList("Apple", settings.AppleNames))
+	p.GoogleName = tomlfile.Optional(t, "google_name", inList("the Gmail app", settings.GoogleNames))
 	p.Source = string(tomlfile.Optional(t, "source", webURL))
+	checked, _ := t.Date("checked")
+	p.Checked = settings.Date(checked)
 	p.Closed, _ = t.Bool("closed")
 }
 
@@ -149,14 +169,15 @@ func parseName(limit int) func(string) (string, error) {
 	}
 }
 
-// texts reads the keys that are left: language tags with a sentence each.
-func texts(t *tomlfile.Table) []settings.Text {
+// texts reads the keys that are left: language tags with a sentence each. The other
+// keys that are allowed there are named in messages.
+func texts(t *tomlfile.Table, others string) []settings.Text {
 	var out []settings.Text
 	keys := t.Keys()
 	for _, key := range keys {
 		value := tomlfile.Optional(t, key, func(s string) (string, error) {
 			if tag, err := language.Parse(key); err != nil || tag.String() != key {
-				return "", errors.New("is no language tag; url and tags such as en, fr and pt-BR are allowed")
+				return "", fmt.Errorf("is no language tag; %stags such as en, fr and pt-BR are allowed", others)
 			}
 			return parseSentence(s)
 		})

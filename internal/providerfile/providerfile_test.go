@@ -57,7 +57,7 @@ func TestBadBytes(t *testing.T) {
 		"arrays too deep":    {fixture.FS("a.toml", "\na = "+strings.Repeat("[", 2_000_000)+strings.Repeat("]", 2_000_000)), "dir/a.toml:2: nests deeper than 16 levels; that is not allowed"},
 		"tables too deep":    {fixture.FS("a.toml", "a = "+strings.Repeat("{a=", 20_000)+"1"+strings.Repeat("}", 20_000)), "dir/a.toml:1: nests deeper than 16 levels; that is not allowed"},
 		"header too deep":    {fixture.FS("a.toml", "["+strings.Repeat("a.", 40_000)+"a]"), "dir/a.toml:1: nests deeper than 16 levels; that is not allowed"},
-		"key of many lines":  {fixture.FS("a.toml", fixture.Family+"\"x\\ny\\u001b[31m\" = 1"), "dir/a.toml:8: outgoing[1].x\\ny\\x1b[31m: is unknown; protocol, hostname, socket_type, port, authentication and username are allowed"},
+		"key of many lines":  {fixture.FS("a.toml", fixture.Family+"\"x\\ny\\u001b[31m\" = 1"), "dir/a.toml:8: outgoing[1].x\\ny\\x1b[31m: is unknown; protocol, hostname, socket_type, port, authentication, username and devices are allowed"},
 		"a pipe":             {fstest.MapFS{"a.toml": {Mode: fs.ModeNamedPipe}}, "dir/a.toml: is no regular file; must be one"},
 		"not even a dir":     {os.DirFS("testdata/absent"), "dir: no such file or directory"},
 		"a directory .toml":  {fixture.FS("a.toml/x", ""), "dir/a.toml: is a directory; must be a file"},
@@ -174,9 +174,76 @@ func TestDefaults(t *testing.T) {
 		ID: "example.com", DisplayName: "Example family", ShortName: "Example family",
 		Domains:  []settings.DomainPattern{{Domain: fixture.Domain(t, "example.com")}},
 		Incoming: []settings.Server{server}, Outgoing: []settings.Server{outgoing},
+		Password: settings.Password{Kind: settings.AccountPassword},
 	}
 	if diff := cmp.Diff(want, p); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+// What a person needs before a mail program gets in is read, and stands in the JSON in
+// the file's words. An instruction that names no protocol is for all of the file's.
+func TestAccess(t *testing.T) {
+	c := fixture.Catalogue(t, "a.toml", strings.Replace(fixture.Family, "domains", `apple_name = "Google"
+google_name = "Outlook, Hotmail, and Live"
+source = "https://example.com/help"
+checked = 2026-03-05
+domains`, 1)+`devices = ["computer", "phone"]
+[password]
+kind = "app-password"
+url = "https://example.com/password"
+[[enable]]
+protocols = ["imap"]
+url = "https://example.com/imap"
+text.en = "Switch IMAP on."
+text.fr = "Activez IMAP."
+[[enable]]
+text.en = "Turn the key."
+[[incoming]]
+protocol = "pop3"
+hostname = "127.0.0.1"
+`)
+	p := c.Providers()[0]
+	want := []settings.Enable{
+		{Protocols: []settings.Protocol{"imap"}, URL: "https://example.com/imap", Text: []settings.Text{{Lang: "en", Value: "Switch IMAP on."}, {Lang: "fr", Value: "Activez IMAP."}}},
+		{Protocols: []settings.Protocol{"imap", "pop3", "smtp"}, Text: []settings.Text{{Lang: "en", Value: "Turn the key."}}},
+	}
+	if diff := cmp.Diff(want, p.Enable); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	text, err := answer.ProviderJSON(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got map[string]any
+	if err := json.Unmarshal(text, &got); err != nil {
+		t.Fatal(err)
+	}
+	for key, want := range map[string]any{
+		"apple_name": "Google", "google_name": "Outlook, Hotmail, and Live", "checked": "2026-03-05",
+		"password": map[string]any{"kind": "app-password", "url": "https://example.com/password"},
+		"enable": []any{
+			map[string]any{"protocols": []any{"imap"}, "url": "https://example.com/imap", "text": map[string]any{"en": "Switch IMAP on.", "fr": "Activez IMAP."}},
+			map[string]any{"protocols": []any{"imap", "pop3", "smtp"}, "text": map[string]any{"en": "Turn the key."}},
+		},
+	} {
+		if diff := cmp.Diff(want, got[key]); diff != "" {
+			t.Errorf("%s (-want +got)\n%s", key, diff)
+		}
+	}
+	for i, want := range []any{nil, []any{"computer"}} { // the computer's own server is found nowhere else
+		if diff := cmp.Diff(want, got["incoming"].([]any)[i].(map[string]any)["devices"]); diff != "" {
+			t.Errorf("incoming %d (-want +got)\n%s", i, diff)
+		}
+	}
+}
+
+// Where no mail program gets in, there are no servers, and the JSON says so.
+func TestNoMailPrograms(t *testing.T) {
+	c := fixture.Catalogue(t, "a.toml", "display_name = \"Own app only\"\ndomains = [\"example.com\"]\nno_mail_programs = true\n")
+	text, err := answer.ProviderJSON(c.Providers()[0])
+	if err != nil || !strings.Contains(string(text), `"no_mail_programs": true`) || !strings.Contains(string(text), `"incoming": []`) {
+		t.Errorf("%v %s", err, text)
 	}
 }
 

@@ -25,12 +25,15 @@ func servers(t *tomlfile.Table, key string, byDefault settings.Protocol, allowed
 		}
 		s.Hostname = tomlfile.Required(st, "hostname", settings.ParseHostname)
 		// On this machine, where nobody needs a name, there are bridges (proton.me).
-		if ip, err := netip.ParseAddr(string(s.Hostname)); err == nil && !ip.IsLoopback() {
+		ip, err := netip.ParseAddr(string(s.Hostname))
+		loopback := err == nil && ip.IsLoopback() || s.Hostname == "localhost"
+		if err == nil && !loopback {
 			st.WarnAt(st.Line("hostname"), "hostname", fmt.Errorf("%s is an IP address; hardly any certificate holds for one, so clients will refuse the server; write its name", ip))
 		}
 		readPort(st, &s)
 		s.Authentication = authentication(st, settings.PasswordCleartext, settings.ServerAuthentications)
 		s.Username = username(st)
+		s.Devices = devices(st, loopback)
 		st.Done()
 		if i := slices.IndexFunc(out, func(o settings.Server) bool {
 			return o.Protocol == s.Protocol && o.Hostname == s.Hostname && o.Port == s.Port
@@ -73,22 +76,10 @@ func readPort(t *tomlfile.Table, s *settings.Server) {
 }
 
 func authentication(t *tomlfile.Table, byDefault settings.Authentication, allowed []settings.Authentication) []settings.Authentication {
-	var read []settings.Authentication
-	methods, _ := tomlfile.Each(t, "authentication", func(s string) (settings.Authentication, error) {
-		a, err := tomlfile.OneOf(allowed)(s)
-		if err == nil && slices.Contains(read, a) {
-			err = fmt.Errorf("%q stands twice; once is allowed", a)
-		}
-		read = append(read, a)
-		return a, err
-	})
-	switch {
-	case methods == nil:
-		return []settings.Authentication{byDefault}
-	case len(read) == 0 && !t.Refused("authentication"):
-		t.Errorf("authentication", "is empty; %s", tomlfile.Allowed(allowed))
+	if methods := once(t, "authentication", allowed); methods != nil {
+		return methods
 	}
-	return methods
+	return []settings.Authentication{byDefault}
 }
 
 func username(t *tomlfile.Table) settings.Username {

@@ -24,7 +24,7 @@ type Code struct {
 // would be of no use.
 func Encode(a answer.Answer) (Code, bool) {
 	address := a.Address.String()
-	if a.Address.Local == "" || strings.ContainsFunc(address, beyondASCII) || a.OnThisComputer() || a.Provider.Closed {
+	if a.Address.Local == "" || strings.ContainsFunc(address, beyondASCII) || !a.WorksOn(settings.Phone) || a.Provider.Closed {
 		return Code{}, false
 	}
 	// One sign-in for both servers, or the person has to do two.

@@ -20,7 +20,7 @@ func TestEncode(t *testing.T) {
 		{"POP", "emailaddress=fred@gmx.com&protocol=pop3",
 			`[1,[1,1],[1,"pop.gmx.com",995,3,1,"fred@gmx.com"],[[[0,"mail.gmx.com",465,3,1,"fred@gmx.com"],["fred@gmx.com","fred@gmx.com"]]]]`},
 		{"OAuth2 and STARTTLS", "emailaddress=fred@outlook.com",
-			`[1,[1,1],[0,"outlook.office365.com",993,3,6,"fred@outlook.com"],[[[0,"smtp.office365.com",587,2,6,"fred@outlook.com"],["fred@outlook.com","fred@outlook.com"]]]]`},
+			`[1,[1,1],[0,"outlook.office365.com",993,3,6,"fred@outlook.com"],[[[0,"smtp-mail.outlook.com",587,2,6,"fred@outlook.com"],["fred@outlook.com","fred@outlook.com"]]]]`},
 		{"local part alone as username", "emailaddress=fred@laposte.net",
 			`[1,[1,1],[0,"imap.laposte.net",993,3,1,"fred"],[[[0,"smtp.laposte.net",465,3,1,"fred"],["fred@laposte.net","fred@laposte.net"]]]]`},
 		{"odd characters", "emailaddress=%22a%3C%26%20%5C%22b%22%40gmx.com",
@@ -28,6 +28,7 @@ func TestEncode(t *testing.T) {
 		{"a domain alone", "emailaddress=gmx.com", ""},
 		{"not ASCII", "emailaddress=fr%C3%A9d%40gmx.com", ""},
 		{"on this computer", "emailaddress=fred@proton.me", ""},
+		{"no mail programs", "emailaddress=fred@tuta.com", ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			got, ok := thunderbirdqr.Encode(fixture.Answer(t, c, tc.query))
@@ -107,7 +108,7 @@ func TestShipped(t *testing.T) {
 	codes := 0
 	for _, p := range fixture.Shipped(t).Providers() {
 		for _, protocol := range settings.IncomingProtocols {
-			a, err := answer.New(p.For(fixture.Address(t, "fred@example.com")), answer.Request{Protocol: protocol})
+			a, err := answer.New(p.ForMX(fixture.Address(t, "fred@example.com"), fixture.MXHost(t, p)), answer.Request{Protocol: protocol})
 			if err != nil {
 				t.Fatal(p.ID, err)
 			}

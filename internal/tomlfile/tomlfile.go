@@ -232,6 +232,21 @@ func (t *Table) Int(key string) (int64, bool) { return get[int64](t, key, "an in
 // type and reported.
 func (t *Table) Bool(key string) (value, ok bool) { return get[bool](t, key, "true or false") }
 
+// Date returns the local date under a key, as it is written. False: it is missing, or
+// of another type and reported.
+func (t *Table) Date(key string) (string, bool) {
+	const want = "a date, such as 2026-03-05"
+	d, ok := get[time.Time](t, key, want)
+	switch {
+	case !ok:
+		return "", false
+	case d.Location().String() != "date-local": // how BurntSushi/toml marks them
+		t.Errorf(key, "has a time; must be %s", want)
+		return "", false
+	}
+	return d.Format(time.DateOnly), true
+}
+
 // elementLine returns the line of an element of the array under a key.
 func (t *Table) elementLine(key string, i int) int32 {
 	if p := t.pos.keys[key]; p != nil && i < len(p.items) {
