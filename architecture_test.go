@@ -23,13 +23,14 @@ var rooms = map[string]string{
 	"autoconfig":   "address settings internal/query internal/xmlwriter",
 	"autodiscover": "address settings internal/query internal/xmlwriter",
 	"mobileconfig": "address settings internal/query internal/xmlwriter",
-	"zone":         "address settings internal/mtasts",
+	"pacc":         "address settings",
+	"zone":         "address settings pacc internal/mtasts",
 
 	"catalogue":             "address settings internal/textfile",
 	"internal/providerfile": "address settings catalogue internal/textfile internal/tomlfile",
 	"internal/lookup":       "address settings",
 	"internal/mtasts":       "address settings",
-	"internal/formats":      "address settings autoconfig autodiscover mobileconfig internal/lookup internal/mtasts",
+	"internal/formats":      "address settings autoconfig autodiscover mobileconfig pacc internal/lookup internal/mtasts",
 
 	"internal/answer":        "address settings internal/query",
 	"internal/thunderbirdqr": "settings internal/answer",
@@ -39,14 +40,14 @@ var rooms = map[string]string{
 	"internal/certs":      "mobileconfig internal/textfile",
 	"internal/snapshot":   "address settings catalogue data internal/config internal/zones internal/providerfile internal/pages internal/textfile",
 	"internal/httpd":      "address settings autodiscover mobileconfig internal/answer internal/connlimit internal/formats internal/lookup internal/metrics internal/pages internal/ratelimit internal/snapshot internal/useragent",
-	"internal/zones":      "address settings zone internal/config internal/textfile",
+	"internal/zones":      "address settings pacc zone internal/config internal/textfile",
 	"internal/nameserver": "zone internal/config internal/connlimit internal/metrics internal/ratelimit internal/snapshot internal/zones",
 	"internal/metrics":    "internal/useragent",
 	"internal/admin":      "address internal/connlimit",
 	"internal/connlimit":  "",
 	"internal/logqueue":   "",
 	"internal/ratelimit":  "",
-	"internal/zoneformat": "address zone",
+	"internal/zoneformat": "address pacc zone",
 
 	"internal/manual":  "",
 	"internal/systemd": "",
@@ -66,7 +67,7 @@ var rooms = map[string]string{
 
 // pure are the rooms in which data goes in, and bytes or records come out: without
 // socket, clock or log.
-var pure = []string{"address", "settings", "autoconfig", "autodiscover", "mobileconfig", "zone", "catalogue", "internal/providerfile",
+var pure = []string{"address", "settings", "autoconfig", "autodiscover", "mobileconfig", "pacc", "zone", "catalogue", "internal/providerfile",
 	"internal/lookup", "internal/mtasts", "internal/answer", "internal/thunderbirdqr", "internal/pages", "internal/zoneformat", "internal/manual", "internal/query", "internal/useragent", "internal/xmlwriter"}
 
 var impure = []string{"os", "net", "net/http", "time", "log", "log/slog"}

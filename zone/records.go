@@ -12,6 +12,7 @@ import (
 
 	"milepost/address"
 	"milepost/internal/mtasts"
+	"milepost/pacc"
 	"milepost/settings"
 )
 
@@ -40,6 +41,7 @@ const (
 	AutoconfigLabel   = "autoconfig"
 	AutodiscoverLabel = "autodiscover"
 	MTASTSLabel       = mtasts.HostLabel
+	PACCLabel         = pacc.HostLabel
 )
 
 // Records returns the records of a domain of the provider, in the order of their
@@ -50,15 +52,18 @@ const (
 //   - the target "." where a service is decidedly not offered (RFC 6186 §3.4), as
 //     far as the options allow;
 //   - the TXT record of an MTA-STS policy (RFC 8461 §3.1), if the provider has one;
-//   - autoconfig, autodiscover and _autodiscover._tcp, and mta-sts with a policy, if
-//     the service host is known.
+//   - the TXT record with the digest of the PACC document (draft-ietf-mailmaint-pacc), if
+//     there is one, and beside it those of the documents that the former providers make:
+//     the same one as it was before, as long as it is in caches;
+//   - autoconfig, autodiscover and _autodiscover._tcp, mta-sts with a policy, and
+//     ua-auto-config with a document, if the service host is known.
 //
 // Servers have no record if SRV cannot describe them, or a client would take them for
 // something else: those without TLS (aerc would do STARTTLS), those with STARTTLS on
 // another port than the registered one (FairEmail would do TLS), those known by an IP
 // address (RFC 2782: the target is a name), and those that do not work on phones and
 // computers alike. Names that would be too long are left out.
-func Records(p *settings.Provider, d address.Domain, o Options) []dns.RR {
+func Records(p *settings.Provider, d address.Domain, o Options, former ...*settings.Provider) []dns.RR {
 	r := records{domain: dns.Fqdn(d.ASCII), ttl: cmp.Or(o.TTL, DefaultTTL), allNotOffered: o.AllNotOffered}
 	account := p.For(address.Address{Domain: d}).Provider
 	r.addServers(account.Incoming, []serviceLabel{
@@ -80,6 +85,12 @@ func Records(p *settings.Provider, d address.Domain, o Options) []dns.RR {
 		r.add(mtasts.RecordLabel, dns.TypeTXT, &dns.TXT{Txt: []string{text}})
 		labels = append(labels, MTASTSLabel)
 	}
+	if digests := digests(p, d, former); len(digests) > 0 {
+		for _, text := range digests {
+			r.add(pacc.RecordLabel, dns.TypeTXT, &dns.TXT{Txt: []string{text}})
+		}
+		labels = append(labels, PACCLabel)
+	}
 	r.addServiceHost(labels, o)
 	slices.SortStableFunc(r.rrs, func(a, b dns.RR) int {
 		return strings.Compare(a.Header().Name, b.Header().Name)
@@ -87,11 +98,28 @@ func Records(p *settings.Provider, d address.Domain, o Options) []dns.RR {
 	return r.rrs
 }
 
+// digests returns the texts that announce the PACC documents of a domain, the present one
+// first, each once; none: there is no present one.
+func digests(p *settings.Provider, d address.Domain, former []*settings.Provider) []string {
+	var texts []string
+	for _, p := range append([]*settings.Provider{p}, former...) {
+		doc, err := pacc.Render(p.For(address.Address{Domain: d}))
+		if err != nil && texts == nil {
+			return nil
+		}
+		if text := pacc.Record(doc); err == nil && !slices.Contains(texts, text) {
+			texts = append(texts, text)
+		}
+	}
+	return texts
+}
+
 // names lists the names below a domain at which Records makes records.
 var names = []string{
 	"_imaps._tcp", "_imap._tcp", "_pop3s._tcp", "_pop3._tcp", "_submissions._tcp", "_smtps._tcp", "_submission._tcp", "_sieve._tcp",
 	"_jmap._tcp", "_caldavs._tcp", "_caldav._tcp", "_carddavs._tcp", "_carddav._tcp",
 	"_autodiscover._tcp", AutoconfigLabel, AutodiscoverLabel, mtasts.RecordLabel, MTASTSLabel,
+	pacc.RecordLabel, PACCLabel,
 }
 
 // HoldsRecords tells whether [Records] makes anything at or below a name that is

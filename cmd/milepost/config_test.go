@@ -20,10 +20,10 @@ func TestDNSManual(t *testing.T) {
 		"tcp.zone", "_xmpp-client SRV 0 0 5222 xmpp.example.com.\n")
 	t.Chdir(work)
 	fixture.Write(t, "providers/example.com.toml", familyDAV)
-	if len(configs) != 4 {
+	if len(configs) != 5 {
 		t.Fatalf("there are %d configurations", len(configs))
 	}
-	for _, text := range []string{configs[0], configs[0] + configs[1], configs[0] + configs[2], configs[3], secondaries, delegated} {
+	for _, text := range []string{configs[0], configs[0] + configs[1], configs[0] + configs[2], configs[3], configs[4], secondaries, delegated} {
 		fixture.Write(t, "milepost.toml", text)
 		if code, _, stderr := milepost(t, "check", "-config", "milepost.toml", "providers"); code != 0 {
 			t.Errorf("%s%s", text, stderr)
@@ -112,7 +112,7 @@ func TestBadPlans(t *testing.T) {
 		{"a service without an address", ns + "[service]\nhost = \"mail.example.net\"\n",
 			"milepost.toml:3: service.addresses: the service's addresses are missing: autoconfig is a zone of its own, and no CNAME can stand at the top of one (RFC 1034 §3.6.2)\n"},
 		{"zones that hold nothing", ns + "[dns]\ndomain_zones = [\"_tpc\"]\n",
-			`milepost.toml:4: dns.domain_zones: "_tpc" holds nothing that is made of a provider; @, _tcp, autoconfig, autodiscover, mta-sts, _mta-sts and single labels, as _imaps._tcp, are allowed` + "\n"},
+			`milepost.toml:4: dns.domain_zones: "_tpc" holds nothing that is made of a provider; @, _tcp, autoconfig, autodiscover, mta-sts, _mta-sts, ua-auto-config, _ua-auto-config and single labels, as _imaps._tcp, are allowed` + "\n"},
 		{"a whole domain without its hosts", ns + "[dns]\ndomain_zones = []\n[[dns.zone]]\nname = \"example.com\"\n[service]\nhost = \"mail.example.net\"\n",
 			"milepost.toml:6: dns.zone[1].name: _caldavs._tcp.example.com leads to dav.example.com, which lies in the zone example.com and has no address there; the records of a zone that is set by name can give it one\n" +
 				"milepost.toml:6: dns.zone[1].name: _imaps._tcp.example.com leads to mail.example.com, which lies in the zone example.com and has no address there; the records of a zone that is set by name can give it one\n"},

@@ -32,17 +32,50 @@ func (r *reloader) run(ctx context.Context, signals <-chan os.Signal) {
 		defer ticker.Stop()
 		ticks = ticker.C
 	}
+	var stuck *snapshot.Snapshot // that has lapsed, and none could be made in its place
 	for {
+		var lapse <-chan time.Time // none, if nothing of what is served will lapse
+		s := r.current.Load()
+		if at := s.Zones.Lapses(); !at.IsZero() && s != stuck {
+			lapse = time.After(time.Until(at))
+		}
 		select {
 		case <-ctx.Done():
 			return
 		case s := <-signals:
 			r.reload(ctx, s != syscall.SIGHUP, 0)
+		case <-lapse:
+			if !r.lapse(ctx) {
+				stuck = s
+			}
 		case <-ticks:
 			if r.options.Seen.Changed() {
 				r.reload(ctx, false, settle)
 			}
 		}
+	}
+}
+
+// lapse serves what follows from the time alone: no file of a provider is read.
+func (r *reloader) lapse(ctx context.Context) bool {
+	next, err := r.current.Load().Lapsed(time.Now)
+	if err != nil {
+		complainBuild(r.stderr, err)
+		return false
+	}
+	r.serve(ctx, next)
+	r.log.Info("a change of PACC documents went a step on")
+	return true
+}
+
+// serve puts another snapshot in place of the present one.
+func (r *reloader) serve(ctx context.Context, next *snapshot.Snapshot) {
+	previous := r.current.Load()
+	warn(r.stderr, append(next.Warnings, next.KeepSerial()...))
+	r.current.Store(next)
+	boundMemory(r.conf, next)
+	if r.names != nil {
+		r.names.Notify(ctx, previous)
 	}
 }
 
@@ -69,12 +102,7 @@ func (r *reloader) reload(ctx context.Context, takeShrunk bool, unchanged time.D
 		r.log.Error("reload refused; what was served before stays")
 		return
 	}
-	warn(r.stderr, append(next.Warnings, next.KeepSerial()...))
-	r.current.Store(next)
-	boundMemory(r.conf, next)
-	if r.names != nil {
-		r.names.Notify(ctx, previous)
-	}
+	r.serve(ctx, next)
 	if late := config.NeedRestart(r.conf, next.Config); len(late) > 0 {
 		r.log.Warn("some settings need a restart", "settings", strings.Join(late, ","))
 	}

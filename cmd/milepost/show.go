@@ -51,6 +51,10 @@ func show(args []string, stdout, stderr io.Writer) int {
 		complain(stderr, "show: %s", err)
 		return exitUsage
 	}
+	f, served := formats.Named(*format)
+	if f.OfDomain {
+		asked.Local = ""
+	}
 	o.locateIfReadable(stderr)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -79,8 +83,7 @@ func show(args []string, stdout, stderr io.Writer) int {
 		body, err = answer.ProviderJSON(stored)
 	case *format == "text":
 		body = answer.Text(accounts[0])
-	default: // what serve would send
-		f, _ := formats.Named(*format)
+	case served: // what serve would send
 		body, err = f.Render(accounts, formats.Options{
 			PublicURL: s.PublicURL, Protocol: "AutodiscoverV1", Profile: mobileconfig.Options{Lang: "en"},
 		})

@@ -21,6 +21,8 @@ type Format struct {
 	MaxBody     int64 // octets; 0: it has none
 	ContentType string
 	Cached      bool   // caches may keep a document: it depends on nothing but the request
+	OfDomain    bool   // a document is about a domain: of an address, nothing else is read
+	Announced   bool   // clients use a document only if DNS has its digest
 	Attachment  bool   // browsers save it as DOMAIN.mobileconfig
 	Signed      bool   // if there is something to sign with
 	Vary        string // a header of the request that decides too

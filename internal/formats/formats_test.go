@@ -14,6 +14,7 @@ import (
 	"milepost/internal/formats"
 	"milepost/internal/lookup"
 	"milepost/mobileconfig"
+	"milepost/pacc"
 	"milepost/settings"
 )
 
@@ -51,6 +52,7 @@ func TestNamed(t *testing.T) {
 	account := fixture.Account(t, fixture.Shipped(t), "fred@outlook.com") // which has ActiveSync
 	gmx := fixture.Account(t, fixture.Shipped(t), "fred@gmx.com")         // which takes passwords
 	policy := fixture.Account(t, fixture.Catalogue(t, "a.toml", fixture.Family+"[mta_sts]\nmode = \"testing\"\nmx = [\"mail.example.com\"]\n"), "fred@example.com")
+	domain := policy.Provider.For(address.Address{Domain: policy.Address.Domain})
 	options := formats.Options{Protocol: "AutodiscoverV1", Profile: mobileconfig.Options{Lang: "en"}}
 	for _, tc := range []struct {
 		name    string
@@ -62,6 +64,7 @@ func TestNamed(t *testing.T) {
 		{"mobilesync", account, "<Url>https://outlook.office365.com/Microsoft-Server-ActiveSync</Url>"},
 		{"autodiscover-json", account, `"Url":"https://autodiscover.outlook.com/autodiscover/autodiscover.xml"`},
 		{"mobileconfig", gmx, "<string>com.apple.mail.managed</string>"},
+		{"pacc", domain, `"submit":{"host":"mail.example.com"}`},
 		{"mta-sts", policy, "mode: testing\r\n"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -75,7 +78,7 @@ func TestNamed(t *testing.T) {
 			}
 		})
 	}
-	if got, want := strings.Join(formats.Names(), " "), "autoconfig autodiscover mobilesync autodiscover-json mobileconfig mta-sts"; got != want {
+	if got, want := strings.Join(formats.Names(), " "), "autoconfig autodiscover mobilesync autodiscover-json mobileconfig pacc mta-sts"; got != want {
 		t.Errorf("the names are %s, want %s", got, want)
 	}
 	for _, name := range []string{"", "yaml"} {
@@ -112,6 +115,8 @@ func TestParse(t *testing.T) {
 		{"POX by GET", "GET", autodiscover.POXPath, formats.Request{Host: "autodiscover.example.com", HTTPS: true, PublicURL: "https://mail.example.net"}, "@ Host example.com", ""},
 		{"POX by GET, in clear text", "GET", autodiscover.POXPath, formats.Request{Host: "Autodiscover.example.com", PublicURL: "https://mail.example.net"}, "", "the answer is at https://mail.example.net/autodiscover/autodiscover.xml"},
 		{"POX by GET, without a public address", "GET", autodiscover.POXPath, formats.Request{Host: "autodiscover.example.com"}, "@ Host example.com", ""},
+		{"PACC", "GET", pacc.Path, formats.Request{Host: "ua-auto-config.example.com", HTTPS: true}, "@ Host example.com", ""},
+		{"PACC in clear text", "GET", pacc.Path, formats.Request{Host: "ua-auto-config.example.com"}, "", "the document is served over HTTPS alone"},
 		{"JSON", "GET", autodiscover.JSONPath, formats.Request{Path: autodiscover.JSONPath, RawQuery: "Email=fred@example.com&Protocol=Ews"}, "fred@example.com Host ", ""},
 		{"JSON without address", "GET", autodiscover.JSONPath, formats.Request{Path: autodiscover.JSONPath}, "", "MandatoryParameterMissing: "},
 		{"profile of two", "GET", mobileconfig.Paths[0], formats.Request{RawQuery: "emailaddress=fred@example.com,anna@example.net"}, "fred@example.com anna@example.net Host ", ""},

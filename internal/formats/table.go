@@ -13,6 +13,7 @@ import (
 	"milepost/internal/lookup"
 	"milepost/internal/mtasts"
 	"milepost/mobileconfig"
+	"milepost/pacc"
 	"milepost/settings"
 )
 
@@ -89,10 +90,20 @@ var table = []Format{
 		Refuse: refuseProfile,
 	},
 	{
+		Name: "pacc", Paths: []string{pacc.Path}, Methods: get,
+		ContentType: pacc.ContentType, Cached: true, OfDomain: true, Announced: true, Vary: "Forwarded, X-Forwarded-Proto",
+		Parse: func(r Request) (lookup.Question, Options, error) {
+			host, err := pacc.ParseRequest(r.Host, r.HTTPS)
+			return lookup.Question{Addresses: []address.Address{{}}, Host: host}, Options{}, err
+		},
+		Render: func(a []settings.Account, _ Options) ([]byte, error) { return pacc.Render(a[0]) },
+		Refuse: notFound,
+	},
+	{
 		// Over plain HTTP too, where no mail server asks: a proxy that does not say that it
 		// speaks HTTPS hides no policy. Nothing is cached (RFC 8461 §3.3).
 		Name: "mta-sts", Paths: []string{mtasts.Path}, Methods: get,
-		ContentType: mtasts.ContentType,
+		ContentType: mtasts.ContentType, OfDomain: true,
 		Parse: func(r Request) (lookup.Question, Options, error) {
 			host, err := mtasts.ParseRequest(r.Host)
 			return lookup.Question{Addresses: []address.Address{{}}, Host: host}, Options{}, err

@@ -36,7 +36,7 @@ func TestCases(t *testing.T) {
 		if slices.ContainsFunc(p.Files, func(f txtar.File) bool { return filepath.Ext(f.Name) == ".toml" }) {
 			c = fixture.Catalogue(t, p.List()...)
 		}
-		addr := start(t, c, io.Discard)
+		addr := startOptions(t, httpd.Options{Current: current(t, c, ""), Proxies: httpd.Proxies{Trusted: httpd.Loopback()}}, io.Discard)
 		for i := 0; i < len(p.Files); i++ { // the list grows
 			name, ok := strings.CutSuffix(p.Files[i].Name, ".request")
 			if !ok {

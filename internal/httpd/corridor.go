@@ -34,6 +34,9 @@ func (s *server) corridor(f *formats.Format) echo.HandlerFunc {
 		if err != nil {
 			return s.refuse(x, f, err)
 		}
+		if f.Announced {
+			accounts[0] = x.snapshot.Announced(accounts[0])
+		}
 		options.PublicURL = x.snapshot.PublicURL
 		doc, err := s.render(x, f, accounts, options)
 		if err != nil {

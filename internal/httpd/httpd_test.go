@@ -3,6 +3,7 @@ package httpd_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -17,6 +18,7 @@ import (
 	"milepost/internal/fixture"
 	"milepost/internal/httpd"
 	"milepost/internal/snapshot"
+	"milepost/pacc"
 )
 
 // family has a document that depends on the address.
@@ -196,5 +198,14 @@ func TestPublicURL(t *testing.T) {
 				t.Error(got)
 			}
 		})
+	}
+}
+
+// A digest stays in DNS as long as caches may keep its document.
+func TestDigestOutlivesDocument(t *testing.T) {
+	addr := startOptions(t, httpd.Options{Current: current(t, fixture.Catalogue(t, "example.com.toml", fixture.Family), ""), Proxies: httpd.Proxies{Trusted: httpd.Loopback()}}, io.Discard)
+	resp, _ := ask(t, addr, "GET "+pacc.Path+" HTTP/1.1\nHost: ua-auto-config.example.com\nX-Forwarded-Proto: https\n\n")
+	if got, want := resp.Header.Get("Cache-Control"), fmt.Sprintf("public, max-age=%d", pacc.MaxAge); got != want {
+		t.Errorf("%s, want %s", got, want)
 	}
 }

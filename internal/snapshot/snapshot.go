@@ -134,7 +134,8 @@ func (s *Snapshot) makeZones(o Options, previous *Snapshot) textfile.Errors {
 		conf.Service.Addresses = s.Guessed
 	}
 	conf.Service.Host = s.Host()
-	now, warnings, err := zones.SerialFile(conf.DNS.SerialFile).After(uint32(o.Now().Unix()))
+	now := o.Now()
+	serial, warnings, err := zones.SerialFile(conf.DNS.SerialFile).After(uint32(now.Unix()))
 	s.Warnings = append(s.Warnings, warnings...)
 	if err != nil {
 		return textfile.Errors{s.Config.Mistake("dns.serial_file", err)}
@@ -143,8 +144,27 @@ func (s *Snapshot) makeZones(o Options, previous *Snapshot) textfile.Errors {
 	if previous != nil {
 		before = previous.Zones
 	}
-	s.Zones, err = zones.New(s.Catalogue, s.Catalogue.Own(), &conf, before, now)
+	s.Zones, err = zones.New(s.Catalogue, s.Catalogue.Own(), &conf, before, now, serial)
 	return mistakesIn(err)
+}
+
+// Lapsed makes the snapshot anew of what it was made of, when the time of [zones.Set.Lapses] has come.
+func (s *Snapshot) Lapsed(now func() time.Time) (*Snapshot, error) {
+	next := *s
+	next.Warnings = nil
+	if no := next.makeZones(Options{Now: now}, s); len(no) > 0 {
+		return nil, &Mistakes{Configuration: no}
+	}
+	return &next, nil
+}
+
+// Announced returns the account whose document is to be served to whoever asks for that of
+// another, in a format of which DNS has the digest.
+func (s *Snapshot) Announced(a settings.Account) settings.Account {
+	if p := s.Zones.Announced(a.Provider, a.Address.Domain); p != a.Provider {
+		return p.For(a.Address)
+	}
+	return a
 }
 
 // mistakesIn returns the mistakes of which an error of another room consists.

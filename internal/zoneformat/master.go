@@ -34,6 +34,7 @@ func renderZone(domains []Domain, a zone.Authority) ([]byte, error) {
 			fmt.Fprintf(&b, "; For a new zone, put the names of your name servers in place of %s\n", placeholder)
 		}
 		b.WriteString("; The target \".\" says that a service is not offered (RFC 6186 section 3.4).\n")
+		b.WriteString(d.aboutDigest())
 		fmt.Fprintf(&b, "$ORIGIN %s\n$TTL %d\n", d.origin(), z.SOA().Header().Ttl)
 		writeRecords(&b, d, z)
 	}

@@ -14,6 +14,7 @@ func renderNSUpdate(domains []Domain) []byte {
 	var b bytes.Buffer
 	for _, d := range domains {
 		fmt.Fprintf(&b, "; %s\n", d.ASCII)
+		b.WriteString(d.aboutDigest())
 		fmt.Fprintf(&b, "zone %s\n", d.origin()) // knsupdate finds no zone by itself
 		for _, s := range d.sets() {
 			for _, t := range displaced(s.rrtype) {

@@ -15,6 +15,7 @@ import (
 	"github.com/miekg/dns"
 
 	"milepost/address"
+	"milepost/pacc"
 	"milepost/zone"
 )
 
@@ -48,6 +49,15 @@ func ParseFormat(s string) (Format, error) {
 type Domain struct {
 	address.Domain
 	Records []dns.RR
+}
+
+// aboutDigest is a comment for whoever puts the digest of a PACC document in the place of
+// another; empty: there is none.
+func (d Domain) aboutDigest() string {
+	if !slices.ContainsFunc(d.Records, func(rr dns.RR) bool { return d.relative(rr.Header().Name) == pacc.RecordLabel }) {
+		return ""
+	}
+	return "; Of " + pacc.RecordLabel + ", an older record has to stay beside the new one for a while; docs/dns.md says how.\n"
 }
 
 func (d Domain) origin() string { return dns.Fqdn(d.ASCII) }

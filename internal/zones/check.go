@@ -68,7 +68,7 @@ func (s *Set) zoneMistakes(i int, err error) textfile.Errors {
 func (s *Set) checkConfig() textfile.Errors {
 	service, conf := &s.conf.Service, &s.conf.DNS
 	has := func(label string) bool { return slices.Contains(conf.DomainZones, label) }
-	for _, label := range []string{zone.AutoconfigLabel, zone.AutodiscoverLabel, zone.MTASTSLabel} {
+	for _, label := range []string{zone.AutoconfigLabel, zone.AutodiscoverLabel, zone.MTASTSLabel, zone.PACCLabel} {
 		if len(service.Addresses) == 0 && has(label) {
 			return s.mistakes(0, "service.addresses", fmt.Errorf("the service's addresses are missing: %s is a zone of its own, and no CNAME can stand at the top of one (RFC 1034 §3.6.2)", label))
 		}
@@ -79,7 +79,7 @@ func (s *Set) checkConfig() textfile.Errors {
 	}
 	for _, label := range conf.DomainZones {
 		if label != config.Apex && !zone.HoldsRecords(label) {
-			return s.mistakes(0, "dns.domain_zones", fmt.Errorf("%q holds nothing that is made of a provider; @, _tcp, autoconfig, autodiscover, mta-sts, _mta-sts and single labels, as _imaps._tcp, are allowed", label))
+			return s.mistakes(0, "dns.domain_zones", fmt.Errorf("%q holds nothing that is made of a provider; @, _tcp, autoconfig, autodiscover, mta-sts, _mta-sts, ua-auto-config, _ua-auto-config and single labels, as _imaps._tcp, are allowed", label))
 		}
 	}
 	return nil

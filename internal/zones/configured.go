@@ -51,11 +51,11 @@ func (s *Set) buildOne(z config.Zone, domains []address.Domain, previous *Set) (
 	own, p := s.domainAbove(z.Name)
 	var made []dns.RR
 	if p != nil {
-		made = zone.Records(p, own, s.options)
+		made = s.records(p, own)
 	}
 	for _, d := range domains {
 		if p, ok := s.catalogue.Named(d); ok && d.ASCII != own.ASCII {
-			made = append(made, zone.Records(p, d, s.options)...)
+			made = append(made, s.records(p, d)...)
 		}
 	}
 	if made = within(z.Name, made); len(made) == 0 {
@@ -125,7 +125,7 @@ func (s *Set) domainAbove(origin string) (address.Domain, *settings.Provider) {
 	for {
 		label, rest, ok := strings.Cut(name, ".")
 		d, err := address.ParseDomain(name)
-		service := label == zone.AutoconfigLabel || label == zone.AutodiscoverLabel || label == zone.MTASTSLabel
+		service := label == zone.AutoconfigLabel || label == zone.AutodiscoverLabel || label == zone.MTASTSLabel || label == zone.PACCLabel
 		if err == nil {
 			if p, named := s.catalogue.Named(d); named {
 				return d, p

@@ -9,7 +9,6 @@ import (
 
 	"milepost/address"
 	"milepost/settings"
-	"milepost/zone"
 )
 
 // serials gives each of a domain's zones its serial: the highest of that of what all
@@ -20,7 +19,7 @@ import (
 type serials struct {
 	common    uint32            // of name servers, timers and what else all zones share
 	providers map[string]uint32 // by ID: of the records that a provider's settings make
-	moved     map[string]uint32 // by domain, if it came to its provider or out of a configured zone since the start
+	moved     map[string]uint32 // by domain, if it came to its provider or out of a configured zone since the start, or has lost a former digest since
 	highest   uint32            // of this set and all before it; what has changed now gets it
 }
 
@@ -34,26 +33,33 @@ func newSerials(s, previous *Set, now uint32) serials {
 	if out.common = out.highest; sameCommon(s, previous) {
 		out.common = old.common
 	}
-	before := make(map[string]*settings.Provider)
-	for _, p := range previous.own {
-		before[p.ID] = p
-	}
+	before := previous.ownByID()
 	for _, p := range s.own {
 		out.providers[p.ID] = out.highest
-		if q := before[p.ID]; q != nil && text(zone.Records(p, sample, s.options)) == text(zone.Records(q, sample, s.options)) {
+		if q := before[p.ID]; q != nil && text(s.held(s.records(p, sample))) == text(previous.held(previous.records(q, sample))) {
 			out.providers[p.ID] = old.providers[p.ID]
 		}
 	}
 	for d, p := range s.ownDomains() {
 		q, ok := previous.catalogue.Named(d)
 		switch serial, moved := old.moved[d.ASCII]; {
-		case !ok || q.ID != p.ID || !previous.isOwn[q] || s.configuredZones(d) != previous.configuredZones(d):
+		case !ok || q.ID != p.ID || !previous.isOwn[q] || s.configuredZones(d) != previous.configuredZones(d),
+			s.announces() && len(s.changes.domains[d.ASCII]) != len(previous.changes.domains[d.ASCII]):
 			out.moved[d.ASCII] = out.highest
 		case moved:
 			out.moved[d.ASCII] = serial
 		}
 	}
 	return out
+}
+
+// held keeps the records of the sample that lie in one of a domain's zones.
+func (s *Set) held(rrs []dns.RR) []dns.RR {
+	return slices.DeleteFunc(rrs, func(rr dns.RR) bool {
+		return !slices.ContainsFunc(s.conf.DNS.DomainZones, func(label string) bool {
+			return dns.IsSubDomain(domainZone(label, sample), rr.Header().Name)
+		})
+	})
 }
 
 // of returns the serial of a domain's zones.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/miekg/dns"
@@ -64,7 +65,7 @@ func TestSerials(t *testing.T) {
 			if s.change != nil {
 				s.change(&conf.DNS)
 			}
-			set, err := zones.New(c, c.Own(), &conf, before, s.now)
+			set, err := zones.New(c, c.Own(), &conf, before, time.Unix(int64(s.now), 0), s.now)
 			if err != nil {
 				t.Fatal(err)
 			}

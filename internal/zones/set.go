@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/miekg/dns"
 
@@ -38,6 +39,7 @@ type Set struct {
 	conf       *config.Config
 	options    zone.Options
 	configured map[string]*zone.Zone // by absolute name; nil until it is built
+	changes    changes
 	serials    serials
 
 	mu    sync.RWMutex
@@ -52,9 +54,10 @@ const maxBuilt = 4096
 // service's host and addresses are those of the configuration.
 //
 // If a zone differs from the previous set's (nil: there was none), its serial rises
-// to now, a time in seconds, or more. It never falls. The error is
-// textfile.Errors with every mistake.
-func New(c Catalogue, own []*settings.Provider, conf *config.Config, previous *Set, now uint32) (*Set, error) {
+// to the one that is given, a time in seconds, or more. It never falls. What was announced
+// of PACC documents that differ stays for its time from now. The error is textfile.Errors
+// with every mistake.
+func New(c Catalogue, own []*settings.Provider, conf *config.Config, previous *Set, now time.Time, serial uint32) (*Set, error) {
 	s := &Set{
 		catalogue: c, own: own, isOwn: make(map[*settings.Provider]bool), conf: conf,
 		options: zone.Options{
@@ -76,11 +79,21 @@ func New(c Catalogue, own []*settings.Provider, conf *config.Config, previous *S
 	if errs := append(s.checkOverlap(), s.checkNameServers()...); len(errs) > 0 {
 		return nil, errs
 	}
-	s.serials = newSerials(s, previous, now)
+	s.changes = newChanges(s, previous, now)
+	s.serials = newSerials(s, previous, serial)
 	if errs := append(s.buildConfigured(previous), s.checkDomainZones()...); len(errs) > 0 {
 		return nil, errs
 	}
 	return s, nil
+}
+
+// ownByID returns the admin's own providers by their IDs.
+func (s *Set) ownByID() map[string]*settings.Provider {
+	all := make(map[string]*settings.Provider, len(s.own))
+	for _, p := range s.own {
+		all[p.ID] = p
+	}
+	return all
 }
 
 // ownDomains yields the domains of the admin's own providers.
@@ -237,7 +250,7 @@ func (s *Set) fits(label string, d address.Domain) bool {
 // build makes one of a domain's zones.
 func (s *Set) build(origin string, d address.Domain) (*zone.Zone, error) {
 	p, _ := s.catalogue.Named(d)
-	rrs := append(zone.Records(p, d, s.options), s.nameServerAddresses(d)...)
+	rrs := append(s.records(p, d), s.nameServerAddresses(d)...)
 	return zone.New(origin, s.authority(d, s.serials.of(d, p)), within(origin, rrs))
 }
 

@@ -1,0 +1,201 @@
+package zones
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"milepost/address"
+	"milepost/internal/config"
+	"milepost/pacc"
+	"milepost/settings"
+	"milepost/zone"
+)
+
+// former is how a provider was before its PACC document changed. A client takes a
+// document only if DNS has its digest, and both are in caches. So DNS announces the new
+// document beside the former one; HTTP serves the former one until no resolver can hold an
+// answer without the new digest; and the former digest stays until no HTTP cache can hold
+// the former document.
+type former struct {
+	provider *settings.Provider // without its domains, of which there may be a million
+	served   time.Time          // until when its document is served
+	kept     time.Time          // until when its digest stays
+}
+
+// formers are in the order in which they were served. Only the last one can still be.
+type formers []former
+
+// maxFormers is how many there are of one provider. Each changes once in a TTL at most, so
+// a very short TTL and many changes are needed for more.
+const maxFormers = 4
+
+// at leaves out those whose time has passed.
+func (f formers) at(now time.Time) formers {
+	for len(f) > 0 && !now.Before(f[0].kept) {
+		f = f[1:]
+	}
+	return f
+}
+
+// with adds a provider whose document has been replaced. If a former one is still served,
+// that document has never been, and the former one's time begins anew.
+func (f formers) with(p *settings.Provider, now time.Time, ttl time.Duration) formers {
+	f = slices.Clone(f)
+	if _, ok := f.servedAt(now); !ok {
+		bare := *p
+		bare.Domains, bare.MX = nil, nil
+		f = append(f, former{provider: &bare})
+		f = f[max(0, len(f)-maxFormers):]
+	}
+	last := &f[len(f)-1]
+	last.served = now.Add(ttl)
+	last.kept = last.served.Add(pacc.MaxAge * time.Second)
+	return f
+}
+
+// servedAt returns the one whose document is to be served.
+func (f formers) servedAt(now time.Time) (*settings.Provider, bool) {
+	if len(f) == 0 || !now.Before(f[len(f)-1].served) {
+		return nil, false
+	}
+	return f[len(f)-1].provider, true
+}
+
+func (f formers) providers() []*settings.Provider {
+	var out []*settings.Provider
+	for _, x := range f {
+		out = append(out, x.provider)
+	}
+	return out
+}
+
+// changes are the former providers of a set.
+type changes struct {
+	now       time.Time          // when the set was made
+	lapses    time.Time          // when the first of them does
+	providers map[string]formers // by the ID of the present one
+	domains   map[string]formers // by domain, if it came to its provider in that time
+}
+
+func (c *changes) of(d address.Domain, p *settings.Provider) formers {
+	if f, ok := c.domains[d.ASCII]; ok {
+		return f
+	}
+	return c.providers[p.ID]
+}
+
+// newChanges compares the documents of a set with those of the one before it.
+func newChanges(s, previous *Set, now time.Time) changes {
+	out := changes{now: now, providers: make(map[string]formers), domains: make(map[string]formers)}
+	if previous == nil || !s.announces() && len(s.configured) == 0 {
+		return out
+	}
+	ttl := time.Duration(cmp.Or(previous.options.TTL, zone.DefaultTTL)) * time.Second
+	type pair struct{ present, was *settings.Provider }
+	known := make(map[pair]bool) // whether the document was replaced: a million domains have few providers
+	after := func(f formers, p, q *settings.Provider) formers {
+		changed, ok := known[pair{p, q}]
+		if !ok {
+			changed = replaced(p, q)
+			known[pair{p, q}] = changed
+		}
+		if f = f.at(now); changed {
+			f = f.with(q, now, ttl)
+		}
+		return f
+	}
+	before := previous.ownByID()
+	for _, p := range s.own {
+		if q := before[p.ID]; q != nil {
+			if f := after(previous.changes.providers[p.ID], p, q); len(f) > 0 {
+				out.providers[p.ID] = f
+				out.note(f)
+			}
+		}
+	}
+	moved := make(map[pair]formers) // so that a million domains share one
+	for d, p := range s.ownDomains() {
+		q, ok := previous.catalogue.Named(d)
+		if !ok {
+			continue
+		}
+		f, alone := previous.changes.domains[d.ASCII]
+		switch {
+		case alone:
+			f = after(f, p, q)
+		case q.ID == p.ID:
+			continue
+		default:
+			if f, ok = moved[pair{p, q}]; !ok {
+				f = after(previous.changes.providers[q.ID], p, q)
+				moved[pair{p, q}] = f
+			}
+		}
+		if len(f) > 0 {
+			out.domains[d.ASCII] = f
+			out.note(f)
+		}
+	}
+	return out
+}
+
+// announces tells whether a domain's zones hold its digest.
+func (s *Set) announces() bool {
+	zones := s.conf.DNS.DomainZones
+	return slices.Contains(zones, config.Apex) || slices.Contains(zones, pacc.RecordLabel)
+}
+
+// replaced tells whether one provider's document has taken the place of another's. The
+// sample stands for every domain.
+func replaced(p, q *settings.Provider) bool {
+	if p == q {
+		return false
+	}
+	a := address.Address{Domain: sample}
+	present, err := pacc.Render(p.For(a))
+	was, none := pacc.Render(q.For(a))
+	return err == nil && none == nil && string(present) != string(was)
+}
+
+// records makes the records of a domain.
+func (s *Set) records(p *settings.Provider, d address.Domain) []dns.RR {
+	return zone.Records(p, d, s.options, s.changes.of(d, p).providers()...)
+}
+
+// Announced returns the provider whose PACC document is to be served for a domain of the
+// provider p: p, or as long as resolvers may not know that document, the former one.
+func (s *Set) Announced(p *settings.Provider, d address.Domain) *settings.Provider {
+	if s == nil {
+		return p
+	}
+	if _, _, ours := s.origin(pacc.RecordLabel + "." + dns.Fqdn(d.ASCII)); !ours {
+		return p // what DNS says of it is somebody else's matter
+	}
+	if q, ok := s.changes.of(d, p).servedAt(s.changes.now); ok {
+		return q
+	}
+	return p
+}
+
+// Lapses returns when another set has to be made, because the time of something in this
+// one has passed; zero: it stays true.
+func (s *Set) Lapses() time.Time {
+	if s == nil {
+		return time.Time{}
+	}
+	return s.changes.lapses
+}
+
+// note takes the times of formers into the first at which something lapses.
+func (c *changes) note(f formers) {
+	for _, x := range f {
+		for _, until := range []time.Time{x.served, x.kept} {
+			if until.After(c.now) && (c.lapses.IsZero() || until.Before(c.lapses)) {
+				c.lapses = until
+			}
+		}
+	}
+}
