@@ -30,6 +30,7 @@ var rooms = map[string]string{
 	"internal/providerfile": "address settings catalogue internal/textfile internal/tomlfile",
 	"internal/lookup":       "address settings",
 	"internal/mtasts":       "address settings",
+	"internal/mx":           "address internal/metrics",
 	"internal/formats":      "address settings autoconfig autodiscover mobileconfig pacc internal/lookup internal/mtasts",
 
 	"internal/answer":        "address settings internal/query",
@@ -39,7 +40,7 @@ var rooms = map[string]string{
 	"internal/config":     "address settings internal/textfile internal/tomlfile",
 	"internal/certs":      "mobileconfig internal/textfile",
 	"internal/snapshot":   "address settings catalogue data internal/config internal/zones internal/providerfile internal/pages internal/textfile",
-	"internal/httpd":      "address settings autodiscover mobileconfig internal/answer internal/connlimit internal/formats internal/lookup internal/metrics internal/pages internal/ratelimit internal/snapshot internal/useragent",
+	"internal/httpd":      "address settings autodiscover mobileconfig internal/answer internal/config internal/connlimit internal/formats internal/lookup internal/metrics internal/pages internal/ratelimit internal/snapshot internal/useragent",
 	"internal/zones":      "address settings pacc zone internal/config internal/textfile",
 	"internal/nameserver": "zone internal/config internal/connlimit internal/metrics internal/ratelimit internal/snapshot internal/zones",
 	"internal/metrics":    "internal/useragent",

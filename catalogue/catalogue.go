@@ -94,6 +94,13 @@ func (c *Catalogue) LookupWithoutDefault(d address.Domain) (*settings.Provider, 
 	return p, p != nil
 }
 
+// LookupMX finds the provider whose MX domain is a host or above it, the longest one. It
+// does not allocate.
+func (c *Catalogue) LookupMX(host address.Domain) (*settings.Provider, bool) {
+	p := longest(c.mx, host.ASCII)
+	return p, p != nil
+}
+
 // Named finds the provider that names the domain itself: neither by a wildcard nor
 // as an MX domain.
 func (c *Catalogue) Named(d address.Domain) (*settings.Provider, bool) {

@@ -15,6 +15,10 @@ type Account struct {
 	// Login is the login name that a directory has for the address; empty: what
 	// the provider's usernames make of the address.
 	Login string
+	// MXHost is the host of the domain's mail by which the provider was found, asked of
+	// DNS; zero: the catalogue names the domain, or a client asked by the host. What is
+	// in DNS changes, so nothing that is made of such an account may be kept.
+	MXHost address.Domain
 	// Provider has its hostnames and URLs filled in for Address. Usernames stay
 	// templates: a format may want to keep them so. It may be the catalogue's own,
 	// so it must not be changed.
@@ -94,7 +98,7 @@ func (a Account) Shared() bool {
 	inServer := func(s Server) bool { return varies(s.Username) }
 	inService := func(s Service) bool { return varies(s.Username) }
 	p := a.Provider
-	return a.Login == "" && !a.inURL && !a.fromMX && !p.urlNamesAddress() &&
+	return a.Login == "" && a.MXHost.IsZero() && !a.inURL && !a.fromMX && !p.urlNamesAddress() &&
 		!slices.ContainsFunc(p.Incoming, inServer) && !slices.ContainsFunc(p.Outgoing, inServer) &&
 		!slices.ContainsFunc(p.Setup, inServer) && !slices.ContainsFunc(p.Services, inService)
 }

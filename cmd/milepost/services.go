@@ -19,6 +19,7 @@ import (
 	"milepost/internal/httpd"
 	"milepost/internal/logqueue"
 	"milepost/internal/metrics"
+	"milepost/internal/mx"
 	"milepost/internal/nameserver"
 	"milepost/internal/snapshot"
 	"milepost/internal/systemd"
@@ -64,7 +65,8 @@ func open(ctx context.Context, conf *config.Config, unit *systemd.Service, curre
 	}
 	o := httpd.Options{
 		Current: current.Load, Log: s.log, JSON: conf.Log.Format == "json", Sign: sign, Proxies: s.proxies, Metrics: s.metrics,
-		Limits: httpd.Limits{Rate: conf.Limits.Rate, Burst: conf.Limits.Burst, AtOnce: conf.Limits.AtOnce},
+		Resolver: mx.New(mx.Options{Server: conf.Lookup.Resolver, Rate: conf.Lookup.Rate, Waiting: mayWait(conf.Limits.AtOnce), Metrics: s.metrics}),
+		Limits:   httpd.Limits{Rate: conf.Limits.Rate, Burst: conf.Limits.Burst, AtOnce: conf.Limits.AtOnce, MXRate: max(1, conf.Lookup.Rate/httpd.ShareMX)},
 	}
 	if conf.Log.Level <= slog.LevelInfo {
 		o.Requests = queue
@@ -80,6 +82,15 @@ func open(ctx context.Context, conf *config.Config, unit *systemd.Service, curre
 		s.https[i].Handler, s.https[i].TLS = handler, s.certs.TLSConfig()
 	}
 	return s, nil
+}
+
+// mayWait is how many requests may wait for DNS, if so many are worked on at once (0: any
+// number): so few that the others do not notice.
+func mayWait(atOnce int) int {
+	if atOnce == 0 {
+		return 512
+	}
+	return max(1, atOnce/4)
 }
 
 // listen opens the sockets.

@@ -15,6 +15,7 @@ import (
 	"milepost/internal/certs"
 	"milepost/internal/formats"
 	"milepost/internal/lookup"
+	"milepost/internal/mx"
 	"milepost/internal/snapshot"
 	"milepost/mobileconfig"
 	"milepost/settings"
@@ -28,6 +29,7 @@ func show(args []string, stdout, stderr io.Writer) int {
 		flags  = flag.NewFlagSet("show", flag.ContinueOnError)
 		format = flags.String("format", "autoconfig", "")
 		all    = flags.Bool("all-servers", false, "")
+		useMX  = flags.Bool("mx", false, "")
 		o      options
 	)
 	o.register(flags, "providers", "public-url", "sign-cert", "sign-key")
@@ -69,12 +71,25 @@ func show(args []string, stdout, stderr io.Writer) int {
 		complain(stderr, "show: %s", err)
 		return exitNo
 	}
-	accounts, err := lookup.Accounts(s.Catalogue, lookup.Question{Addresses: []address.Address{asked}})
+	var resolver lookup.Resolver
+	if *useMX {
+		resolver = mx.New(mx.Options{Server: s.Config.Lookup.Resolver, Rate: 1, Waiting: 1})
+	}
+	accounts, err := lookup.Accounts(ctx, s.Catalogue, resolver, lookup.Question{Addresses: []address.Address{asked}})
 	if err != nil {
 		complainUnknown(stderr, asked.Domain)
+		if !*useMX {
+			complain(stderr, "with -mx, DNS is asked which provider has its mail")
+		}
 		return exitNo
 	}
 	stored, _ := s.Catalogue.Lookup(asked.Domain) // with its placeholders
+	if host := accounts[0].MXHost; !host.IsZero() {
+		if *format != "text" { // which says so itself
+			complain(stderr, "%s", answer.MXText(accounts[0]))
+		}
+		stored, _ = s.Catalogue.LookupMX(host)
+	}
 	var body []byte
 	switch {
 	case *all: // the document is for all of the provider's domains

@@ -22,6 +22,7 @@ func JSON(a Answer, lang string) ([]byte, error) {
 	out := jsonAnswer{
 		Address: a.Address.String(),
 		Domain:  a.Address.Domain.ASCII,
+		MXHost:  a.MXHost.ASCII,
 		Provider: jsonProvider{
 			ID: p.ID, DisplayName: p.DisplayName, ShortName: p.ShortName,
 			Kind: p.Kind, Country: p.Country, Website: p.Website, AppleName: p.AppleName, GoogleName: p.GoogleName,
@@ -104,6 +105,7 @@ func encode(v any) ([]byte, error) {
 type jsonAnswer struct {
 	Address       string        `json:"address"`
 	Domain        string        `json:"domain"`
+	MXHost        string        `json:"mx_host,omitempty"`
 	Provider      jsonProvider  `json:"provider"`
 	Notice        *jsonText     `json:"notice,omitempty"`
 	Password      jsonPassword  `json:"password"`

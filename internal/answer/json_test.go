@@ -53,6 +53,7 @@ func TestJSON(t *testing.T) {
 				t.Fatal(p.ID, err)
 			}
 			a.Profile = "/mobileconfig?" + a.ProfileQuery("en")
+			a.MXHost = fixture.MXHost(t, p)
 			body, err := answer.JSON(a, "fr")
 			if err != nil {
 				t.Fatal(p.ID, err)

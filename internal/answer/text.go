@@ -16,6 +16,9 @@ func Text(a settings.Account) []byte {
 	p := a.Provider
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "%s: %s\n", a.Address.Unicode(), p.DisplayName)
+	if !a.MXHost.IsZero() {
+		fmt.Fprintf(&b, "\n%s\n", MXText(a))
+	}
 	if p.NoMailPrograms {
 		fmt.Fprintln(&b, "\nIt opens to its own programs alone: there is no server for mail programs.")
 	}
@@ -65,6 +68,11 @@ func Text(a settings.Account) []byte {
 	}
 	w.Flush()
 	return b.Bytes()
+}
+
+// MXText says whose settings an account has, if its provider was found by the MX host.
+func MXText(a settings.Account) string {
+	return fmt.Sprintf("mail of %s goes to %s, so these are the settings of %s", a.Address.Domain.Unicode, a.MXHost, a.Provider.ShortName)
 }
 
 // bestFirst returns the servers of a protocol, the recommended one first.

@@ -33,6 +33,7 @@ type Config struct {
 	TLS       TLS
 	Service   Service
 	Catalogue Catalogue
+	Lookup    Lookup
 	DNS       DNS
 	Signing   Signing
 	Proxy     Proxy
@@ -82,6 +83,22 @@ type Catalogue struct {
 	Builtin    bool     // the shipped ones too
 	CheckEvery time.Duration
 }
+
+// Lookup says whether domains that no provider serves are looked up by their MX hosts.
+type Lookup struct {
+	MX       MX
+	Resolver netip.AddrPort // zero: those of the system
+	Rate     int            // look-ups a second
+}
+
+// MX says for whom MX hosts are looked up.
+type MX string
+
+const (
+	MXOff   MX = "off"
+	MXPages MX = "pages" // for people: the pages, their JSON, and the profiles that they link to
+	MXAll   MX = "all"   // for mail programs too
+)
 
 // Signing says what profiles are signed with: files, or the certificate of [TLS].
 type Signing struct {

@@ -268,3 +268,23 @@ func parsePrefix(s string) (netip.Prefix, error) {
 	}
 	return p, nil
 }
+
+// parseResolver reads the address of a DNS server, with port 53 if it names none.
+func parseResolver(s string) (netip.AddrPort, error) {
+	a, err := netip.ParseAddr(s)
+	at := netip.AddrPortFrom(a, 53)
+	if err != nil {
+		at, err = netip.ParseAddrPort(s)
+	}
+	if err != nil || at.Port() == 0 {
+		return netip.AddrPort{}, fmt.Errorf(`%q is no address of a resolver; "127.0.0.1", "192.0.2.53:5353" and "[2001:db8::53]:53", say, are allowed`, s)
+	}
+	return netip.AddrPortFrom(at.Addr().Unmap(), at.Port()), nil
+}
+
+func resolver(at netip.AddrPort) string {
+	if !at.IsValid() {
+		return `""`
+	}
+	return asText(at)
+}

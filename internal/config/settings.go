@@ -33,6 +33,7 @@ var Tables = []struct{ Name, Doc string }{
 	{"tls", "Certificates: milepost gets them by itself from an ACME server such as Let's Encrypt (acme = true), or reads them from files (cert and key)."},
 	{"service", "This server itself: under which name it is reached, and how its pages look."},
 	{"catalogue", "The providers and their domains."},
+	{"lookup", "Domains that no provider names. Most belong to companies and families whose mail is at a provider: DNS says at which, by their MX hosts. A domain is answered so only if its host lies below a provider's mx. Only the domain of an address is asked about."},
 	{"dns", "DNS answers for the domains of one's own providers. docs/dns.md explains the zones."},
 	{"signing", "The certificate that Apple profiles are signed with; without one they are unsigned."},
 	{"proxy", "Proxies in front of this server. docs/proxies.md has a configuration for each."},
@@ -90,6 +91,13 @@ func Settings() []*Setting {
 			boolean(func(c *Config) *bool { return &c.Catalogue.Builtin })},
 		{"catalogue", "check_every", "", "How often the content of this file, of the provider files and of whatever they name is compared with what is served; a change is taken over. 0s: only at SIGHUP.", "", true,
 			one(func(c *Config) *time.Duration { return &c.Catalogue.CheckEvery }, parseDuration(0, 24*time.Hour), duration)},
+
+		{"lookup", "mx", "", "For whom DNS is asked: \"pages\" for people (the pages, the JSON and the profiles that they link to), \"all\" for mail programs too, or \"off\". With a default provider nobody is asked, for it serves every domain.", "", false,
+			one(func(c *Config) *MX { return &c.Lookup.MX }, tomlfile.OneOf([]MX{MXOff, MXPages, MXAll}), quoted)},
+		{"lookup", "resolver", "", "The resolver that is asked, by its IP address, with a port if that is not 53. Default: those of /etc/resolv.conf. A look-up takes 2 seconds at most.", `"127.0.0.1:53"`, true,
+			one(func(c *Config) *netip.AddrPort { return &c.Lookup.Resolver }, parseResolver, resolver)},
+		{"lookup", "rate", "", "How many look-ups a second may be asked of it, for all clients together; more domains are unknown for the moment. What is in memory is not counted.", "", true,
+			number(func(c *Config) *int { return &c.Lookup.Rate }, 1, 10_000)},
 
 		{"dns", "listen", "dns", "Where to answer DNS questions, over UDP and TCP; port 0 picks a free one. Without it DNS is not served.", `":53"`, true,
 			one(func(c *Config) *ListenAddress { return &c.DNS.Listen }, ParseListenAddress, quoted)},
@@ -153,6 +161,7 @@ func defaults() *Config {
 			NewOrdersPerHour: 60,
 		},
 		Catalogue: Catalogue{Builtin: true, CheckEvery: 5 * time.Second},
+		Lookup:    Lookup{MX: MXPages, Rate: 50},
 		DNS: DNS{
 			DomainZones: []string{"_tcp", "autoconfig", "autodiscover"},
 			TTL:         3600, NegativeTTL: 300,

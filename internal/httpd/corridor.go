@@ -9,7 +9,6 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"milepost/address"
 	"milepost/internal/formats"
 	"milepost/settings"
 )
@@ -30,7 +29,7 @@ func (s *server) corridor(f *formats.Format) echo.HandlerFunc {
 		if err != nil {
 			return s.refuse(x, f, err)
 		}
-		accounts, err := x.lookUp(question)
+		accounts, err := x.lookUp(question, f.Attachment) // what a page links to
 		if err != nil {
 			return s.refuse(x, f, err)
 		}
@@ -47,7 +46,7 @@ func (s *server) corridor(f *formats.Format) echo.HandlerFunc {
 				return err
 			}
 		}
-		return send(x, f, accounts[0].Address, doc)
+		return send(x, f, &accounts[0], doc)
 	}
 }
 
@@ -107,16 +106,16 @@ func (s *server) refuse(x *exchange, f *formats.Format, err error) error {
 }
 
 // send sends a document of a format.
-func send(x *exchange, f *formats.Format, a address.Address, doc document) error {
+func send(x *exchange, f *formats.Format, a *settings.Account, doc document) error {
 	vary(x, f)
 	if f.Attachment {
 		// A parsed domain holds letters, digits, dots and hyphens alone.
-		x.Response().Header().Set(echo.HeaderContentDisposition, `attachment; filename="`+a.Domain.ASCII+`.mobileconfig"`)
+		x.Response().Header().Set(echo.HeaderContentDisposition, `attachment; filename="`+a.Address.Domain.ASCII+`.mobileconfig"`)
 	}
 	switch {
-	case !f.Cached:
+	case !f.Cached, !a.MXHost.IsZero(): // it lasts as long as what DNS says
 		return transient(x, http.StatusOK, f.ContentType, doc.body)
-	case a.Local == "":
+	case a.Address.Local == "":
 		return keepable(x, cachePublic, doc)
 	}
 	return keepable(x, cachePrivate, doc)

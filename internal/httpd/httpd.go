@@ -19,6 +19,7 @@ import (
 
 	"milepost/autodiscover"
 	"milepost/internal/formats"
+	"milepost/internal/lookup"
 	"milepost/internal/metrics"
 	"milepost/internal/snapshot"
 )
@@ -36,6 +37,9 @@ type Options struct {
 	Metrics *metrics.Metrics
 	// Log gets what goes wrong.
 	Log *slog.Logger
+	// Resolver looks MX hosts up; nil: nothing does. The snapshot's configuration says
+	// for whom.
+	Resolver lookup.Resolver
 	// Sign signs profiles; nil: they stay unsigned.
 	Sign func(profile []byte) ([]byte, error)
 	// Proxies stand before the server; zero: none.

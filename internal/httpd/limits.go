@@ -31,10 +31,17 @@ type Limits struct {
 	Burst int // requests of one client at once, after a pause; 1 at least if there is a Rate
 	// AtOnce is how many requests may be under way. One holds up to 56 KiB.
 	AtOnce int
+	// MXRate is how many domains a second one client may have looked up in DNS, for long,
+	// and ShareMX times as many at once. More are answered as if there were no DNS.
+	MXRate int
 
 	// Refused hears of each request that is refused; nil: nobody does.
 	Refused func(Excess)
 }
+
+// ShareMX is how many clients it takes to use up the look-ups of all, if each may have
+// MXRate of them.
+const ShareMX = 8
 
 // Excess says why a request is refused.
 type Excess string
@@ -51,6 +58,7 @@ type limiter struct {
 	seed     maphash.Seed
 	start    time.Time
 	clients  ratelimit.Table
+	mx       ratelimit.Table
 	underWay atomic.Int64
 }
 
@@ -63,25 +71,41 @@ func newLimiter(l Limits, proxies Proxies, now time.Time) *limiter {
 	if l.Rate > 0 {
 		out.clients = ratelimit.New(buckets, time.Second/time.Duration(l.Rate), max(l.Burst, 1))
 	}
+	if l.MXRate > 0 {
+		out.mx = ratelimit.New(buckets, time.Second/time.Duration(l.MXRate), ShareMX*l.MXRate)
+	}
 	return out
 }
 
 // wait returns how long a client has to wait for its next request; 0: this one may
 // pass.
 func (l *limiter) wait(client netip.Addr, now time.Time) time.Duration {
-	if l.Rate == 0 || !client.IsValid() || client.IsLoopback() || l.proxies.trusts(client) {
+	bucket, bounded := l.bucket(client)
+	elapsed := now.Sub(l.start)
+	if l.Rate == 0 || !bounded || l.clients.Take(bucket, elapsed) {
 		return 0
+	}
+	return max(l.clients.Wait(bucket, elapsed), 1) // another request may have come between
+}
+
+// mayLookUp tells whether a client may have one more domain looked up in DNS.
+func (l *limiter) mayLookUp(client netip.Addr, now time.Time) bool {
+	bucket, bounded := l.bucket(client)
+	return l.MXRate == 0 || !bounded || l.mx.Take(bucket, now.Sub(l.start))
+}
+
+// bucket returns whose tokens a client takes; false: it is one that has no bounds of its
+// own.
+func (l *limiter) bucket(client netip.Addr) (hash uint64, bounded bool) {
+	if !client.IsValid() || client.IsLoopback() || l.proxies.trusts(client) {
+		return 0, false
 	}
 	octets := client.As16()
 	network := octets[:8]
 	if client.Unmap().Is4() {
 		network = octets[12:]
 	}
-	bucket, elapsed := maphash.Bytes(l.seed, network), now.Sub(l.start)
-	if l.clients.Take(bucket, elapsed) {
-		return 0
-	}
-	return max(l.clients.Wait(bucket, elapsed), 1) // another request may have come between
+	return maphash.Bytes(l.seed, network), true
 }
 
 // enter counts a request in; false: there are too many. One that is in leaves.

@@ -1,7 +1,9 @@
 package httpd
 
 import (
+	"context"
 	"encoding/binary"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -11,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"milepost/address"
 	"milepost/internal/fixture"
 	"milepost/internal/pages"
 	"milepost/internal/snapshot"
@@ -30,6 +33,47 @@ func limitedHandler(t testing.TB, l Limits, now *time.Time) http.Handler {
 		Limits:  l,
 		Proxies: Proxies{Trusted: []netip.Prefix{netip.MustParsePrefix("192.0.2.99/32")}},
 	})
+}
+
+// countingDNS knows no domain, and counts those that it is asked for.
+type countingDNS int
+
+func (n *countingDNS) MX(context.Context, address.Domain) []address.Domain {
+	*n++
+	return nil
+}
+
+// One client cannot use up what all may look up in DNS.
+func TestMXRate(t *testing.T) {
+	now := time.Unix(1_800_000_000, 0)
+	s, err := snapshot.New(fixture.Catalogue(t, "example.com.toml", fixture.Family), pages.Branding{}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := new(countingDNS)
+	h := Handler(Options{Current: func() *snapshot.Snapshot { return s }, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return now },
+		Limits: Limits{MXRate: 2}, Resolver: asked})
+	for _, tc := range []struct {
+		name, from string
+		after      time.Duration
+		want       countingDNS // of 50 domains
+	}{
+		{"a client", "192.0.2.1:1", 0, 2 * ShareMX},
+		{"another", "192.0.2.2:1", 0, 2 * ShareMX},
+		{"the first, later", "192.0.2.1:1", 3 * time.Second, 6},
+		{"a proxy on this machine", "127.0.0.1:1", 0, 50},
+	} {
+		now = now.Add(tc.after)
+		*asked = 0
+		for i := range 50 {
+			if w := fetch(h, tc.from, fmt.Sprintf("/setup?emailaddress=fred@d%d.example", i)); w.Code != http.StatusNotFound {
+				t.Fatalf("%s: %d", tc.name, w.Code)
+			}
+		}
+		if *asked != tc.want {
+			t.Errorf("%s: %d, want %d", tc.name, *asked, tc.want)
+		}
+	}
 }
 
 func fetch(h http.Handler, from, path string) *httptest.ResponseRecorder {

@@ -146,6 +146,7 @@ func TestCounts(t *testing.T) {
 		`http_requests_total{client="thunderbird",format="none",status="404"} 1`,
 		`lookups_total{result="default"} 1`,
 		`lookups_total{result="known"} 1`,
+		`lookups_total{result="mx"} 0`,
 		`lookups_total{result="refused"} 1`,
 		`lookups_total{result="unknown"} 1`,
 	}, got); diff != "" {

@@ -1,11 +1,14 @@
 package httpd
 
 import (
+	"context"
 	"errors"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
+	"milepost/address"
+	"milepost/internal/config"
 	"milepost/internal/formats"
 	"milepost/internal/lookup"
 	"milepost/internal/metrics"
@@ -49,11 +52,25 @@ func (ks kinds) of(path string) *kind {
 	return ks[""]
 }
 
-// lookUp finds the accounts of a question.
-func (x *exchange) lookUp(q lookup.Question) ([]settings.Account, error) {
-	accounts, err := lookup.Accounts(x.snapshot.Catalogue, q)
+// lookUp finds the accounts of a question. People's may be looked up in DNS where
+// programs' are not.
+func (x *exchange) lookUp(q lookup.Question, peoples bool) ([]settings.Account, error) {
+	var mx lookup.Resolver
+	if by := x.snapshot.Config.Lookup.MX; x.server.Resolver != nil && (by == config.MXAll || by == config.MXPages && peoples) {
+		mx = x
+	}
+	accounts, err := lookup.Accounts(x.Request().Context(), x.snapshot.Catalogue, mx, q)
 	x.metrics.LookedUp(x.found(accounts, err))
 	return accounts, err
+}
+
+// MX looks a domain up, if the client has not had its share.
+func (x *exchange) MX(ctx context.Context, d address.Domain) []address.Domain {
+	if !x.server.limits.mayLookUp(x.client, x.server.Now()) {
+		x.metrics.MXLookedUp(metrics.MXLimited)
+		return nil
+	}
+	return x.server.Resolver.MX(ctx, d)
 }
 
 func (x *exchange) found(accounts []settings.Account, err error) metrics.Lookup {
@@ -62,6 +79,9 @@ func (x *exchange) found(accounts []settings.Account, err error) metrics.Lookup 
 			return metrics.Unknown
 		}
 		return metrics.Refused
+	}
+	if len(accounts) > 0 && !accounts[0].MXHost.IsZero() {
+		return metrics.ByMX
 	}
 	c := x.snapshot.Catalogue
 	if p, ok := c.Default(); ok && len(accounts) > 0 && accounts[0].Provider == p {

@@ -126,7 +126,7 @@ func answerTo(x *exchange) (answer.Request, answer.Answer, error) {
 	if err != nil {
 		return request, answer.Answer{}, err
 	}
-	accounts, err := x.lookUp(lookup.Question{Addresses: []address.Address{request.Address}, Typed: true})
+	accounts, err := x.lookUp(lookup.Question{Addresses: []address.Address{request.Address}, Typed: true}, true)
 	if errors.Is(err, address.ErrNoAt) {
 		return request, answer.Answer{}, err
 	}

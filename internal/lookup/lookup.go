@@ -1,9 +1,11 @@
 // Package lookup finds the accounts that a question is about. It is the one place
-// that asks the catalogue, and will be the one that asks a directory of login
+// that asks the catalogue and DNS, and will be the one that asks a directory of login
 // names.
 package lookup
 
 import (
+	"context"
+
 	"milepost/address"
 	"milepost/settings"
 )
@@ -15,6 +17,17 @@ type Catalogue interface {
 	Lookup(address.Domain) (*settings.Provider, bool)
 	// LookupWithoutDefault finds it unless that is the default provider.
 	LookupWithoutDefault(address.Domain) (*settings.Provider, bool)
+	// LookupMX finds the provider that an MX host belongs to.
+	LookupMX(host address.Domain) (*settings.Provider, bool)
+}
+
+// Resolver asks DNS for the hosts that take a domain's mail: those of the lowest
+// preference, as [mx.Resolver] does. It says nothing where it does not know, and is
+// never slow.
+//
+// [mx.Resolver]: milepost/internal/mx
+type Resolver interface {
+	MX(ctx context.Context, d address.Domain) []address.Domain
 }
 
 // Question is about whom a request asks.
@@ -52,12 +65,17 @@ func (e *UnknownDomain) Error() string {
 }
 
 // Accounts returns the account of each address of a question, with the provider's
-// settings filled in. The error is the question's own, an [*UnknownDomain], or
+// settings filled in. A domain that no provider serves is looked up in DNS (nil: it is
+// not), if it is the question's first: one request causes one look-up at most. The
+// error is the question's own, an [*UnknownDomain], or
 // [address.ErrNoAt], which is to stay out of the log.
-func Accounts(c Catalogue, q Question) ([]settings.Account, error) {
+func Accounts(ctx context.Context, c Catalogue, mx Resolver, q Question) ([]settings.Account, error) {
 	accounts := make([]settings.Account, 0, 1)
 	for _, a := range q.Addresses {
-		account, err := account(c, q, a)
+		if a.Domain != q.Addresses[0].Domain {
+			mx = nil
+		}
+		account, err := account(ctx, c, mx, q, a)
 		if err != nil {
 			return nil, err
 		}
@@ -68,8 +86,9 @@ func Accounts(c Catalogue, q Question) ([]settings.Account, error) {
 
 // account finds the account of an address: at the provider of its domain, or else at
 // that of the host name. A client that looks up by MX sends a customer's address to
-// its hoster's name. The default provider comes last.
-func account(c Catalogue, q Question, a address.Address) (settings.Account, error) {
+// its hoster's name. Then comes the default provider, and DNS last: with a default
+// provider there is nothing to ask it.
+func account(ctx context.Context, c Catalogue, mx Resolver, q Question, a address.Address) (settings.Account, error) {
 	if p, ok := c.LookupWithoutDefault(a.Domain); ok {
 		return p.For(a), nil
 	}
@@ -90,5 +109,30 @@ func account(c Catalogue, q Question, a address.Address) (settings.Account, erro
 	case q.Err != nil:
 		return settings.Account{}, q.Err
 	}
+	if p, host := byMX(ctx, c, mx, a.Domain); p != nil {
+		account := p.ForMX(a, host)
+		account.MXHost = host
+		return account, nil
+	}
 	return settings.Account{}, &UnknownDomain{a.Domain}
+}
+
+// byMX finds the provider that has a domain's mail, and the host by which it was found.
+// Hosts of two providers say nothing: the mail is in one place, and nobody knows in
+// which.
+func byMX(ctx context.Context, c Catalogue, mx Resolver, d address.Domain) (found *settings.Provider, by address.Domain) {
+	if mx == nil || d.IsZero() {
+		return nil, address.Domain{}
+	}
+	for _, host := range mx.MX(ctx, d) {
+		p, ok := c.LookupMX(host)
+		switch {
+		case !ok:
+		case found == nil:
+			found, by = p, host
+		case p != found:
+			return nil, address.Domain{}
+		}
+	}
+	return found, by
 }

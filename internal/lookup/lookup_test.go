@@ -25,7 +25,7 @@ func TestAccounts(t *testing.T) {
 	withDefault := fixture.Catalogue(t, append(files, "default.toml", provider("default", `["*"]`))...)
 	errRead := errors.New("the address cannot be read")
 	for _, tc := range []struct {
-		name, addresses, host string // addresses: "@DOMAIN" has no local part, "-" nothing
+		name, addresses, host string
 		typed                 bool
 		err                   error  // the question's own
 		want, wantDefault     string // incoming server and address of each account, or the error; the latter: with a default provider, if that is something else
@@ -52,42 +52,54 @@ func TestAccounts(t *testing.T) {
 		{name: "typed without @, a name", typed: true, addresses: "@jean.dupont", want: address.ErrNoAt.Error()},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			q := lookup.Question{Err: tc.err, Typed: tc.typed}
-			for _, text := range strings.Fields(tc.addresses) {
-				switch domain, alone := strings.CutPrefix(text, "@"); {
-				case text == "-":
-					q.Addresses = append(q.Addresses, address.Address{})
-				case alone:
-					q.Addresses = append(q.Addresses, address.Address{Domain: fixture.Domain(t, domain)})
-				default:
-					q.Addresses = append(q.Addresses, fixture.Address(t, text))
-				}
-			}
-			if tc.host != "" {
-				q.Host = address.Host{Header: tc.host, Label: "autoconfig"}
-			}
+			q := question(t, tc.addresses, tc.host)
+			q.Err, q.Typed = tc.err, tc.typed
 			if tc.wantDefault == "" {
 				tc.wantDefault = tc.want
 			}
-			if got := found(named, q); got != tc.want {
+			if got := found(t, named, nil, q); got != tc.want {
 				t.Errorf("%s\nwant %s", got, tc.want)
 			}
-			if got := found(withDefault, q); got != tc.wantDefault {
+			if got := found(t, withDefault, nil, q); got != tc.wantDefault {
 				t.Errorf("with a default provider: %s\nwant %s", got, tc.wantDefault)
 			}
 		})
 	}
 }
 
-// found is incoming server and address of each account, or the error.
-func found(c lookup.Catalogue, q lookup.Question) string {
-	accounts, err := lookup.Accounts(c, q)
+// question asks about addresses: "@DOMAIN" has no local part, "-" nothing.
+func question(t testing.TB, addresses, host string) (q lookup.Question) {
+	t.Helper()
+	for _, text := range strings.Fields(addresses) {
+		switch domain, alone := strings.CutPrefix(text, "@"); {
+		case text == "-":
+			q.Addresses = append(q.Addresses, address.Address{})
+		case alone:
+			q.Addresses = append(q.Addresses, address.Address{Domain: fixture.Domain(t, domain)})
+		default:
+			q.Addresses = append(q.Addresses, fixture.Address(t, text))
+		}
+	}
+	if host != "" {
+		q.Host = address.Host{Header: host, Label: "autoconfig"}
+	}
+	return q
+}
+
+// found is incoming server and address of each account, with the MX host by which it
+// was found, or the error.
+func found(t *testing.T, c lookup.Catalogue, mx lookup.Resolver, q lookup.Question) string {
+	accounts, err := lookup.Accounts(t.Context(), c, mx, q)
 	if err != nil {
 		return err.Error()
 	}
 	var all []string
 	for _, a := range accounts {
-		all = append(all, string(a.Provider.Incoming[0].Hostname)+" "+a.Address.Local+"@"+a.Address.Domain.ASCII)
+		text := string(a.Provider.Incoming[0].Hostname) + " " + a.Address.Local + "@" + a.Address.Domain.ASCII
+		if !a.MXHost.IsZero() {
+			text += " by " + a.MXHost.ASCII
+		}
+		all = append(all, text)
 	}
 	return strings.Join(all, ", ")
 }

@@ -41,6 +41,7 @@ type Metrics struct {
 
 	limited    counter
 	lookups    counter
+	mxLookups  counter
 	handshakes counter
 	orders     counter
 	responses  counter
@@ -61,6 +62,7 @@ func New(s Sources) *Metrics {
 		registry:   prometheus.NewRegistry(),
 		limited:    newCounter("http_limited_total", "HTTP requests and connections that a limit has refused.", label{"reason", limitNames[:]}),
 		lookups:    newCounter("lookups_total", "Look-ups of an address or a domain.", label{"result", lookupNames[:]}),
+		mxLookups:  newCounter("mx_lookups_total", "Look-ups of a domain's MX hosts.", label{"result", mxLookupNames[:]}),
 		handshakes: newCounter("tls_handshakes_total", "TLS handshakes.", label{"result", handshakeNames[:]}),
 		orders:     newCounter("acme_orders_total", "Orders of certificates.", label{"result", orderNames[:]}),
 		responses: newCounter("dns_responses_total", "DNS responses made.",
@@ -108,15 +110,38 @@ const (
 	Unknown               // none
 	Default               // the default provider, which names no domain
 	Refused               // the question names no address, or one that is none
+	ByMX                  // the provider of the domain's MX host
 	lookups
 )
 
-var lookupNames = [lookups]string{"known", "unknown", "default", "refused"}
+var lookupNames = [lookups]string{"known", "unknown", "default", "refused", "mx"}
 
 // LookedUp counts a look-up.
 func (m *Metrics) LookedUp(found Lookup) {
 	if m != nil {
 		m.lookups.add(int(found))
+	}
+}
+
+// MXLookup is how a look-up of MX hosts ends.
+type MXLookup uint8
+
+const (
+	MXKept    MXLookup = iota // answered before, whatever the answer was
+	MXFound                   // the resolver has named hosts
+	MXNone                    // it says that there are none
+	MXFailed                  // it could not say
+	MXTimeout                 // it did not say in time
+	MXLimited                 // it was not asked, for too much else is
+	mxLookups
+)
+
+var mxLookupNames = [mxLookups]string{"kept", "found", "none", "failed", "timeout", "limited"}
+
+// MXLookedUp counts a look-up of MX hosts.
+func (m *Metrics) MXLookedUp(how MXLookup) {
+	if m != nil {
+		m.mxLookups.add(int(how))
 	}
 }
 
@@ -198,7 +223,7 @@ func (m *Metrics) Describe(chan<- *prometheus.Desc) {}
 
 // Collect makes metrics of what was counted.
 func (m *Metrics) Collect(to chan<- prometheus.Metric) {
-	for _, c := range []*counter{&m.limited, &m.lookups, &m.handshakes, &m.orders, &m.reloads, &m.dnsLimited} {
+	for _, c := range []*counter{&m.limited, &m.lookups, &m.mxLookups, &m.handshakes, &m.orders, &m.reloads, &m.dnsLimited} {
 		c.collect(to, true) // an alert needs the 0 before the first
 	}
 	m.responses.collect(to, false)

@@ -129,7 +129,7 @@ func TestForm(t *testing.T) {
 	}
 	for _, line := range []string{
 		"milepost_last_reload_success 1", `milepost_reloads_total{result="refused"} 0`, `milepost_tls_handshakes_total{result="failed"} 0`,
-		`milepost_lookups_total{result="unknown"} 0`, `milepost_http_limited_total{reason="rate"} 0`, `milepost_acme_orders_total{result="failed"} 0`,
+		`milepost_lookups_total{result="unknown"} 0`, `milepost_mx_lookups_total{result="timeout"} 0`, `milepost_http_limited_total{reason="rate"} 0`, `milepost_acme_orders_total{result="failed"} 0`,
 	} {
 		if !slices.Contains(lines, line) {
 			t.Errorf("%s is missing", line)
