@@ -22,11 +22,11 @@ func Render(a settings.Account) ([]byte, error) {
 // RenderAll makes the document that the ISP database would keep: every server
 // and every domain of the provider, usernames as templates, and what must be
 // switched on first. To hold for all the domains, the account's hostnames and
-// URLs must be unfilled too. Clients differ in what they make of several servers of one protocol, so
+// URLs must be unfilled too. An account without a domain adds none. Clients differ in what they make of several servers of one protocol, so
 // it is for exchange between administrators.
 func RenderAll(a settings.Account) ([]byte, error) {
 	asked := settings.DomainPattern{Domain: a.Address.Domain}
-	if !slices.Contains(a.Provider.Domains, asked) {
+	if !asked.Domain.IsZero() && !slices.Contains(a.Provider.Domains, asked) {
 		p := *a.Provider
 		p.Domains = append([]settings.DomainPattern{asked}, p.Domains...)
 		a.Provider = &p
