@@ -2,6 +2,7 @@ package providerfile
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -41,6 +42,7 @@ func (w *fileWriter) comment(text string) {
 	w.b = fmt.Appendf(w.b, "# %s\n", text)
 }
 
+// key writes a key with a value that is TOML.
 func (w *fileWriter) key(name, value string) { w.b = fmt.Appendf(w.b, "%s = %s\n", name, value) }
 
 // header begins a table.
@@ -181,7 +183,7 @@ func (w *fileWriter) tables(p *settings.Provider) {
 	}
 	for _, e := range p.Enable {
 		w.header("[[enable]]")
-		if !slices.Equal(e.Protocols, p.Protocols()) {
+		if e.Protocols != nil && !slices.Equal(e.Protocols, p.Protocols()) {
 			w.key("protocols", words(e.Protocols))
 		}
 		text(w, "url", e.URL, "")
@@ -196,9 +198,15 @@ func (w *fileWriter) tables(p *settings.Provider) {
 
 func (w *fileWriter) texts(before string, texts []settings.Text) {
 	for _, t := range texts {
-		text(w, before+t.Lang, t.Value, "") // a language tag is a bare key
+		lang := t.Lang
+		if !bareKey.MatchString(lang) { // no language tag; the reader will say so
+			lang = tomlfile.Quote(lang)
+		}
+		text(w, before+lang, t.Value, "")
 	}
 }
+
+var bareKey = regexp.MustCompile(`^[A-Za-z0-9-]+$`)
 
 func (w *fileWriter) servers(key string, byDefault settings.Protocol, servers []settings.Server) {
 	for _, s := range servers {
