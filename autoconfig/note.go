@@ -12,8 +12,21 @@ type Note struct {
 	Text string
 }
 
-// reader collects what is passed over.
-type reader struct{ notes []Note }
+// Notes are what [ParseNoting] tells beside a provider.
+type Notes struct {
+	Passed []Note // over, in the order of the lines
+	// Lines are those of the provider's parts, under "incoming", "outgoing", "setup",
+	// "service", "documentation" and "enable".
+	Lines map[string][]int
+}
+
+// reader collects them.
+type reader struct {
+	notes []Note
+	lines map[string][]int
+}
+
+func (r *reader) take(part string, line int) { r.lines[part] = append(r.lines[part], line) }
 
 // maxNotes is how many are kept: whoever reads a thousand has understood.
 const maxNotes = 1000

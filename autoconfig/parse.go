@@ -29,22 +29,22 @@ func Parse(data []byte) (settings.Provider, error) {
 	return p, err
 }
 
-// ParseNoting is [Parse], and says what was passed over, in the order of the lines.
-func ParseNoting(data []byte) (settings.Provider, []Note, error) {
+// ParseNoting is [Parse], and says what was passed over.
+func ParseNoting(data []byte) (settings.Provider, Notes, error) {
 	if len(data) > maxDocument {
-		return settings.Provider{}, nil, fmt.Errorf("document has %d octets; at most %d are read", len(data), maxDocument)
+		return settings.Provider{}, Notes{}, fmt.Errorf("document has %d octets; at most %d are read", len(data), maxDocument)
 	}
 	var doc document
 	if err := decode(data, &doc); err != nil {
-		return settings.Provider{}, nil, err
+		return settings.Provider{}, Notes{}, err
 	}
 	if len(doc.Providers) == 0 {
-		return settings.Provider{}, nil, errors.New("document has no emailProvider element")
+		return settings.Provider{}, Notes{}, errors.New("document has no emailProvider element")
 	}
-	var r reader
+	r := reader{lines: make(map[string][]int)}
 	p, err := r.provider(doc)
 	slices.SortStableFunc(r.notes, func(a, b Note) int { return a.Line - b.Line })
-	return p, r.notes, err
+	return p, Notes{r.notes, r.lines}, err
 }
 
 func (r *reader) provider(doc document) (settings.Provider, error) {
@@ -53,9 +53,9 @@ func (r *reader) provider(doc document) (settings.Provider, error) {
 	p := settings.Provider{
 		DisplayName: first(ep.DisplayName),
 		ShortName:   first(ep.DisplayShortName),
-		Incoming:    r.servers("incomingServer", ep.Incoming, settings.IncomingProtocols),
-		Outgoing:    r.servers("outgoingServer", ep.Outgoing, settings.OutgoingProtocols),
-		Setup:       r.servers("setupServer", doc.Setup, settings.SetupProtocols),
+		Incoming:    r.servers("incoming", "incomingServer", ep.Incoming, settings.IncomingProtocols),
+		Outgoing:    r.servers("outgoing", "outgoingServer", ep.Outgoing, settings.OutgoingProtocols),
+		Setup:       r.servers("setup", "setupServer", doc.Setup, settings.SetupProtocols),
 		Services: slices.Concat(r.services("incomingServer", ep.Incoming), r.services("calendar", doc.Calendar),
 			r.services("addressbook", doc.AddressBook), r.services("fileShare", doc.FileShare)),
 		OAuth2: readOAuth2(doc.OAuth2),
@@ -68,6 +68,7 @@ func (r *reader) provider(doc document) (settings.Provider, error) {
 			r.note(d.line, "<documentation> is left out: url: %s", err)
 			continue
 		}
+		r.take("documentation", d.line)
 		p.Documentation = append(p.Documentation, settings.Documentation{URL: url, Descriptions: texts(d.Descr)})
 	}
 	for _, w := range doc.WebMail[:min(len(doc.WebMail), 1)] {
@@ -157,7 +158,7 @@ func (r *reader) identify(p *settings.Provider, ep emailProvider) {
 	}
 }
 
-func (r *reader) servers(element string, sections []section, protocols []settings.Protocol) []settings.Server {
+func (r *reader) servers(part, element string, sections []section, protocols []settings.Protocol) []settings.Server {
 	var out []settings.Server
 	for _, s := range sections {
 		i := slices.IndexFunc(protocols, func(p settings.Protocol) bool { return strings.EqualFold(string(p), s.Type) })
@@ -174,6 +175,7 @@ func (r *reader) servers(element string, sections []section, protocols []setting
 		if len(server.Authentication) < len(s.Authentication) {
 			r.note(s.line, "of the authentication %s are read: %q", methodsOf(s), server.Authentication)
 		}
+		r.take(part, s.line)
 		out = append(out, server)
 	}
 	return out
@@ -231,6 +233,7 @@ func (r *reader) services(element string, sections []section) []settings.Service
 			reason = "no authentication is known: " + methodsOf(s)
 		}
 		if r.section(element, s, reason); reason == "" {
+			r.take("service", s.line)
 			out = append(out, settings.Service{Protocol: protocol, URL: url, Authentication: methods, Username: parseUsername(first(s.Username))})
 		}
 	}
@@ -296,6 +299,7 @@ func (r *reader) enables(elements []enable, protocols []settings.Protocol) []set
 			r.note(e.line, "<enable> is left out: it has no <instruction>")
 			continue
 		}
+		r.take("enable", e.line)
 		url, _ := parseURL(e.URL, "https", "http")
 		out = append(out, settings.Enable{Protocols: protocols, URL: url, Text: text})
 	}

@@ -61,7 +61,7 @@ func exportCatalogue(args []string, stdout, stderr io.Writer) int {
 	}
 	e.Catalogue = s.Catalogue
 	s = nil // its pages are not needed
-	e.Progress = progress(stderr, e.Catalogue.Domains())
+	e.Progress = progress(stderr, e.Catalogue.Domains(), time.Now)
 	switch *format {
 	case "ispdb":
 		err = e.ISPDB(*out)
@@ -86,11 +86,11 @@ func exportJSON(e *exchange.Exporter, out string, stdout io.Writer) error {
 }
 
 // progress tells every two seconds how far an export is.
-func progress(stderr io.Writer, all int) func(providers, domains int) {
-	last := time.Now()
+func progress(stderr io.Writer, all int, now func() time.Time) func(providers, domains int) {
+	last := now()
 	return func(providers, domains int) {
-		if now := time.Now(); now.Sub(last) >= 2*time.Second {
-			last = now
+		if t := now(); t.Sub(last) >= 2*time.Second {
+			last = t
 			complain(stderr, "export: %d of %d domains, of %s", domains, all, count(providers, "provider"))
 		}
 	}

@@ -134,24 +134,25 @@ func (e *Exporter) static(t *tree, p *settings.Provider) error {
 	if err != nil {
 		e.Say(p.ID + ": has no document: " + err.Error())
 	}
-	policy, err := mtasts.Render(p.MTASTS)
-	policies := &shared{tree: t, content: policy}
-	hasPolicy := err == nil
+	var policies *shared
+	if policy, err := mtasts.Render(p.MTASTS); err == nil {
+		policies = &shared{tree: t, content: policy}
+	}
 	wildcards := 0
 	for _, d := range p.Domains {
 		if d.Wildcard {
 			wildcards++
 			continue
 		}
-		name := d.Domain.ASCII
 		if documents != nil {
-			err = documents(d.Domain)
+			if err := documents(d.Domain); err != nil {
+				return err
+			}
 		}
-		if hasPolicy && err == nil {
-			err = policies.add(mtastsDir + "/" + name)
-		}
-		if err != nil {
-			return err
+		if policies != nil {
+			if err := policies.add(mtastsDir + "/" + d.Domain.ASCII); err != nil {
+				return err
+			}
 		}
 		e.done(1)
 	}

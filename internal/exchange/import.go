@@ -115,7 +115,7 @@ func (i *Importer) Take(d *Document) error {
 		i.New++
 		return nil
 	}
-	m := newMerge(old.Provider, d.Provider)
+	m := newMerge(old.Provider, i.comparable(d))
 	i.tell(m, file, filepath.Base(d.Name))
 	rewrite := i.Overwrite && len(m.differ) > 0
 	if !rewrite && len(m.added) == 0 {
@@ -127,6 +127,22 @@ func (i *Importer) Take(d *Document) error {
 	}
 	i.Changed++
 	return nil
+}
+
+// comparable is what a document says itself. Where a file's facts come from and when they
+// were read, a document cannot say that only adds to them.
+func (i *Importer) comparable(d *Document) *settings.Provider {
+	p := *d.Provider
+	if !d.named {
+		p.DisplayName = ""
+	}
+	if !d.shortly {
+		p.ShortName = ""
+	}
+	if !i.Overwrite {
+		p.Source, p.Checked = "", ""
+	}
+	return &p
 }
 
 func (i *Importer) update(file string, m *merge, rewrite bool, d *Document) error {
