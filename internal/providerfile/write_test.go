@@ -1,14 +1,22 @@
 package providerfile_test
 
 import (
+	"fmt"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"milepost/address"
 	"milepost/internal/fixture"
 	"milepost/internal/providerfile"
 	"milepost/settings"
 )
+
+// ascii passes over the letters in which a domain was written.
+var ascii = cmp.Comparer(func(a, b address.Domain) bool { return a.ASCII == b.ASCII })
 
 // What is written reads as the same provider, for every file that is shipped and for
 // the keys that none of them has.
@@ -91,12 +99,58 @@ en = "No\u00a0break"
 		if len(mistakes) > 0 {
 			t.Fatalf("%v\n%s", mistakes, text)
 		}
-		want := *p
-		if p.Domains == nil {
-			want.Domains = e.Provider.Domains
-		}
-		if diff := cmp.Diff(&want, e.Provider, cmp.Comparer(func(a, b settings.DomainPattern) bool { return a.String() == b.String() })); diff != "" {
+		if diff := cmp.Diff(p, e.Provider, ascii, cmpopts.EquateEmpty()); diff != "" {
 			t.Errorf("%s (-want +got)\n%s\n%s", p.ID, diff, text)
 		}
+	}
+}
+
+// Whatever the layout of a file, what is added is read, and the rest stays.
+func TestAdd(t *testing.T) {
+	example := func(name string) settings.DomainPattern {
+		return settings.DomainPattern{Domain: fixture.Domain(t, name)}
+	}
+	many := &settings.Provider{}
+	for i := range 40 {
+		many.Domains = append(many.Domains, example(fmt.Sprintf("customer-%d.example", i)))
+	}
+	one := &settings.Provider{Domains: []settings.DomainPattern{example("new.example")}}
+	rest := strings.SplitAfter(fixture.Family, "domains = [\"example.com\"]\n")[1]
+	for name, tc := range map[string]struct {
+		file string
+		more *settings.Provider
+		want string // the file's start; empty: an error
+	}{
+		"one line":          {"domains = [\"example.com\"]\n" + rest, one, "domains = [\"example.com\",\n  \"new.example\",\n]\n[[incoming]]"},
+		"no space":          {"domains=['example.com']\n" + rest, one, "domains=['example.com',\n  \"new.example\",\n]\n"},
+		"comma at the end":  {"domains = [\n\t\"example.com\", # a ] \"quote\n\t]\n" + rest, one, "domains = [\n\t\"example.com\", # a ] \"quote\n  \"new.example\",\n\t]\n"},
+		"empty":             {"mx = [\"mx.example\"]\ndomains = []\n" + rest, one, "mx = [\"mx.example\"]\ndomains = [\n  \"new.example\",\n]\n"},
+		"no domains":        {"mx = [\"mx.example\"]\n\n# Servers\n" + rest, one, "mx = [\"mx.example\"]\ndomains = [\"new.example\"]\n\n# Servers\n[[incoming]]"},
+		"in the same line":  {"domains = [\"example.com\"] # ours\n" + rest, one, "domains = [\"example.com\",\n  \"new.example\",\n] # ours\n"},
+		"carriage returns":  {"domains = [\r\n  \"example.com\"\r\n]\r\n" + rest, one, "domains = [\r\n  \"example.com\",\r\n  \"new.example\",\n]\r\n"},
+		"many":              {"domains = [\"example.com\"]\n" + rest, many, "domains = [\"example.com\",\n  \"customer-0.example\", \"customer-1.example\", "},
+		"no array":          {"domains = 1\nmx = []\n" + rest, one, ""},
+		"a key, no newline": {"domains = [\"example.com\"]\n" + strings.TrimSpace(rest), &settings.Provider{Webmail: "https://example.com/"}, "domains = [\"example.com\"]\nwebmail = \"https://example.com/\"\n[[incoming]]"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := "display_name = \"Example\"\n" + tc.file
+			got, err := providerfile.Add([]byte(file), tc.more)
+			text, ok := strings.CutPrefix(string(got), "display_name = \"Example\"\n")
+			e, _, mistakes := providerfile.Directory{}.Parse("a.toml", got)
+			if tc.want == "" {
+				if err == nil && len(mistakes) == 0 {
+					t.Errorf("taken:\n%s", got)
+				}
+				return
+			}
+			if err != nil || !ok || !strings.HasPrefix(text, tc.want) || len(mistakes) > 0 {
+				t.Fatalf("%v %v\n%s", err, mistakes, got)
+			}
+			for _, d := range tc.more.Domains {
+				if !slices.Contains(e.Provider.Domains, d) {
+					t.Errorf("%s is missing in\n%s", d, got)
+				}
+			}
+		})
 	}
 }
