@@ -168,8 +168,9 @@ func (i *Importer) rename(d *Document) {
 		return
 	}
 	names := func(id string) bool {
+		file := filepath.Base(i.files[id].File)
 		return slices.ContainsFunc(p.Domains, func(pattern settings.DomainPattern) bool {
-			return i.owners[plain(pattern)] == filepath.Base(i.files[id].File)
+			return i.owners[plain(pattern)] == file || i.mx[pattern.Domain.ASCII] == file
 		})
 	}
 	if names(p.ID) {
