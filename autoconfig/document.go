@@ -3,8 +3,8 @@ package autoconfig
 import "milepost/settings"
 
 // The elements as they are read. Leaves are lists because documents repeat
-// them; the first counts, as in Thunderbird. Attributes and elements that are
-// not here are passed over.
+// them; the first counts, as in Thunderbird. Attributes that are not here are
+// passed over, and so are elements, with a note.
 
 type document struct {
 	Providers   []emailProvider `xml:"emailProvider"`
@@ -14,7 +14,8 @@ type document struct {
 	Setup       []section       `xml:"setupServer"`
 	OAuth2      oAuth2          `xml:"oAuth2"`
 	Enable      []enable        `xml:"enable"`
-	LoginPage   []loginPage     `xml:"webMail>loginPage"`
+	WebMail     []webMail       `xml:"webMail"`
+	Others      []element       `xml:",any"`
 }
 
 type emailProvider struct {
@@ -26,14 +27,17 @@ type emailProvider struct {
 	Outgoing         []section       `xml:"outgoingServer"`
 	Documentation    []documentation `xml:"documentation"`
 	Enable           []enable        `xml:"enable"`
+	Others           []element       `xml:",any"`
 }
 
 type domain struct {
+	line    int
 	Purpose string `xml:"purpose,attr"`
 	Name    string `xml:",chardata"`
 }
 
 type section struct {
+	line           int
 	Type           string           `xml:"type,attr"`
 	Hostname       []string         `xml:"hostname"`
 	Port           []string         `xml:"port"`
@@ -41,6 +45,7 @@ type section struct {
 	URL            []string         `xml:"url"`
 	Authentication []authentication `xml:"authentication"`
 	Username       []string         `xml:"username"`
+	Others         []element        `xml:",any"`
 }
 
 type authentication struct {
@@ -49,13 +54,17 @@ type authentication struct {
 }
 
 type documentation struct {
-	URL   string `xml:"url,attr"`
-	Descr []text `xml:"descr"`
+	line   int
+	URL    string    `xml:"url,attr"`
+	Descr  []text    `xml:"descr"`
+	Others []element `xml:",any"`
 }
 
 type enable struct {
-	URL         string `xml:"visiturl,attr"`
-	Instruction []text `xml:"instruction"`
+	line        int
+	URL         string    `xml:"visiturl,attr"`
+	Instruction []text    `xml:"instruction"`
+	Others      []element `xml:",any"`
 }
 
 type text struct {
@@ -64,11 +73,17 @@ type text struct {
 }
 
 type oAuth2 struct {
-	AuthURL  []string `xml:"authURL"`
-	TokenURL []string `xml:"tokenURL"`
-	Issuer   []string `xml:"issuer"`
-	Scope    []string `xml:"scope"`
-	ClientID []string `xml:"clientID"`
+	AuthURL  []string  `xml:"authURL"`
+	TokenURL []string  `xml:"tokenURL"`
+	Issuer   []string  `xml:"issuer"`
+	Scope    []string  `xml:"scope"`
+	ClientID []string  `xml:"clientID"`
+	Others   []element `xml:",any"`
+}
+
+type webMail struct {
+	LoginPage []loginPage `xml:"loginPage"`
+	Others    []element   `xml:",any"`
 }
 
 type loginPage struct {

@@ -25,39 +25,59 @@ const maxDocument = 1 << 20
 // no well-formed UTF-8 XML, its root is not clientConfig, or nothing usable is
 // left.
 func Parse(data []byte) (settings.Provider, error) {
+	p, _, err := ParseNoting(data)
+	return p, err
+}
+
+// ParseNoting is [Parse], and says what was passed over.
+func ParseNoting(data []byte) (settings.Provider, Notes, error) {
 	if len(data) > maxDocument {
-		return settings.Provider{}, fmt.Errorf("document has %d octets; at most %d are read", len(data), maxDocument)
+		return settings.Provider{}, Notes{}, fmt.Errorf("document has %d octets; at most %d are read", len(data), maxDocument)
 	}
 	var doc document
 	if err := decode(data, &doc); err != nil {
-		return settings.Provider{}, err
+		return settings.Provider{}, Notes{}, err
 	}
 	if len(doc.Providers) == 0 {
-		return settings.Provider{}, errors.New("document has no emailProvider element")
+		return settings.Provider{}, Notes{}, errors.New("document has no emailProvider element")
 	}
+	r := reader{lines: make(map[string][]int)}
+	p, err := r.provider(doc)
+	slices.SortStableFunc(r.notes, func(a, b Note) int { return a.Line - b.Line })
+	return p, Notes{r.notes, r.lines}, err
+}
+
+func (r *reader) provider(doc document) (settings.Provider, error) {
 	ep := doc.Providers[0]
+	r.document(doc, ep)
 	p := settings.Provider{
 		DisplayName: first(ep.DisplayName),
 		ShortName:   first(ep.DisplayShortName),
-		Incoming:    servers(ep.Incoming, settings.IncomingProtocols),
-		Outgoing:    servers(ep.Outgoing, settings.OutgoingProtocols),
-		Setup:       servers(doc.Setup, settings.SetupProtocols),
-		Services: slices.Concat(services(ep.Incoming, "incomingServer"), services(doc.Calendar, "calendar"),
-			services(doc.AddressBook, "addressbook"), services(doc.FileShare, "fileShare")),
-		OAuth2: oauth2(doc.OAuth2),
+		Incoming:    r.servers("incoming", "incomingServer", ep.Incoming, settings.IncomingProtocols),
+		Outgoing:    r.servers("outgoing", "outgoingServer", ep.Outgoing, settings.OutgoingProtocols),
+		Setup:       r.servers("setup", "setupServer", doc.Setup, settings.SetupProtocols),
+		Services: slices.Concat(r.services("incomingServer", ep.Incoming), r.services("calendar", doc.Calendar),
+			r.services("addressbook", doc.AddressBook), r.services("fileShare", doc.FileShare)),
+		OAuth2: readOAuth2(doc.OAuth2),
 	}
-	p.Enable = enables(slices.Concat(ep.Enable, doc.Enable), p.Protocols())
-	identify(&p, ep)
+	p.Enable = r.enables(slices.Concat(ep.Enable, doc.Enable), p.Protocols())
+	r.identify(&p, ep)
 	for _, d := range ep.Documentation {
-		if url, ok := parseURL(d.URL, "https", "http"); ok {
-			p.Documentation = append(p.Documentation, settings.Documentation{URL: url, Descriptions: texts(d.Descr)})
+		url, err := parseURL(d.URL, "https", "http")
+		if err != nil {
+			r.note(d.line, "<documentation> is left out: url: %s", err)
+			continue
+		}
+		r.take("documentation", d.line)
+		p.Documentation = append(p.Documentation, settings.Documentation{URL: url, Descriptions: texts(d.Descr)})
+	}
+	for _, w := range doc.WebMail[:min(len(doc.WebMail), 1)] {
+		for _, page := range w.LoginPage[:min(len(w.LoginPage), 1)] {
+			p.Webmail, _ = parseURL(page.URL, "https", "http")
 		}
 	}
-	if len(doc.LoginPage) > 0 {
-		p.Webmail, _ = parseURL(doc.LoginPage[0].URL, "https", "http")
-	}
 	switch {
-	case len(p.Domains) == 0:
+	case len(p.Domains)+len(p.MX) == 0:
 		return settings.Provider{}, errors.New("document names no domain")
 	case len(p.Incoming)+len(p.Outgoing)+len(p.Services) == 0:
 		return settings.Provider{}, errors.New("document has no server or service that can be used")
@@ -103,11 +123,15 @@ func decode(data []byte, doc *document) error {
 }
 
 // identify reads the provider's id and domains; each stands in for the other.
-func identify(p *settings.Provider, ep emailProvider) {
+func (r *reader) identify(p *settings.Provider, ep emailProvider) {
 	seen := make(map[string]bool)
 	for _, d := range ep.Domain {
 		parsed, err := address.ParseDomain(strings.TrimSpace(d.Name))
-		if err != nil || seen[d.Purpose+parsed.ASCII] {
+		switch {
+		case err != nil:
+			r.note(d.line, "<domain> is left out: %s", err)
+			continue
+		case seen[d.Purpose+parsed.ASCII]:
 			continue
 		}
 		seen[d.Purpose+parsed.ASCII] = true
@@ -116,49 +140,101 @@ func identify(p *settings.Provider, ep emailProvider) {
 			p.Domains = append(p.Domains, settings.DomainPattern{Domain: parsed})
 		case "mx":
 			p.MX = append(p.MX, parsed)
+		default:
+			r.note(d.line, "<domain> is left out: the purpose %q is unknown; mx is allowed", d.Purpose)
 		}
 	}
 	id, err := address.ParseDomain(strings.TrimSpace(ep.ID))
 	switch {
 	case err == nil:
 		p.ID = id.ASCII
-		if len(p.Domains) == 0 && strings.Contains(id.ASCII, ".") {
+		if len(p.Domains)+len(p.MX) == 0 && strings.Contains(id.ASCII, ".") {
 			p.Domains = []settings.DomainPattern{{Domain: id}}
 		}
 	case len(p.Domains) > 0:
 		p.ID = p.Domains[0].Domain.ASCII
+	case len(p.MX) > 0:
+		p.ID = p.MX[0].ASCII
 	}
 }
 
-func servers(sections []section, protocols []settings.Protocol) []settings.Server {
+func (r *reader) servers(part, element string, sections []section, protocols []settings.Protocol) []settings.Server {
 	var out []settings.Server
 	for _, s := range sections {
 		i := slices.IndexFunc(protocols, func(p settings.Protocol) bool { return strings.EqualFold(string(p), s.Type) })
-		hostname, err := settings.ParseHostname(first(s.Hostname))
-		port, errPort := strconv.ParseUint(first(s.Port), 10, 16)
-		socketType := settings.SocketType(first(s.SocketType))
-		methods := methods(s.Authentication, settings.ServerAuthentications, settings.PasswordCleartext)
-		if i < 0 || err != nil || errPort != nil || port == 0 || !slices.Contains(settings.SocketTypes, socketType) || len(methods) == 0 {
+		if i < 0 {
+			if _, ok := serviceOf(element, s); !ok {
+				r.section(element, s, "the type is unknown")
+			}
 			continue
 		}
-		out = append(out, settings.Server{Protocol: protocols[i], Hostname: hostname, Port: uint16(port),
-			SocketType: socketType, Authentication: methods, Username: parseUsername(first(s.Username))})
+		server, reason := readServer(s, protocols[i])
+		if r.section(element, s, reason); reason != "" {
+			continue
+		}
+		if len(server.Authentication) < len(s.Authentication) {
+			r.note(s.line, "of the authentication %s are read: %q", methodsOf(s), server.Authentication)
+		}
+		r.take(part, s.line)
+		out = append(out, server)
 	}
 	return out
 }
 
-func services(sections []section, element string) []settings.Service {
+// readServer says why a section is no server, if it is none.
+func readServer(s section, protocol settings.Protocol) (_ settings.Server, reason string) {
+	hostname, err := settings.ParseHostname(first(s.Hostname))
+	if err != nil {
+		return settings.Server{}, err.Error()
+	}
+	port, err := strconv.ParseUint(first(s.Port), 10, 16)
+	if err != nil || port == 0 {
+		return settings.Server{}, fmt.Sprintf("%q is no port; 1 to 65535 are allowed", first(s.Port))
+	}
+	socketType := settings.SocketType(first(s.SocketType))
+	if !slices.Contains(settings.SocketTypes, socketType) {
+		return settings.Server{}, fmt.Sprintf("%q is no socketType; SSL, STARTTLS and plain are allowed", socketType)
+	}
+	methods := methods(s.Authentication, settings.ServerAuthentications, settings.PasswordCleartext)
+	if len(methods) == 0 {
+		return settings.Server{}, "no authentication is known: " + methodsOf(s)
+	}
+	return settings.Server{Protocol: protocol, Hostname: hostname, Port: uint16(port),
+		SocketType: socketType, Authentication: methods, Username: parseUsername(first(s.Username))}, ""
+}
+
+// serviceOf finds what a section offers at a URL.
+func serviceOf(element string, s section) (settings.Protocol, bool) {
+	for _, p := range settings.ServiceProtocols {
+		if in := sectionOf[p]; in.element == element && strings.EqualFold(in.kind, s.Type) {
+			return p, true
+		}
+	}
+	return "", false
+}
+
+func (r *reader) services(element string, sections []section) []settings.Service {
 	var out []settings.Service
 	for _, s := range sections {
-		url, ok := parseURL(first(s.URL), "https")
-		methods := methods(s.Authentication, settings.ServiceAuthentications, settings.Basic)
-		if !ok || len(methods) == 0 {
+		protocol, ok := serviceOf(element, s)
+		if !ok {
+			if element != "incomingServer" { // those have been noted
+				r.section(element, s, "the type is unknown")
+			}
 			continue
 		}
-		for _, p := range settings.ServiceProtocols {
-			if in := sectionOf[p]; in.element == element && strings.EqualFold(in.kind, s.Type) {
-				out = append(out, settings.Service{Protocol: p, URL: url, Authentication: methods, Username: parseUsername(first(s.Username))})
-			}
+		reason := ""
+		url, err := parseURL(first(s.URL), "https")
+		methods := methods(s.Authentication, settings.ServiceAuthentications, settings.Basic)
+		switch {
+		case err != nil:
+			reason = err.Error()
+		case len(methods) == 0:
+			reason = "no authentication is known: " + methodsOf(s)
+		}
+		if r.section(element, s, reason); reason == "" {
+			r.take("service", s.line)
+			out = append(out, settings.Service{Protocol: protocol, URL: url, Authentication: methods, Username: parseUsername(first(s.Username))})
 		}
 	}
 	return out
@@ -199,12 +275,11 @@ func parseUsername(s string) settings.Username {
 	return settings.Username(cmp.Or(s, settings.EmailAddress))
 }
 
-func parseURL(s string, schemes ...string) (settings.URL, bool) {
-	u, err := settings.ParseURL(oneLine(s), schemes...)
-	return u, err == nil
+func parseURL(s string, schemes ...string) (settings.URL, error) {
+	return settings.ParseURL(oneLine(s), schemes...)
 }
 
-func oauth2(o oAuth2) *settings.OAuth2Settings {
+func readOAuth2(o oAuth2) *settings.OAuth2Settings {
 	out := settings.OAuth2Settings{Issuer: first(o.Issuer), Scope: first(o.Scope), ClientID: first(o.ClientID)}
 	out.AuthURL, _ = parseURL(first(o.AuthURL), "https")
 	out.TokenURL, _ = parseURL(first(o.TokenURL), "https")
@@ -216,13 +291,17 @@ func oauth2(o oAuth2) *settings.OAuth2Settings {
 
 // enables reads the instructions to switch something on first. The format does not say
 // for which protocols.
-func enables(elements []enable, protocols []settings.Protocol) []settings.Enable {
+func (r *reader) enables(elements []enable, protocols []settings.Protocol) []settings.Enable {
 	var out []settings.Enable
 	for _, e := range elements {
-		if text := texts(e.Instruction); len(text) > 0 {
-			url, _ := parseURL(e.URL, "https", "http")
-			out = append(out, settings.Enable{Protocols: protocols, URL: url, Text: text})
+		text := texts(e.Instruction)
+		if len(text) == 0 {
+			r.note(e.line, "<enable> is left out: it has no <instruction>")
+			continue
 		}
+		r.take("enable", e.line)
+		url, _ := parseURL(e.URL, "https", "http")
+		out = append(out, settings.Enable{Protocols: protocols, URL: url, Text: text})
 	}
 	return out
 }

@@ -93,6 +93,9 @@ func roundTrip(t *testing.T, p settings.Provider) {
 
 func TestShippedProvidersSurvive(t *testing.T) {
 	for _, p := range fixture.ShippedServers(t) {
+		if p.Incoming[0].Hostname == settings.MXHost {
+			continue // no document says that
+		}
 		q := *p
 		// What the format does not carry.
 		q.Kind, q.Country, q.Website, q.Source, q.Checked, q.Closed = "", "", "", "", "", false

@@ -1,7 +1,9 @@
 package autoconfig
 
 import (
+	"bytes"
 	"fmt"
+	"io"
 	"math/big"
 	"slices"
 	"strconv"
@@ -16,22 +18,46 @@ import (
 // provider has no incoming or no outgoing server for that domain.
 func Render(a settings.Account) ([]byte, error) {
 	a.Provider = accepted(a)
-	return write(a, func(u settings.Username) string { return username(a, u) })
+	w := xmlwriter.New()
+	err := write(w, a, func(u settings.Username) string { return username(a, u) })
+	if err != nil {
+		return nil, err
+	}
+	return w.Bytes(), nil
 }
 
 // RenderAll makes the document that the ISP database would keep: every server
 // and every domain of the provider, usernames as templates, and what must be
 // switched on first. To hold for all the domains, the account's hostnames and
-// URLs must be unfilled too. Clients differ in what they make of several servers of one protocol, so
-// it is for exchange between administrators.
+// URLs must be unfilled too; an account without a domain adds none. Clients differ
+// in what they make of several servers of one protocol, so it is for exchange
+// between administrators.
 func RenderAll(a settings.Account) ([]byte, error) {
+	var b bytes.Buffer
+	err := WriteAll(&b, a)
+	return b.Bytes(), err
+}
+
+// WriteAll writes the document of [RenderAll], however many domains it has.
+func WriteAll(to io.Writer, a settings.Account) error {
+	p := *a.Provider
 	asked := settings.DomainPattern{Domain: a.Address.Domain}
-	if !slices.Contains(a.Provider.Domains, asked) {
-		p := *a.Provider
+	if !asked.Domain.IsZero() && !slices.Contains(p.Domains, asked) {
 		p.Domains = append([]settings.DomainPattern{asked}, p.Domains...)
-		a.Provider = &p
 	}
-	return write(a, func(u settings.Username) string { return string(u) })
+	p.Incoming, p.Outgoing, p.Setup = sayable(p.Incoming), sayable(p.Outgoing), sayable(p.Setup)
+	a.Provider = &p
+	w := xmlwriter.New()
+	w.To(to)
+	if err := write(w, a, func(u settings.Username) string { return string(u) }); err != nil {
+		return err
+	}
+	return w.Flush()
+}
+
+// sayable leaves out servers whose hostname no document can say: %MXHOST% is ours.
+func sayable(servers []settings.Server) []settings.Server {
+	return slices.DeleteFunc(slices.Clone(servers), func(s settings.Server) bool { return s.Hostname == settings.MXHost })
 }
 
 // accepted narrows a provider down to what every client reads rightly.
@@ -133,15 +159,15 @@ func looksTyped(s string) bool {
 
 // write writes a provider down. The order of the elements is that of the
 // grammar autoconfig-strict.
-func write(a settings.Account, username func(settings.Username) string) ([]byte, error) {
+func write(w *xmlwriter.Writer, a settings.Account, username func(settings.Username) string) error {
 	p := a.Provider
 	switch {
 	case len(p.Incoming) == 0:
-		return nil, fmt.Errorf("provider %s has no incoming server for %s", p.ID, a.Address.Domain)
+		return fmt.Errorf("provider %s has no incoming server for %s", p.ID, a.Address.Domain)
 	case len(p.Outgoing) == 0:
-		return nil, fmt.Errorf("provider %s has no outgoing server for %s", p.ID, a.Address.Domain)
+		return fmt.Errorf("provider %s has no outgoing server for %s", p.ID, a.Address.Domain)
 	}
-	d := documentWriter{xmlwriter.New(), username}
+	d := documentWriter{w, username}
 	d.Element("clientConfig", func() {
 		d.Element("emailProvider", func() { d.provider(p) }, xmlwriter.Attr{Name: "id", Value: p.ID})
 		for _, element := range [...]string{"calendar", "addressbook", "fileShare"} {
@@ -153,7 +179,7 @@ func write(a settings.Account, username func(settings.Username) string) ([]byte,
 			d.Element("webMail", func() { d.Empty("loginPage", xmlwriter.Attr{Name: "url", Value: string(p.Webmail)}) })
 		}
 	}, xmlwriter.Attr{Name: "version", Value: "1.1"})
-	return d.Bytes(), nil
+	return nil
 }
 
 type documentWriter struct {

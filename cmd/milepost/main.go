@@ -27,6 +27,8 @@ func commands() map[string]func([]string, io.Writer, io.Writer) int {
 		"show":    show,
 		"dns":     printDNS,
 		"check":   check,
+		"import":  importDocuments,
+		"export":  exportCatalogue,
 		"config":  printConfig,
 		"version": version,
 		"help":    help,
@@ -54,5 +56,5 @@ func run(args []string, stdout, stderr io.Writer) int {
 }
 
 func complainCommand(stderr io.Writer, name string) {
-	complain(stderr, "%q is no command; serve, show, dns, check, config, version and help are", name)
+	complain(stderr, "%q is no command; serve, show, dns, check, import, export, config, version and help are", name)
 }

@@ -1,9 +1,12 @@
 package answer
 
 import (
+	"bufio"
 	"bytes"
+	"cmp"
 	_ "embed" // for the description
 	"encoding/json"
+	"io"
 	"slices"
 
 	"milepost/address"
@@ -84,6 +87,32 @@ func ProviderJSON(p *settings.Provider) ([]byte, error) {
 		out.Notice = textsByLanguage(p.Notice.Text, p.Notice.URL)
 	}
 	return encode(out)
+}
+
+// WriteProviderJSON writes [ProviderJSON], however many domains the provider has.
+func WriteProviderJSON(w io.Writer, p *settings.Provider) error {
+	short := *p
+	short.Domains = p.Domains[:min(len(p.Domains), 1)]
+	text, err := ProviderJSON(&short)
+	if err != nil || len(p.Domains) < 2 {
+		_, werr := w.Write(text)
+		return cmp.Or(err, werr)
+	}
+	// Domains have no character that JSON escapes, and a string no line end.
+	head, tail, _ := bytes.Cut(text, []byte("\n  \"domains\": [\n"))
+	b := bufio.NewWriter(w)
+	b.Write(head)
+	b.WriteString("\n  \"domains\": [")
+	for i, d := range p.Domains {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString("\n    \"" + d.String() + "\"")
+	}
+	_, tail, _ = bytes.Cut(tail, []byte("\"\n"))
+	b.WriteByte('\n')
+	b.Write(tail)
+	return b.Flush()
 }
 
 // JSONError is an error for programs.

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"milepost/address"
@@ -110,5 +111,19 @@ func TestJSONOfClosed(t *testing.T) {
 	}
 	if err := valid(t, schema(t, "Settings"), body); err != nil || !strings.Contains(string(body), `"closed": true`) || strings.Contains(string(body), `"profile"`) {
 		t.Errorf("%v\n%s", err, body)
+	}
+}
+
+// Piece by piece it is the same text.
+func TestWriteProviderJSON(t *testing.T) {
+	for _, p := range fixture.Shipped(t).Providers() {
+		want, err := answer.ProviderJSON(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got bytes.Buffer
+		if err := answer.WriteProviderJSON(&got, p); err != nil || got.String() != string(want) {
+			t.Errorf("%s: %v (-want +got)\n%s", p.ID, err, cmp.Diff(string(want), got.String()))
+		}
 	}
 }

@@ -27,12 +27,19 @@ const (
 
 // read reads one provider's file. The entry holds what could be read.
 func (d Directory) read(name string) (e catalogue.Entry, warnings, mistakes textfile.Errors) {
-	p := &settings.Provider{}
-	e = catalogue.Entry{Provider: p, File: d.path(name), Line: 1}
 	data, err := textfile.Read(d.FS, name, maxFile)
 	if err != nil {
+		e = catalogue.Entry{Provider: &settings.Provider{}, File: d.path(name), Line: 1}
 		return e, nil, textfile.Errors{{File: e.File, Err: err}}
 	}
+	return d.Parse(name, data)
+}
+
+// Parse reads what a file of the directory holds, or shall hold. The entry holds what
+// could be read.
+func (d Directory) Parse(name string, data []byte) (e catalogue.Entry, warnings, mistakes textfile.Errors) {
+	p := &settings.Provider{}
+	e = catalogue.Entry{Provider: p, File: d.path(name), Line: 1}
 	t := tomlfile.Parse(e.File, data)
 	if mistakes = t.Errors(); len(mistakes) > 0 {
 		return e, nil, mistakes

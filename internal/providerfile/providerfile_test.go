@@ -13,6 +13,7 @@ import (
 	"testing/fstest"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"milepost/catalogue"
 	"milepost/internal/answer"
@@ -299,8 +300,16 @@ func FuzzLoad(f *testing.F) {
 		if err != nil {
 			return
 		}
-		// What was accepted can be served.
+		// What was accepted can be written, and served.
 		p := c.Providers()[0]
+		text = string(providerfile.Write(p))
+		again, _, unread := providerfile.Directory{}.Parse(p.ID+".toml", []byte(text))
+		if len(unread) > 0 {
+			t.Fatalf("%v\n%s", unread, text)
+		}
+		if diff := cmp.Diff(p, again.Provider, ascii, cmpopts.EquateEmpty()); diff != "" {
+			t.Fatalf("(-read +written and read)\n%s\n%s", diff, text)
+		}
 		if _, err := answer.ProviderJSON(p); err != nil {
 			t.Fatal(err)
 		}

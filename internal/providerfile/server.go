@@ -25,9 +25,8 @@ func servers(t *tomlfile.Table, key string, byDefault settings.Protocol, allowed
 		}
 		s.Hostname = tomlfile.Required(st, "hostname", settings.ParseHostname)
 		// On this machine, where nobody needs a name, there are bridges (proton.me).
-		ip, err := netip.ParseAddr(string(s.Hostname))
-		loopback := err == nil && ip.IsLoopback() || s.Hostname == "localhost"
-		if err == nil && !loopback {
+		loopback := isLoopback(s.Hostname)
+		if ip, err := netip.ParseAddr(string(s.Hostname)); err == nil && !loopback {
 			st.WarnAt(st.Line("hostname"), "hostname", fmt.Errorf("%s is an IP address; hardly any certificate holds for one, so clients will refuse the server; write its name", ip))
 		}
 		readPort(st, &s)
@@ -45,12 +44,23 @@ func servers(t *tomlfile.Table, key string, byDefault settings.Protocol, allowed
 	return out
 }
 
+// isLoopback tells whether a host is the computer itself.
+func isLoopback(h settings.Hostname) bool {
+	ip, err := netip.ParseAddr(string(h))
+	return err == nil && ip.IsLoopback() || h == "localhost"
+}
+
+// defaultSocketType is the one that a server has without the key.
+func defaultSocketType(p settings.Protocol) settings.SocketType {
+	if p == settings.ManageSieve {
+		return settings.STARTTLS // RFC 5804 registers no other
+	}
+	return settings.SSL
+}
+
 // readPort reads socket type and port, which follow from each other.
 func readPort(t *tomlfile.Table, s *settings.Server) {
-	s.SocketType = settings.SSL
-	if s.Protocol == settings.ManageSieve {
-		s.SocketType = settings.STARTTLS // RFC 5804 registers no other
-	}
+	s.SocketType = defaultSocketType(s.Protocol)
 	typeGiven := t.Has("socket_type")
 	if typeGiven {
 		s.SocketType = tomlfile.Optional(t, "socket_type", tomlfile.OneOf(settings.SocketTypes))

@@ -7,14 +7,18 @@
 package xmlwriter
 
 import (
+	"io"
 	"strings"
 	"unicode/utf8"
 )
 
-// Writer builds a document in memory. The zero Writer is ready for use.
+// Writer builds a document in memory, or writes it where it goes. The zero Writer builds
+// one and is ready for use.
 type Writer struct {
 	buf   []byte
 	depth int
+	to    io.Writer // nil: the document stays in buf
+	err   error     // of to, the first
 }
 
 // Attr is an attribute.
@@ -24,6 +28,22 @@ type Attr struct{ Name, Value string }
 func New() *Writer {
 	return &Writer{buf: append(make([]byte, 0, 3072), `<?xml version="1.0" encoding="UTF-8"?>`+"\n"...)}
 }
+
+// To makes the Writer write its document to w, piece by piece, for one that may be too
+// long for memory. [Writer.Flush] writes the last one.
+func (w *Writer) To(to io.Writer) { w.to = to }
+
+// Flush writes what is left, and returns the first error of any piece.
+func (w *Writer) Flush() error {
+	if w.err == nil {
+		_, w.err = w.to.Write(w.buf)
+	}
+	w.buf = w.buf[:0]
+	return w.err
+}
+
+// piece is how much is written at once, in octets.
+const piece = 32 << 10
 
 // Doctype writes a document type declaration; it goes before the root. Its
 // parts are constants of the program.
@@ -85,6 +105,9 @@ func (w *Writer) end(name string) {
 	w.buf = append(w.buf, "</"...)
 	w.buf = append(w.buf, name...)
 	w.buf = append(w.buf, ">\n"...)
+	if w.to != nil && len(w.buf) > piece {
+		w.Flush() // the error is kept
+	}
 }
 
 func (w *Writer) escape(s string, attr bool) {

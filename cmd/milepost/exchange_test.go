@@ -1,0 +1,105 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"milepost/internal/fixture"
+)
+
+// document is what a stranger publishes.
+const document = `<clientConfig><emailProvider id="new.example"><domain>new.example</domain><displayName>New</displayName>
+<incomingServer type="imap"><hostname>imap.new.example</hostname><port>993</port><socketType>SSL</socketType></incomingServer>
+<outgoingServer type="smtp"><hostname>smtp.new.example</hostname><port>465</port><socketType>SSL</socketType></outgoingServer>
+</emailProvider></clientConfig>
+`
+
+func TestExchangeCommands(t *testing.T) {
+	dir := fixture.Directory(t, "new.xml", document, "bad.xml", "<html/>", "providers/example.com.toml", fixture.Family,
+		"wrong/a.toml", "x = 1\n", "full/letter", "x", "empty/x", "", "catalogue.json", "{}")
+	t.Chdir(dir)
+	providers := []string{"-no-builtin", "-providers", "providers"}
+	export := func(args ...string) []string { return append(append([]string{"export"}, args...), providers...) }
+	for _, tc := range []struct {
+		name           string
+		args           []string
+		code           int
+		stdout, stderr string // what must be in them; stdout "" must be empty
+	}{
+		{"import to standard output", []string{"import", "new.xml"}, 0, "# Imported from new.xml.\ndisplay_name = \"New\"\n", ""},
+		{"import into a directory", []string{"import", "-into", "into", "-source", "https://example.com/x/", "-checked", "2026-03-05", "new.xml"}, 0, "milepost: 1 of 1 document taken: 1 file new, 0 changed, 0 as they were\n", ""},
+		{"import again", []string{"import", "-into", "into", "new.xml"}, 0, "0 files new, 0 changed, 1 as they were\n", ""},
+		{"check what was imported", []string{"check", "-sources", "into"}, 0, "2026-03-05  new.example  https://example.com/x/new.xml\nmilepost: 1 provider: 1 checked, 0 never; 0 without a source\n", ""},
+		{"import one bad one", []string{"import", "-into", "into", "."}, 1, "milepost: 1 of 2 documents taken: 0 files new, 0 changed, 1 as they were\n", "bad.xml: document's root is html; clientConfig is allowed\n"},
+		{"import several to standard output", []string{"import", "."}, 2, "", "import: there are 2 documents; -into DIR says where their files go"},
+		{"import nothing", []string{"import"}, 2, "", "import: a document is needed"},
+		{"import what is not there", []string{"import", "absent.xml"}, 1, "", "absent.xml: no such file or directory"},
+		{"import from no document", []string{"import", "-into", "into", "empty"}, 1, "milepost: 0 of 0 documents", "empty: has no .xml file"},
+		{"import into mistakes", []string{"import", "-into", "wrong", "new.xml"}, 1, "", "nothing is taken until wrong has no mistakes"},
+		{"import with a bad date", []string{"import", "-checked", "yesterday", "new.xml"}, 2, "", "is no date; 2026-03-05, say, is allowed"},
+		{"import with a bad source", []string{"import", "-source", "here", "new.xml"}, 2, "", "is not a URL that starts with https:// or http://"},
+
+		{"export JSON", export("-format", "json"), 0, "{\"providers\": [\n{\n  \"id\": \"example.com\",", ""},
+		{"export JSON to a file", export("-format", "json", "-out", "new.json"), 0, "", ""},
+		{"export JSON over a file", export("-format", "json", "-out", "catalogue.json"), 1, "", "catalogue.json: is there already; -overwrite replaces it"},
+		{"export JSON over a file, overwrite", export("-format", "json", "-overwrite", "-out", "catalogue.json"), 0, "", ""},
+		{"export for the ISP database", export("-out", "ispdb-out"), 0, "", ""},
+		{"export static", export("-format", "static", "-out", "static-out"), 0, "", ""},
+		{"export static again", export("-format", "static", "-out", "static-out"), 1, "", "is not empty; -overwrite replaces"},
+		{"export over a letter", export("-format", "static", "-overwrite", "-out", "full"), 1, "", "holds files that no export has left"},
+		{"export without a place", export(), 2, "", "-out DIR says where"},
+		{"export static to standard output", export("-format", "static", "-out", "-"), 2, "", "-out DIR says where"},
+		{"export an unknown format", export("-format", "csv"), 2, "", `-format "csv" is unknown; ispdb, static, json are allowed`},
+		{"export a word", append(export("-format", "json"), "x"), 2, "", `"x" is one word too many`},
+		{"export mistakes", []string{"export", "-format", "json", "-providers", "wrong"}, 1, "", "x: is unknown"},
+
+		{"the schema", []string{"check", "-schema"}, 0, `"$schema": "http://json-schema.org/draft-07/schema#"`, ""},
+		{"the sources of the shipped ones", []string{"check", "-sources"}, 0, "never       ", ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			code, stdout, stderr := milepost(t, tc.args...)
+			if code != tc.code || !strings.Contains(stdout, tc.stdout) || !strings.Contains(stderr, tc.stderr) || tc.stdout == "" && stdout != "" {
+				t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
+			}
+		})
+	}
+	if got := fixture.ReadFile(t, "full/letter"); got != "x" {
+		t.Errorf("a letter is %q", got)
+	}
+	for _, file := range []string{"ispdb-out/example.com.xml", "static-out/autoconfig/example.com"} {
+		if got := fixture.ReadFile(t, file); !strings.Contains(got, "<hostname>mail.example.com</hostname>") {
+			t.Errorf("%s: %s", file, got)
+		}
+	}
+	if !json.Valid([]byte(fixture.ReadFile(t, "catalogue.json"))) {
+		t.Error("no JSON")
+	}
+}
+
+// Documents come by a pipe too.
+func TestImportStandardInput(t *testing.T) {
+	cmd := exec.Command(fixture.Build(t), "import", "-")
+	cmd.Stdin = strings.NewReader(document)
+	out, err := cmd.Output()
+	if err != nil || !strings.Contains(string(out), "# Imported from standard input.\ndisplay_name = \"New\"\n") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// Every two seconds an export tells how far it is.
+func TestProgress(t *testing.T) {
+	var b bytes.Buffer
+	var now time.Time
+	tell := progress(&b, 1000, func() time.Time { return now })
+	for n := range 9 {
+		tell(n, 10*n)
+		now = now.Add(500 * time.Millisecond)
+	}
+	if got := b.String(); got != "milepost: export: 40 of 1000 domains, of 4 providers\nmilepost: export: 80 of 1000 domains, of 8 providers\n" {
+		t.Errorf("%s", got)
+	}
+}

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"milepost/internal/exchange"
+	"milepost/internal/snapshot"
+)
+
+// exportFormats are those of the whole catalogue.
+var exportFormats = []string{"ispdb", "static", "json"}
+
+// exportMemory is what an export may hold before the garbage collector works harder, so
+// that a million domains pass in 200 MB.
+const exportMemory = 150 << 20
+
+// exportCatalogue writes the whole catalogue in a format of others.
+func exportCatalogue(args []string, stdout, stderr io.Writer) int {
+	var (
+		flags  = flag.NewFlagSet("export", flag.ContinueOnError)
+		format = flags.String("format", "ispdb", "")
+		out    = flags.String("out", "", "")
+		e      = exchange.Exporter{Say: func(line string) { fmt.Fprintln(stderr, line) }}
+		o      options
+	)
+	flags.BoolVar(&e.Overwrite, "overwrite", false, "")
+	o.register(flags, "providers")
+	if code, ok := parse(flags, args, stdout, stderr); !ok {
+		return code
+	}
+	switch {
+	case !slices.Contains(exportFormats, *format):
+		complain(stderr, "export: -format %q is unknown; %s are allowed", *format, strings.Join(exportFormats, ", "))
+		return exitUsage
+	case flags.NArg() > 0:
+		complain(stderr, "export: %q is one word too many", flags.Arg(0))
+		return exitUsage
+	case (*out == "" || *out == "-") && *format != "json":
+		complain(stderr, "export: %s is a directory of files; -out DIR says where", *format)
+		return exitUsage
+	}
+	if _, set := os.LookupEnv("GOMEMLIMIT"); !set {
+		defer debug.SetMemoryLimit(debug.SetMemoryLimit(exportMemory))
+	}
+	o.locate(stderr)
+	s, err := snapshot.Build(context.Background(), o.Options, nil)
+	if err != nil {
+		complainBuild(stderr, err)
+		return exitNo
+	}
+	e.Catalogue = s.Catalogue
+	s = nil // its pages are not needed
+	e.Progress = progress(stderr, e.Catalogue.Domains(), time.Now)
+	switch *format {
+	case "ispdb":
+		err = e.ISPDB(*out)
+	case "static":
+		err = e.Static(*out)
+	case "json":
+		err = exportJSON(&e, *out, stdout)
+	}
+	if err != nil {
+		complain(stderr, "export: %s", err)
+		return exitNo
+	}
+	return exitOK
+}
+
+func exportJSON(e *exchange.Exporter, out string, stdout io.Writer) error {
+	if out != "" && out != "-" {
+		return exchange.Replace(filepath.Clean(out), e.Overwrite, e.JSON)
+	}
+	b := bufio.NewWriter(stdout)
+	return errors.Join(e.JSON(b), b.Flush())
+}
+
+// progress tells every two seconds how far an export is.
+func progress(stderr io.Writer, all int, now func() time.Time) func(providers, domains int) {
+	last := now()
+	return func(providers, domains int) {
+		if t := now(); t.Sub(last) >= 2*time.Second {
+			last = t
+			complain(stderr, "export: %d of %d domains, of %s", domains, all, count(providers, "provider"))
+		}
+	}
+}

@@ -1,0 +1,193 @@
+package exchange
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"milepost/address"
+	"milepost/autoconfig"
+	"milepost/catalogue"
+	"milepost/internal/answer"
+	"milepost/internal/mtasts"
+	"milepost/settings"
+)
+
+// Exporter writes a whole catalogue in a format that others use.
+type Exporter struct {
+	Catalogue *catalogue.Catalogue
+	Overwrite bool                         // replaces what an export has left in the directory
+	Progress  func(providers, domains int) // what is done; called often
+	Say       func(string)                 // a line for people
+
+	providers, domains int
+}
+
+func (e *Exporter) done(domains int) {
+	e.domains += domains
+	e.Progress(e.providers, e.domains)
+}
+
+// into writes a directory.
+func (e *Exporter) into(dir string, write func(*tree) error) error {
+	t, err := newTree(dir, e.Overwrite)
+	if err != nil {
+		return err
+	}
+	defer t.discard()
+	if err := write(t); err != nil {
+		return err
+	}
+	return t.commit()
+}
+
+// ISPDB writes a document a provider, ID.xml, as the ISP database has them.
+func (e *Exporter) ISPDB(dir string) error {
+	return e.into(dir, func(t *tree) error {
+		for _, p := range e.Catalogue.Providers() {
+			if reason := unspeakable(p); reason != "" {
+				e.Say(p.ID + ": has no document: " + reason)
+				continue
+			}
+			err := t.create(p.ID+".xml", func(w io.Writer) error { return autoconfig.WriteAll(w, settings.Account{Provider: p}) })
+			if err != nil {
+				return err
+			}
+			e.providers++
+			e.done(len(p.Domains))
+		}
+		return nil
+	})
+}
+
+// unspeakable says why there is no document of a provider for others to read.
+func unspeakable(p *settings.Provider) string {
+	named := func(d settings.DomainPattern) bool { return !d.Wildcard }
+	if len(p.MX) == 0 && !slices.ContainsFunc(p.Domains, named) {
+		return "it names no domain; a document cannot say *"
+	}
+	return noServers(p)
+}
+
+// noServers says why no document can be made at all.
+func noServers(p *settings.Provider) string {
+	switch {
+	case p.NoMailPrograms:
+		return "no mail program gets in"
+	case len(p.Incoming) == 0 || len(p.Outgoing) == 0:
+		return "it lacks incoming or outgoing servers"
+	case !slices.ContainsFunc(p.Incoming, hasName) || !slices.ContainsFunc(p.Outgoing, hasName):
+		return "its servers have the name of each customer's MX host, and a document cannot say so"
+	}
+	return ""
+}
+
+func hasName(s settings.Server) bool { return s.Hostname != settings.MXHost }
+
+// JSON writes all providers, each as [answer.ProviderJSON] has it.
+func (e *Exporter) JSON(w io.Writer) error {
+	if _, err := io.WriteString(w, "{\"providers\": ["); err != nil {
+		return err
+	}
+	for i, p := range e.Catalogue.Providers() {
+		before := ",\n"
+		if i == 0 {
+			before = "\n"
+		}
+		if _, err := io.WriteString(w, before); err != nil {
+			return err
+		}
+		if err := answer.WriteProviderJSON(w, p); err != nil {
+			return err
+		}
+		e.providers++
+		e.done(len(p.Domains))
+	}
+	_, err := io.WriteString(w, "]}\n")
+	return err
+}
+
+// The directories of a static tree, in which each file is called as its domain.
+const (
+	autoconfigDir = "autoconfig"
+	mtastsDir     = "mta-sts"
+)
+
+// Static writes the documents that a web server can send as they are, a file a domain.
+func (e *Exporter) Static(dir string) error {
+	return e.into(dir, func(t *tree) error {
+		for _, dir := range []string{autoconfigDir, mtastsDir} {
+			if err := t.mkdir(dir); err != nil {
+				return err
+			}
+		}
+		for _, p := range e.Catalogue.Providers() {
+			if err := e.static(t, p); err != nil {
+				return err
+			}
+			e.providers++
+		}
+		return nil
+	})
+}
+
+func (e *Exporter) static(t *tree, p *settings.Provider) error {
+	documents, err := documentsOf(t, p)
+	if err != nil {
+		e.Say(p.ID + ": has no document: " + err.Error())
+	}
+	var policies *shared
+	if policy, err := mtasts.Render(p.MTASTS); err == nil {
+		policies = &shared{tree: t, content: policy}
+	}
+	wildcards := 0
+	for _, d := range p.Domains {
+		if d.Wildcard {
+			wildcards++
+			continue
+		}
+		if documents != nil {
+			if err := documents(d.Domain); err != nil {
+				return err
+			}
+		}
+		if policies != nil {
+			if err := policies.add(mtastsDir + "/" + d.Domain.ASCII); err != nil {
+				return err
+			}
+		}
+		e.done(1)
+	}
+	if wildcards > 0 || len(p.MX) > 0 {
+		e.Say(fmt.Sprintf("%s: what it serves by wildcards (%d) or MX domains (%d) has no file", p.ID, wildcards, len(p.MX)))
+	}
+	return nil
+}
+
+// documentsOf makes what writes the document of a domain. Where nothing in it but its
+// <domain> is the domain's own, there is one for all of the provider's, which has
+// %EMAILDOMAIN% there: so mailcow and others publish it.
+func documentsOf(t *tree, p *settings.Provider) (func(address.Domain) error, error) {
+	if reason := noServers(p); reason != "" {
+		return nil, errors.New(reason)
+	}
+	anywhere := p.For(address.Address{Domain: address.Domain{ASCII: settings.EmailDomain}})
+	one, err := autoconfig.Render(anywhere)
+	if err != nil {
+		return nil, err
+	}
+	if anywhere.Provider == p && bytes.Count(one, []byte(settings.EmailDomain)) == 1 {
+		same := &shared{tree: t, content: one}
+		return func(d address.Domain) error { return same.add(autoconfigDir + "/" + d.ASCII) }, nil
+	}
+	return func(d address.Domain) error {
+		document, err := autoconfig.Render(p.For(address.Address{Domain: d}))
+		if err != nil {
+			return err
+		}
+		own := &shared{tree: t, content: document}
+		return own.add(autoconfigDir + "/" + d.ASCII)
+	}, nil
+}
