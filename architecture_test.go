@@ -34,7 +34,7 @@ var rooms = map[string]string{
 	"internal/formats":      "address settings autoconfig autodiscover mobileconfig pacc internal/lookup internal/mtasts",
 
 	"internal/answer":        "address settings internal/query",
-	"internal/exchange":      "address settings autoconfig catalogue internal/answer internal/mtasts internal/providerfile internal/textfile",
+	"internal/exchange":      "address settings autoconfig catalogue internal/answer internal/mtasts internal/providerfile internal/textfile pacc",
 	"internal/thunderbirdqr": "settings internal/answer",
 	"internal/pages":         "address settings internal/answer internal/thunderbirdqr internal/query internal/textfile internal/tomlfile",
 

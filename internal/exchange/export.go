@@ -2,7 +2,6 @@ package exchange
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -12,6 +11,7 @@ import (
 	"milepost/catalogue"
 	"milepost/internal/answer"
 	"milepost/internal/mtasts"
+	"milepost/pacc"
 	"milepost/settings"
 )
 
@@ -112,13 +112,14 @@ func (e *Exporter) JSON(w io.Writer) error {
 // The directories of a static tree, in which each file is called as its domain.
 const (
 	autoconfigDir = "autoconfig"
+	paccDir       = "ua-auto-config"
 	mtastsDir     = "mta-sts"
 )
 
 // Static writes the documents that a web server can send as they are, a file a domain.
 func (e *Exporter) Static(dir string) error {
 	return e.into(dir, func(t *tree) error {
-		for _, dir := range []string{autoconfigDir, mtastsDir} {
+		for _, dir := range []string{autoconfigDir, paccDir, mtastsDir} {
 			if err := t.mkdir(dir); err != nil {
 				return err
 			}
@@ -134,13 +135,20 @@ func (e *Exporter) Static(dir string) error {
 }
 
 func (e *Exporter) static(t *tree, p *settings.Provider) error {
-	documents, err := documentsOf(t, p)
-	if err != nil {
+	var files []func(address.Domain) error // what writes the files of a domain
+	if reason := noServers(p); reason != "" {
+		e.Say(p.ID + ": has no document: " + reason)
+	} else if write, err := documentsOf(t, p, autoconfigDir, autoconfig.Render); err != nil {
 		e.Say(p.ID + ": has no document: " + err.Error())
+	} else {
+		files = append(files, write)
 	}
-	var policies *shared
+	if write, err := documentsOf(t, p, paccDir, pacc.Render); err == nil {
+		files = append(files, write)
+	}
 	if policy, err := mtasts.Render(p.MTASTS); err == nil {
-		policies = &shared{tree: t, content: policy}
+		policies := &shared{tree: t, content: policy}
+		files = append(files, func(d address.Domain) error { return policies.add(mtastsDir + "/" + d.ASCII) })
 	}
 	wildcards := 0
 	for _, d := range p.Domains {
@@ -148,13 +156,8 @@ func (e *Exporter) static(t *tree, p *settings.Provider) error {
 			wildcards++
 			continue
 		}
-		if documents != nil {
-			if err := documents(d.Domain); err != nil {
-				return err
-			}
-		}
-		if policies != nil {
-			if err := policies.add(mtastsDir + "/" + d.Domain.ASCII); err != nil {
+		for _, write := range files {
+			if err := write(d.Domain); err != nil {
 				return err
 			}
 		}
@@ -166,28 +169,25 @@ func (e *Exporter) static(t *tree, p *settings.Provider) error {
 	return nil
 }
 
-// documentsOf makes what writes the document of a domain. Where nothing in it but its
-// <domain> is the domain's own, there is one for all of the provider's, which has
+// documentsOf makes what writes the document of a domain. Where it holds the domain
+// nowhere, or in its <domain> alone, there is one for all of the provider's, which has
 // %EMAILDOMAIN% there: so mailcow and others publish it.
-func documentsOf(t *tree, p *settings.Provider) (func(address.Domain) error, error) {
-	if reason := noServers(p); reason != "" {
-		return nil, errors.New(reason)
-	}
+func documentsOf(t *tree, p *settings.Provider, dir string, render func(settings.Account) ([]byte, error)) (func(address.Domain) error, error) {
 	anywhere := p.For(address.Address{Domain: address.Domain{ASCII: settings.EmailDomain}})
-	one, err := autoconfig.Render(anywhere)
+	one, err := render(anywhere)
 	if err != nil {
 		return nil, err
 	}
-	if anywhere.Provider == p && bytes.Count(one, []byte(settings.EmailDomain)) == 1 {
+	if anywhere.Provider == p && bytes.Count(one, []byte(settings.EmailDomain)) <= 1 {
 		same := &shared{tree: t, content: one}
-		return func(d address.Domain) error { return same.add(autoconfigDir + "/" + d.ASCII) }, nil
+		return func(d address.Domain) error { return same.add(dir + "/" + d.ASCII) }, nil
 	}
 	return func(d address.Domain) error {
-		document, err := autoconfig.Render(p.For(address.Address{Domain: d}))
+		document, err := render(p.For(address.Address{Domain: d}))
 		if err != nil {
 			return err
 		}
 		own := &shared{tree: t, content: document}
-		return own.add(autoconfigDir + "/" + d.ASCII)
+		return own.add(dir + "/" + d.ASCII)
 	}, nil
 }

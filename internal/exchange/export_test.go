@@ -20,6 +20,7 @@ import (
 	"milepost/internal/exchange"
 	"milepost/internal/fixture"
 	"milepost/internal/mtasts"
+	"milepost/pacc"
 )
 
 // exporter exports a catalogue; said gets what is said.
@@ -61,6 +62,10 @@ func TestStatic(t *testing.T) {
 		policy, _ := mtasts.Render(p.MTASTS)
 		if got, _ := os.ReadFile(filepath.Join(dir, "mta-sts", domain)); !bytes.Equal(got, policy) {
 			t.Errorf("%s: policy %q, want %q", domain, got, policy)
+		}
+		document, _ := pacc.Render(p.For(address.Address{Domain: d})) // the digest in DNS is of these octets
+		if got, _ := os.ReadFile(filepath.Join(dir, "ua-auto-config", domain)); !bytes.Equal(got, document) {
+			t.Errorf("%s: PACC %q, want %q", domain, got, document)
 		}
 	}
 	files, _ := os.ReadDir(filepath.Join(dir, "autoconfig"))
@@ -269,6 +274,8 @@ func TestWebServers(t *testing.T) {
 				{"mail.example.net", "/v1.1/one.example", document("one.example")},
 				{"mta-sts.example.com", "/.well-known/mta-sts.txt", fixture.ReadFile(t, filepath.Join(tree, "mta-sts", "example.com"))},
 				{"mta-sts.two.example", "/.well-known/mta-sts.txt", ""},
+				{"ua-auto-config.example.com", "/.well-known/user-agent-configuration.json", fixture.ReadFile(t, filepath.Join(tree, "ua-auto-config", "example.com"))},
+				{"ua-auto-config.unknown.example", "/.well-known/user-agent-configuration.json", ""},
 				{"autoconfig.unknown.example", "/mail/config-v1.1.xml", ""},
 				{"mail.example.net", "/v1.1/.milepost-export", ""},
 				{"mail.example.net", "/v1.1/..%2f.milepost-export", ""},
