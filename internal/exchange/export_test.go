@@ -289,8 +289,11 @@ func TestWebServers(t *testing.T) {
 					continue
 				}
 				wantKind := "text/xml; charset=utf-8"
-				if strings.HasPrefix(tc.want, "version") {
+				switch {
+				case strings.HasPrefix(tc.want, "version"):
 					wantKind = "text/plain; charset=utf-8"
+				case strings.HasPrefix(tc.want, "{"):
+					wantKind = "application/json"
 				}
 				if status != http.StatusOK || body != tc.want || kind != wantKind {
 					t.Errorf("%s%s: status %d, %s\n%s", tc.host, tc.path, status, kind, body)
