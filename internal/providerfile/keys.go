@@ -104,7 +104,7 @@ func topKeys() []Key {
 		{Name: "website", Type: URL, pattern: web, Doc: "the provider's front page"},
 		{Name: "webmail", Type: URL, pattern: https, Doc: "where people read their mail in a browser; https"},
 		{Name: "source", Type: URL, pattern: web, Doc: "where the facts in this file come from"},
-		{Name: "checked", Type: Date, Doc: "`2026-03-05`, without quotation marks: the date of the copy of the source in which the facts were read (the page's own date, a repository's commit), not the day on which the file was written. Leave it out if nobody has read one."},
+		{Name: "checked", Type: Date, Doc: "`2026-03-05`, without quotation marks: the date of the copy of the source in which the facts were read (the page's own date, the commit that last touched the entry in a repository), not the day on which the file was written. Leave it out if nobody has read one."},
 		{Name: "apple_name", Type: String, Values: settings.AppleNames, Doc: "the provider's name in the list of account types of Apple's Mail: " + oneOf(settings.AppleNames) + "; without it people choose the list's last entry"},
 		{Name: "google_name", Type: String, Values: settings.GoogleNames, Doc: "the same for the Gmail app: " + oneOf(settings.GoogleNames) + "; without it people choose \"Other\""},
 		{Name: "no_mail_programs", Type: Boolean, Default: "`false`", Doc: "`true`: the service has neither IMAP nor POP3 and opens to its own programs alone. The file has no servers then; people are told so, and programs get no document."},
