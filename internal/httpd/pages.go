@@ -91,7 +91,7 @@ func setup(x *exchange) error {
 		body, err = site.Setup(r, found)
 	case errors.As(err, &noSettings{}):
 		status = http.StatusNotFound
-		body, err = site.Unknown(r, request)
+		body, err = site.Unknown(r, request, x.snapshot.List)
 	default:
 		status = http.StatusBadRequest
 		body, err = site.Mistyped(r, request)

@@ -20,6 +20,7 @@ type List struct {
 	entries   []*Entry
 	byID      map[string]*Entry
 	countries map[string]*countries // by language
+	spellings spellings
 
 	mu   sync.Mutex
 	kept map[shared][]byte
@@ -29,8 +30,9 @@ type List struct {
 // Entry is a provider in a list.
 type Entry struct {
 	*settings.Provider
-	words string // that a search looks through
-	page  int    // where it stands without a filter
+	listed bool   // its domains may be shown
+	words  string // that a search looks through
+	page   int    // where it stands without a filter
 }
 
 // countries are those of a list's providers, in one language.
@@ -41,12 +43,18 @@ type countries struct {
 	entries []*Entry          // the list's, ordered by country instead of name
 }
 
-// NewList makes a list of providers.
-func NewList(providers []*settings.Provider) *List {
+// NewList makes a list of providers. Own are those among them that the admin added: what
+// a long list of theirs holds is nobody's business.
+func NewList(providers, own []*settings.Provider) *List {
+	private := make(map[*settings.Provider]bool)
+	for _, p := range own {
+		private[p] = len(p.Domains) > maxDomainsShown
+	}
 	l := &List{byID: make(map[string]*Entry), countries: make(map[string]*countries), kept: make(map[shared][]byte)}
 	var codes []string
 	for _, p := range providers {
-		e := &Entry{Provider: p, words: searchWords(p)}
+		e := &Entry{Provider: p, listed: !private[p]}
+		e.words = searchWords(e)
 		l.entries, l.byID[p.ID] = append(l.entries, e), e
 		if p.Country != "" && !slices.Contains(codes, p.Country) {
 			codes = append(codes, p.Country)
@@ -62,6 +70,7 @@ func NewList(providers []*settings.Provider) *List {
 	for _, lang := range languages {
 		l.countries[lang.code] = newCountries(l.entries, codes, lang.tag)
 	}
+	l.spellings = l.spell()
 	return l
 }
 
@@ -105,14 +114,14 @@ func (l *List) Provider(id string) (*Entry, bool) {
 
 // searchWords are names, servers and domains, as far as the provider's own page
 // shows them.
-func searchWords(p *settings.Provider) string {
+func searchWords(p *Entry) string {
 	w := []string{p.ID, p.DisplayName, p.ShortName}
 	for _, list := range [][]settings.Server{p.Incoming, p.Outgoing} {
 		for _, s := range list {
 			w = append(w, string(s.Hostname))
 		}
 	}
-	if len(p.Domains) <= maxDomainsShown {
+	if p.listed {
 		for _, d := range p.Domains {
 			w = append(w, d.Domain.ASCII, d.Domain.Unicode)
 		}

@@ -15,7 +15,7 @@ import (
 
 func TestFind(t *testing.T) {
 	c := fixture.Shipped(t)
-	l := NewList(c.Providers())
+	l := NewList(c.Providers(), c.Own())
 	for _, tc := range []struct {
 		name, first string
 		filter      Filter
@@ -49,7 +49,7 @@ func TestFindByCountry(t *testing.T) {
 		providers = append(providers, &settings.Provider{ID: country, DisplayName: country, Country: country})
 	}
 	providers = append(providers, &settings.Provider{ID: "service", Kind: settings.MailService, Country: "PL"})
-	l := NewList(providers)
+	l := NewList(providers, nil)
 	for lang, want := range map[string][]string{"de": {"service", "", "DK", "DE", "AT", "PL"}, "en": {"service", "", "AT", "DK", "DE", "PL"}} {
 		var got []string
 		for _, e := range l.find(Filter{ByCountry: true}, lang) {
@@ -72,7 +72,7 @@ func TestCustomersAreNotListed(t *testing.T) {
 		d.Domain.Unicode = d.Domain.ASCII
 		p.Domains = append(p.Domains, d)
 	}
-	l := NewList([]*settings.Provider{&p})
+	l := newOwn(&p)
 	page, err := s.Provider(Reader{Lang: "en"}, l.entries[0])
 	if err != nil {
 		t.Fatal(err)
@@ -99,7 +99,7 @@ func manyProviders(n int) *List {
 			Incoming: server(settings.IMAP, "imap."+id), Outgoing: server(settings.SMTP, "smtp."+id),
 		})
 	}
-	return NewList(providers)
+	return NewList(providers, nil)
 }
 
 // pageOf is what a page of the list shows.

@@ -24,11 +24,11 @@ func site(t testing.TB) *Site {
 // everyPage renders one page of each kind.
 func everyPage(t testing.TB) map[string]func(Reader) ([]byte, error) {
 	c, s := fixture.Shipped(t), site(t)
-	list := NewList(c.Providers())
+	list := NewList(c.Providers(), c.Own())
 	gmx, outlook := fixture.Answer(t, c, "emailaddress=fred@gmx.com"), fixture.Answer(t, c, "emailaddress=fred@outlook.com")
 	gmx.Profile = "/mobileconfig?" + gmx.ProfileQuery("en")
 	gmail, _ := list.Provider("gmail.com")
-	unknown, err := answer.ParseRequest("emailaddress=fred@unknown.example")
+	unknown, err := answer.ParseRequest("emailaddress=fred@gmail.con")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +45,7 @@ func everyPage(t testing.TB) map[string]func(Reader) ([]byte, error) {
 		"programs":  func(r Reader) ([]byte, error) { return s.Setup(r, programs) },
 		"own apps":  func(r Reader) ([]byte, error) { return s.Provider(r, tuta) },
 		"mistyped":  func(r Reader) ([]byte, error) { return s.Mistyped(r, answer.Request{Typed: "fred"}) },
-		"unknown":   func(r Reader) ([]byte, error) { return s.Unknown(r, unknown) },
+		"unknown":   func(r Reader) ([]byte, error) { return s.Unknown(r, unknown, list) },
 		"providers": func(r Reader) ([]byte, error) { return s.Providers(r, list, Filter{}) },
 		"filtered":  func(r Reader) ([]byte, error) { return s.Providers(r, list, Filter{Search: "mail", ByCountry: true}) },
 		"provider":  func(r Reader) ([]byte, error) { return s.Provider(r, gmail) },
@@ -185,7 +185,7 @@ func TestEscaping(t *testing.T) {
 				a.Profile = "/mobileconfig?" + a.ProfileQuery("en")
 				page, err = s.Setup(Reader{Lang: "en"}, a)
 			} else {
-				page, err = s.Unknown(Reader{Lang: "en"}, q)
+				page, err = s.Unknown(Reader{Lang: "en"}, q, NewList(c.Providers(), c.Own()))
 			}
 			if err != nil {
 				t.Fatal(err)
@@ -237,7 +237,7 @@ func TestPlaceholders(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	list := NewList([]*settings.Provider{&p})
+	list := NewList([]*settings.Provider{&p}, nil)
 	for name, render := range map[string]func() ([]byte, error){
 		"provider": func() ([]byte, error) { return s.Provider(Reader{Lang: "fr"}, list.entries[0]) },
 		"list":     func() ([]byte, error) { return s.Providers(Reader{Lang: "fr"}, list, Filter{}) },

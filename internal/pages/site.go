@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"html/template"
 
+	"milepost/address"
 	"milepost/internal/answer"
 )
 
@@ -100,13 +101,32 @@ func (s *Site) Mistyped(r Reader, q answer.Request) ([]byte, error) {
 	return s.render(pageHome, v, 0)
 }
 
-// Unknown says what to try when no provider is known for a domain.
-func (s *Site) Unknown(r Reader, q answer.Request) ([]byte, error) {
+// unknownPage is the model of the page about a domain that no provider serves.
+type unknownPage struct {
+	Domain      string
+	Suggestions []suggestion
+}
+
+// suggestion is a domain that may have been meant, with the path of its answer.
+type suggestion struct{ Domain, URL string }
+
+// Unknown says what to try when no provider is known for a domain. The list has the
+// domains that may have been meant.
+func (s *Site) Unknown(r Reader, q answer.Request, l *List) ([]byte, error) {
+	domain := q.Address.Domain
 	v := s.view(r, "/setup", q.Query())
-	v.Heading = v.T("unknown-title", "domain", q.Address.Domain.Unicode)
+	v.Heading = v.T("unknown-title", "domain", domain.Unicode)
 	v.NoIndex = true
 	v.Typed = q.Typed
-	return s.render(pageUnknown, v, q.Address.Domain.Unicode)
+	page := unknownPage{Domain: domain.Unicode}
+	for _, name := range l.Suggest(domain) {
+		if d, err := address.ParseDomain(name); err == nil {
+			meant := q
+			meant.Address.Domain = d
+			page.Suggestions = append(page.Suggestions, suggestion{name, "/setup?" + meant.Query()})
+		}
+	}
+	return s.render(pageUnknown, v, page)
 }
 
 // Problem is the page for a request that went wrong.

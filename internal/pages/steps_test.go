@@ -197,7 +197,7 @@ func TestClosed(t *testing.T) {
 			}
 		}
 	}
-	list := NewList(c.Providers())
+	list := NewList(c.Providers(), c.Own())
 	opera, _ := list.Provider("myopera.com")
 	for name, render := range map[string]func() ([]byte, error){
 		"provider": func() ([]byte, error) { return s.Provider(Reader{Lang: "en"}, opera) },
