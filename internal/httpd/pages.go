@@ -11,6 +11,7 @@ import (
 	"milepost/internal/answer"
 	"milepost/internal/lookup"
 	"milepost/internal/pages"
+	"milepost/internal/query"
 	"milepost/mobileconfig"
 	"milepost/settings"
 )
@@ -42,6 +43,7 @@ var peoplesPages = map[string]func(*exchange) error{
 	"/providers":     providers,
 	"/providers/:id": provider,
 	"/help":          help,
+	"/trouble":       trouble,
 }
 
 var otherPages = map[string]func(*exchange) error{
@@ -81,14 +83,25 @@ func help(x *exchange) error {
 	return page(x, http.StatusOK, cacheAsk, body, err)
 }
 
-func setup(x *exchange) error {
+func setup(x *exchange) error { return personal(x, (*pages.Site).Setup) }
+
+func trouble(x *exchange) error {
+	if asked, _ := query.Get(x.Request().URL.RawQuery, "emailaddress"); asked == "" {
+		body, err := x.snapshot.Site.AskTrouble(reader(x))
+		return page(x, http.StatusOK, cacheAsk, body, err)
+	}
+	return personal(x, (*pages.Site).Trouble)
+}
+
+// personal sends a page about an address, or what is wrong with that.
+func personal(x *exchange, about func(*pages.Site, pages.Reader, answer.Answer) ([]byte, error)) error {
 	r, site := reader(x), x.snapshot.Site
 	request, found, err := answerTo(x)
 	var body []byte
 	status := http.StatusOK
 	switch {
 	case err == nil:
-		body, err = site.Setup(r, found)
+		body, err = about(site, r, found)
 	case errors.As(err, &noSettings{}):
 		status = http.StatusNotFound
 		body, err = site.Unknown(r, request, x.snapshot.List)

@@ -117,7 +117,7 @@ func TestMessagesAreUsed(t *testing.T) {
 
 // Every link of a message leads to a section of the help page or to a page.
 func TestMessageLinks(t *testing.T) {
-	targets := []string{"/", "/providers"}
+	targets := []string{"/", "/providers", "/trouble"}
 	for _, s := range helpSections {
 		targets = append(targets, "/help#"+s.ID)
 	}

@@ -37,20 +37,23 @@ func everyPage(t testing.TB) map[string]func(Reader) ([]byte, error) {
 	tuta, _ := list.Provider("tuta.com")
 	closed := fixture.Answer(t, c, "emailaddress=fred@myopera.com")
 	return map[string]func(Reader) ([]byte, error){
-		"home":      func(r Reader) ([]byte, error) { return s.Home(r, list.Len()) },
-		"answer":    func(r Reader) ([]byte, error) { return s.Setup(r, gmx) },
-		"OAuth2":    func(r Reader) ([]byte, error) { return s.Setup(r, outlook) },
-		"domain":    func(r Reader) ([]byte, error) { return s.Setup(r, domain) },
-		"closed":    func(r Reader) ([]byte, error) { return s.Setup(r, closed) },
-		"programs":  func(r Reader) ([]byte, error) { return s.Setup(r, programs) },
-		"own apps":  func(r Reader) ([]byte, error) { return s.Provider(r, tuta) },
-		"mistyped":  func(r Reader) ([]byte, error) { return s.Mistyped(r, answer.Request{Typed: "fred"}) },
-		"unknown":   func(r Reader) ([]byte, error) { return s.Unknown(r, unknown, list) },
-		"providers": func(r Reader) ([]byte, error) { return s.Providers(r, list, Filter{}) },
-		"filtered":  func(r Reader) ([]byte, error) { return s.Providers(r, list, Filter{Search: "mail", ByCountry: true}) },
-		"provider":  func(r Reader) ([]byte, error) { return s.Provider(r, gmail) },
-		"help":      s.Help,
-		"error":     func(r Reader) ([]byte, error) { return s.Problem(r, 404) },
+		"home":       func(r Reader) ([]byte, error) { return s.Home(r, list.Len()) },
+		"answer":     func(r Reader) ([]byte, error) { return s.Setup(r, gmx) },
+		"OAuth2":     func(r Reader) ([]byte, error) { return s.Setup(r, outlook) },
+		"domain":     func(r Reader) ([]byte, error) { return s.Setup(r, domain) },
+		"closed":     func(r Reader) ([]byte, error) { return s.Setup(r, closed) },
+		"programs":   func(r Reader) ([]byte, error) { return s.Setup(r, programs) },
+		"own apps":   func(r Reader) ([]byte, error) { return s.Provider(r, tuta) },
+		"mistyped":   func(r Reader) ([]byte, error) { return s.Mistyped(r, answer.Request{Typed: "fred"}) },
+		"unknown":    func(r Reader) ([]byte, error) { return s.Unknown(r, unknown, list) },
+		"providers":  func(r Reader) ([]byte, error) { return s.Providers(r, list, Filter{}) },
+		"filtered":   func(r Reader) ([]byte, error) { return s.Providers(r, list, Filter{Search: "mail", ByCountry: true}) },
+		"provider":   func(r Reader) ([]byte, error) { return s.Provider(r, gmail) },
+		"help":       s.Help,
+		"trouble":    func(r Reader) ([]byte, error) { return s.Trouble(r, gmx) },
+		"in trouble": func(r Reader) ([]byte, error) { return s.Trouble(r, domain) },
+		"ask":        s.AskTrouble,
+		"error":      func(r Reader) ([]byte, error) { return s.Problem(r, 404) },
 	}
 }
 
@@ -161,6 +164,10 @@ func checkLink(t *testing.T, name string, n *html.Node, href string, r Reader) {
 		}
 		if strings.Contains(href, "fred") && !strings.Contains(href, "mailto") {
 			t.Errorf("%s: %s is told the address", name, href)
+		}
+	case strings.HasPrefix(href, "mailto:?subject="):
+		if strings.Contains(href, "fred") {
+			t.Errorf("%s: the address is passed on: %s", name, href)
 		}
 	default:
 		t.Errorf("%s: a link to %q", name, href)

@@ -31,13 +31,15 @@ type Site struct {
 
 // The pages: each is a file under templates, shown inside layout.html.
 const (
-	pageHome      = "home"
-	pageAnswer    = "answer"
-	pageUnknown   = "unknown"
-	pageProviders = "providers"
-	pageProvider  = "provider"
-	pageHelp      = "help"
-	pageError     = "error"
+	pageHome       = "home"
+	pageAnswer     = "answer"
+	pageUnknown    = "unknown"
+	pageProviders  = "providers"
+	pageProvider   = "provider"
+	pageHelp       = "help"
+	pageTrouble    = "trouble"
+	pageAskTrouble = "ask-trouble"
+	pageError      = "error"
 )
 
 // New prepares the pages of a service. PublicURL is the service's HTTPS address, for
@@ -51,7 +53,7 @@ func New(b Branding, publicURL string) (*Site, error) {
 	if s.assets, err = loadAssets(s.branding); err != nil {
 		return nil, err
 	}
-	for _, page := range []string{pageHome, pageAnswer, pageUnknown, pageProviders, pageProvider, pageHelp, pageError} {
+	for _, page := range []string{pageHome, pageAnswer, pageUnknown, pageProviders, pageProvider, pageHelp, pageTrouble, pageAskTrouble, pageError} {
 		t, err := template.New("layout.html").ParseFS(templateFiles, "templates/layout.html", "templates/parts.html", "templates/"+page+".html")
 		if err != nil {
 			return nil, fmt.Errorf("pages: %w", err)
