@@ -20,7 +20,7 @@ import (
 // page itself for codes, and no frame around it. A logo, opened by itself, is
 // shut off further.
 const (
-	pagePolicy = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:; " +
+	pagePolicy = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:; manifest-src 'self'; " +
 		"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 	assetPolicy = "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'"
 )
@@ -49,6 +49,9 @@ var peoplesPages = map[string]func(*exchange) error{
 var otherPages = map[string]func(*exchange) error{
 	pages.AssetPath + ":file":   asset,
 	"/robots.txt":               robots,
+	"/sitemap.xml":              siteMap,
+	"/favicon.ico":              icon,
+	"/apple-touch-icon.png":     icon,
 	apiRoot + "v1/settings":     api,
 	apiRoot + "v1/openapi.json": openAPI,
 }
@@ -198,7 +201,30 @@ func asset(x *exchange) error {
 }
 
 func robots(x *exchange) error {
-	return keepable(x, cachePublic, newDocument(plainText, []byte(pages.Robots)))
+	return keepable(x, cachePublic, newDocument(plainText, x.snapshot.Site.Robots()))
+}
+
+func siteMap(x *exchange) error {
+	body, ok, err := x.snapshot.Site.SiteMap(x.snapshot.List)
+	switch {
+	case err != nil:
+		return err
+	case !ok:
+		return echo.NewHTTPError(http.StatusNotFound, "a site map needs the public address of the server; [service] in milepost.toml has none")
+	}
+	body, tag := x.encode(echo.MIMEApplicationXMLCharsetUTF8, entityTag(body), body)
+	return keepable(x, cachePublic, tagged(echo.MIMEApplicationXMLCharsetUTF8, tag, body))
+}
+
+// icon serves what browsers look for by themselves, at paths that do not change with
+// the content.
+func icon(x *exchange) error {
+	file, ok := x.snapshot.Site.Icon(x.Path())
+	if !ok {
+		return echo.ErrNotFound
+	}
+	x.Response().Header().Set(echo.HeaderContentSecurityPolicy, assetPolicy)
+	return keepable(x, cachePublic, tagged(file.ContentType, file.ETag, file.Body))
 }
 
 func openAPI(x *exchange) error {

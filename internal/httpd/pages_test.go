@@ -107,7 +107,7 @@ func TestPagesAreKept(t *testing.T) {
 			}
 		}
 	}
-	if assets != 4 { // icon, style, script, logo
+	if assets != 5 { // icon, style, script, logo, manifest
 		t.Errorf("%d assets", assets)
 	}
 }

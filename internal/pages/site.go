@@ -79,6 +79,7 @@ func (s *Site) execute(page, part string, model any) ([]byte, error) {
 func (s *Site) Home(r Reader, providers int) ([]byte, error) {
 	v := s.view(r, "/", "")
 	v.Heading = v.T("home-title")
+	v.Description = v.T("home-lead")
 	return s.render(pageHome, v, providers)
 }
 
@@ -86,6 +87,7 @@ func (s *Site) Home(r Reader, providers int) ([]byte, error) {
 func (s *Site) Help(r Reader) ([]byte, error) {
 	v := s.view(r, "/help", "")
 	v.Heading = v.T("help-title")
+	v.Description = v.T("help-lead")
 	return s.render(pageHelp, v, helpSections)
 }
 

@@ -18,6 +18,7 @@ func (s *Site) Trouble(r Reader, a answer.Answer) ([]byte, error) {
 func (s *Site) AskTrouble(r Reader) ([]byte, error) {
 	v := s.view(r, "/trouble", "")
 	v.Heading = v.T("trouble-link")
+	v.Description = v.T("trouble-ask")
 	return s.render(pageAskTrouble, v, nil)
 }
 

@@ -18,7 +18,10 @@ type view struct {
 	Typed   string // stands in the address field
 	Mistake string // in what was typed; empty: none
 	NoIndex bool   // search engines stay out
-	Model   any
+	// Description is what the page is about, for who has not opened it; empty: nothing
+	// that the heading does not say.
+	Description string
+	Model       any
 
 	messages messages
 	path     string
