@@ -33,9 +33,6 @@ const (
 	cacheForever = "public, max-age=31536000, immutable"
 )
 
-// apiRoot is above all that programs ask for, and get errors as JSON from.
-const apiRoot = "/api/"
-
 // peoplesPages are those whose errors are pages too.
 var peoplesPages = map[string]func(*exchange) error{
 	"/":              home,
@@ -47,13 +44,11 @@ var peoplesPages = map[string]func(*exchange) error{
 }
 
 var otherPages = map[string]func(*exchange) error{
-	pages.AssetPath + ":file":   asset,
-	"/robots.txt":               robots,
-	"/sitemap.xml":              siteMap,
-	"/favicon.ico":              icon,
-	"/apple-touch-icon.png":     icon,
-	apiRoot + "v1/settings":     api,
-	apiRoot + "v1/openapi.json": openAPI,
+	pages.AssetPath + ":file": asset,
+	"/robots.txt":             robots,
+	"/sitemap.xml":            siteMap,
+	"/favicon.ico":            icon,
+	"/apple-touch-icon.png":   icon,
 }
 
 func (s *server) pagesRoutes(e *echo.Echo) {
@@ -113,23 +108,6 @@ func personal(x *exchange, about func(*pages.Site, pages.Reader, answer.Answer) 
 		body, err = site.Mistyped(r, request)
 	}
 	return page(x, status, cacheNever, body, err)
-}
-
-func api(x *exchange) error {
-	x.Response().Header().Add(echo.HeaderVary, "Accept-Language")
-	_, found, err := answerTo(x)
-	switch {
-	case errors.As(err, &noSettings{}):
-		return echo.NewHTTPError(http.StatusNotFound, err.Error())
-	case err != nil:
-		return echo.NewHTTPError(http.StatusBadRequest, err.Error())
-	}
-	body, err := answer.JSON(found, reader(x).Lang)
-	if err != nil {
-		return err
-	}
-	body, _ = x.encode(echo.MIMEApplicationJSON, "", body)
-	return transient(x, http.StatusOK, echo.MIMEApplicationJSON, body)
 }
 
 // noSettings is the error about a domain that no provider has servers for. What a
@@ -227,11 +205,6 @@ func icon(x *exchange) error {
 	return keepable(x, cachePublic, tagged(file.ContentType, file.ETag, file.Body))
 }
 
-func openAPI(x *exchange) error {
-	body, tag := x.encode(echo.MIMEApplicationJSON, entityTag(answer.OpenAPI), answer.OpenAPI)
-	return keepable(x, cachePublic, tagged(echo.MIMEApplicationJSON, tag, body))
-}
-
 // page sends a page for people.
 func page(x *exchange, status int, cache string, body []byte, err error) error {
 	if err != nil {
@@ -271,6 +244,3 @@ func answerPeople(c echo.Context, status int) bool {
 	body, err := x.snapshot.Site.Problem(reader(x), status)
 	return page(x, status, cacheNever, body, err) == nil
 }
-
-// forPrograms tells whether errors are JSON.
-func forPrograms(c echo.Context) bool { return strings.HasPrefix(c.Request().URL.Path, apiRoot) }

@@ -205,7 +205,7 @@ func TestPagesPanic(t *testing.T) {
 		t.Error(got)
 	}
 	got = exchange(t, addr, "GET /api/v1/settings?emailaddress=fred%40example.com HTTP/1.1\nHost: x\n\n")
-	if !strings.HasPrefix(got, "HTTP/1.1 500 ") || !strings.Contains(got, `"error": "the server made a mistake; its log says more under id=`) {
+	if !strings.HasPrefix(got, "HTTP/1.1 500 ") || !strings.Contains(got, `"detail": "the server made a mistake; its log says more under id=`) {
 		t.Error(got)
 	}
 }

@@ -112,6 +112,30 @@ func (l *List) Provider(id string) (*Entry, bool) {
 	return e, ok
 }
 
+// Listed tells whether the provider's domains may be shown.
+func (e *Entry) Listed() bool { return e.listed }
+
+// Page is a page of a list.
+type Page struct {
+	Entries       []*Entry
+	Count         int    // on all pages
+	Number, Pages int    // from 0
+	Next          string // path of the next one; empty: this is the last
+}
+
+// Page returns a page of what a filter lets through; one beyond the last is the last.
+func (l *List) Page(f Filter, lang string) Page {
+	found := l.find(f, lang)
+	p := Page{Count: len(found), Pages: max(len(found)-1, 0)/rowsPerPage + 1}
+	f.Page = min(f.Page, p.Pages-1)
+	p.Number = f.Page
+	p.Entries = found[p.Number*rowsPerPage : min((p.Number+1)*rowsPerPage, len(found))]
+	if f.Page++; f.Page < p.Pages {
+		p.Next = f.path()
+	}
+	return p
+}
+
 // searchWords are names, servers and domains, as far as the provider's own page
 // shows them.
 func searchWords(p *Entry) string {
