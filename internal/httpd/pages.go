@@ -22,7 +22,10 @@ import (
 const (
 	pagePolicy = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:; manifest-src 'self'; " +
 		"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-	assetPolicy = "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'"
+	// A page for other sites to put into theirs has no script and changes nothing, so no
+	// site can make people do there what they do not want.
+	widgetPolicy = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors *"
+	assetPolicy  = "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'"
 )
 
 // How long a browser keeps pages: not at all if an address is in them; for ever
@@ -41,6 +44,7 @@ var peoplesPages = map[string]func(*exchange) error{
 	"/providers/:id": provider,
 	"/help":          help,
 	"/trouble":       trouble,
+	"/widget":        widget,
 }
 
 var otherPages = map[string]func(*exchange) error{
@@ -93,21 +97,41 @@ func trouble(x *exchange) error {
 
 // personal sends a page about an address, or what is wrong with that.
 func personal(x *exchange, about func(*pages.Site, pages.Reader, answer.Answer) ([]byte, error)) error {
+	return told{about, (*pages.Site).Unknown, (*pages.Site).Mistyped, pagePolicy}.send(x)
+}
+
+func widget(x *exchange) error {
+	if asked, _ := query.Get(x.Request().URL.RawQuery, "emailaddress"); asked == "" {
+		body, err := x.snapshot.Site.Widget(reader(x))
+		return pageUnder(widgetPolicy, x, http.StatusOK, cacheAsk, body, err)
+	}
+	return told{(*pages.Site).WidgetAnswer, (*pages.Site).WidgetUnknown, (*pages.Site).WidgetMistyped, widgetPolicy}.send(x)
+}
+
+// told are the pages that one who names an address may get.
+type told struct {
+	answer   func(*pages.Site, pages.Reader, answer.Answer) ([]byte, error)
+	unknown  func(*pages.Site, pages.Reader, answer.Request, *pages.List) ([]byte, error)
+	mistyped func(*pages.Site, pages.Reader, answer.Request) ([]byte, error)
+	policy   string
+}
+
+func (t told) send(x *exchange) error {
 	r, site := reader(x), x.snapshot.Site
 	request, found, err := answerTo(x)
 	var body []byte
 	status := http.StatusOK
 	switch {
 	case err == nil:
-		body, err = about(site, r, found)
+		body, err = t.answer(site, r, found)
 	case errors.As(err, &noSettings{}):
 		status = http.StatusNotFound
-		body, err = site.Unknown(r, request, x.snapshot.List)
+		body, err = t.unknown(site, r, request, x.snapshot.List)
 	default:
 		status = http.StatusBadRequest
-		body, err = site.Mistyped(r, request)
+		body, err = t.mistyped(site, r, request)
 	}
-	return page(x, status, cacheNever, body, err)
+	return pageUnder(t.policy, x, status, cacheNever, body, err)
 }
 
 // noSettings is the error about a domain that no provider has servers for. What a
@@ -207,11 +231,15 @@ func icon(x *exchange) error {
 
 // page sends a page for people.
 func page(x *exchange, status int, cache string, body []byte, err error) error {
+	return pageUnder(pagePolicy, x, status, cache, body, err)
+}
+
+func pageUnder(policy string, x *exchange, status int, cache string, body []byte, err error) error {
 	if err != nil {
 		return err
 	}
 	h := x.Response().Header()
-	h.Set(echo.HeaderContentSecurityPolicy, pagePolicy)
+	h.Set(echo.HeaderContentSecurityPolicy, policy)
 	h.Set(echo.HeaderReferrerPolicy, "no-referrer") // the page's own URL may hold an address
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	h.Set(echo.HeaderCacheControl, cache)

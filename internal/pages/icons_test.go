@@ -86,3 +86,21 @@ func differing(a, b image.Image) (n int) {
 	}
 	return n
 }
+
+// hasColour tells whether a picture has more than a few pixels of a colour.
+func hasColour(t *testing.T, picture []byte, r, g, b uint8) bool {
+	t.Helper()
+	m, err := png.Decode(bytes.NewReader(picture))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for y := range m.Bounds().Dy() {
+		for x := range m.Bounds().Dx() {
+			if r2, g2, b2, _ := m.At(x, y).RGBA(); uint8(r2>>8) == r && uint8(g2>>8) == g && uint8(b2>>8) == b {
+				n++
+			}
+		}
+	}
+	return n > 50
+}

@@ -24,7 +24,7 @@ func (s *Site) AskTrouble(r Reader) ([]byte, error) {
 
 // FormAction is where the form for an address leads.
 func (v *view) FormAction() string {
-	if v.path == "/trouble" {
+	if v.path == "/trouble" || v.path == "/widget" {
 		return v.path
 	}
 	return "/setup"
