@@ -82,7 +82,8 @@ func help(x *exchange) error {
 }
 
 func setup(x *exchange) error {
-	r, site := reader(x), x.snapshot.Site
+	r, site := reader(x).On(x.Request().URL.RawQuery, x.Request().UserAgent()), x.snapshot.Site
+	x.Response().Header().Add(echo.HeaderVary, "User-Agent")
 	request, found, err := answerTo(x)
 	var body []byte
 	status := http.StatusOK
@@ -139,6 +140,7 @@ func answerTo(x *exchange) (answer.Request, answer.Answer, error) {
 		return request, found, noSettings{err}
 	}
 	found.Profile = profilePath(found, reader(x).Lang)
+	found.ProfileSigned = x.signs
 	return request, found, nil
 }
 
