@@ -26,6 +26,7 @@ type exchange struct {
 	agent      useragent.Class
 	id         uint32 // under which the log has all about it
 	compressor *compressor
+	signs      bool // profiles are signed
 }
 
 // logged writes one line a request: the route and the domain, and neither path
@@ -36,7 +37,7 @@ func (s *server) logged(next echo.HandlerFunc) echo.HandlerFunc {
 		start := s.Now()
 		c.Response().Header().Set(echo.HeaderXContentTypeOptions, "nosniff")
 		x := &exchange{Context: c, snapshot: s.Current(), compressor: &s.compressor,
-			metrics: s.Metrics, kind: s.kinds.of(c.Path()), agent: agentOf(c.Request()), id: s.ids.Add(1)}
+			metrics: s.Metrics, kind: s.kinds.of(c.Path()), agent: agentOf(c.Request()), id: s.ids.Add(1), signs: s.Sign != nil}
 		x.client, x.secure = s.Proxies.origin(c.Request())
 		strictTransport(x)
 		answer := next

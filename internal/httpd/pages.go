@@ -85,7 +85,10 @@ func help(x *exchange) error {
 	return page(x, http.StatusOK, cacheAsk, body, err)
 }
 
-func setup(x *exchange) error { return personal(x, (*pages.Site).Setup) }
+func setup(x *exchange) error {
+	x.Response().Header().Add(echo.HeaderVary, "User-Agent")
+	return personal(x, (*pages.Site).Setup)
+}
 
 func trouble(x *exchange) error {
 	if asked, _ := query.Get(x.Request().URL.RawQuery, "emailaddress"); asked == "" {
@@ -117,7 +120,7 @@ type told struct {
 }
 
 func (t told) send(x *exchange) error {
-	r, site := reader(x), x.snapshot.Site
+	r, site := reader(x).On(x.Request().URL.RawQuery, x.Request().UserAgent()), x.snapshot.Site
 	request, found, err := answerTo(x)
 	var body []byte
 	status := http.StatusOK
@@ -157,6 +160,7 @@ func answerTo(x *exchange) (answer.Request, answer.Answer, error) {
 		return request, found, noSettings{err}
 	}
 	found.Profile = profilePath(found, reader(x).Lang)
+	found.ProfileSigned = x.signs
 	return request, found, nil
 }
 

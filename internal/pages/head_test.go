@@ -17,7 +17,7 @@ func TestHead(t *testing.T) {
 	list := NewList(fixture.Shipped(t).Providers(), nil)
 	gmail, _ := list.Provider("gmail.com")
 	s := site(t)
-	page, err := s.Provider(Reader{"fr", true}, gmail)
+	page, err := s.Provider(Reader{Lang: "fr", Chosen: true}, gmail)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -69,11 +69,11 @@ func TestEveryPage(t *testing.T) {
 	for name, render := range everyPage(t) {
 		for _, l := range languages {
 			for _, chosen := range []bool{false, true} {
-				page, err := render(Reader{l.code, chosen})
+				page, err := render(Reader{Lang: l.code, Chosen: chosen})
 				if err != nil {
 					t.Fatal(name, err)
 				}
-				checkPage(t, name+" in "+l.code, page, Reader{l.code, chosen})
+				checkPage(t, name+" in "+l.code, page, Reader{Lang: l.code, Chosen: chosen})
 			}
 		}
 	}

@@ -17,7 +17,7 @@ func TestWidget(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := Reader{"de", true}
+	r := Reader{Lang: "de", Chosen: true}
 	for _, tc := range []struct {
 		name   string
 		render func() ([]byte, error)
