@@ -41,7 +41,7 @@ var rooms = map[string]string{
 	"internal/config":     "address settings internal/textfile internal/tomlfile",
 	"internal/certs":      "mobileconfig internal/textfile",
 	"internal/snapshot":   "address settings catalogue data internal/config internal/zones internal/providerfile internal/pages internal/textfile",
-	"internal/httpd":      "address settings autodiscover mobileconfig internal/answer internal/config internal/connlimit internal/formats internal/lookup internal/metrics internal/pages internal/ratelimit internal/snapshot internal/useragent",
+	"internal/httpd":      "address settings autodiscover mobileconfig internal/answer internal/config internal/connlimit internal/formats internal/lookup internal/metrics internal/pages internal/query internal/ratelimit internal/snapshot internal/useragent",
 	"internal/zones":      "address settings pacc zone internal/config internal/textfile",
 	"internal/nameserver": "zone internal/config internal/connlimit internal/metrics internal/ratelimit internal/snapshot internal/zones",
 	"internal/metrics":    "internal/useragent",

@@ -19,6 +19,8 @@ type Answer struct {
 	Outgoing settings.Server     // the recommended one
 	Others   []settings.Server   // that work too, the encrypted ones first
 	Profile  string              // path of the profile for Apple's devices; empty: none can be made
+
+	ProfileSigned bool // so that Apple's devices do not say that it is not
 }
 
 // ErrNoServers is the error for an account without servers to recommend.
@@ -116,14 +118,6 @@ func (a Answer) SignIn() SignIn { return SignInAt(a.Incoming.Authentication) }
 
 // SendingSignIn says how a person gets in at the outgoing server.
 func (a Answer) SendingSignIn() SignIn { return SignInAt(a.Outgoing.Authentication) }
-
-// ListedByApple tells whether Apple's devices may have the provider in their list,
-// whose sign-in is better than a profile: Apple itself, and those that offer
-// OAuth2.
-func (a Answer) ListedByApple() bool {
-	how := a.SignIn()
-	return how == ByEither || how == ByOAuth2 || a.Incoming.Hostname == "imap.mail.me.com"
-}
 
 // ProfileQuery is the query that asks for the answer's profile, in a language.
 func (a Answer) ProfileQuery(lang string) string {

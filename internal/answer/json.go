@@ -19,8 +19,8 @@ import (
 var OpenAPI []byte
 
 // JSON is an answer for programs, in the words of the provider files. openapi.json
-// describes it.
-func JSON(a Answer, lang string) ([]byte, error) {
+// describes it. PublicURL makes links to this server absolute, if it is known.
+func JSON(a Answer, lang, publicURL string) ([]byte, error) {
 	p := a.Provider
 	out := jsonAnswer{
 		Address: a.Address.String(),
@@ -44,10 +44,10 @@ func JSON(a Answer, lang string) ([]byte, error) {
 		}),
 		OAuth2:        (*jsonOAuth2)(p.OAuth2),
 		Documentation: each(p.Documentation, func(d settings.Documentation) jsonText { return textIn(lang, d.Descriptions, d.URL) }),
-		Profile:       a.Profile,
+		Page:          publicURL + "/setup?" + a.Request.Query(),
 	}
-	if p.Closed {
-		out.Profile = ""
+	if a.Profile != "" && !p.Closed {
+		out.Profile = publicURL + a.Profile
 	}
 	if p.Webmail.Filled() {
 		out.Provider.Webmail = p.Webmail
@@ -61,7 +61,9 @@ func JSON(a Answer, lang string) ([]byte, error) {
 
 // ProviderJSON is a provider as it is stored, in the words of its TOML file, with
 // every default written out and every placeholder unfilled.
-func ProviderJSON(p *settings.Provider) ([]byte, error) {
+func ProviderJSON(p *settings.Provider) ([]byte, error) { return encode(stored(p)) }
+
+func stored(p *settings.Provider) jsonStored {
 	out := jsonStored{
 		jsonProvider: jsonProvider{
 			ID: p.ID, DisplayName: p.DisplayName, ShortName: p.ShortName,
@@ -86,7 +88,7 @@ func ProviderJSON(p *settings.Provider) ([]byte, error) {
 	if p.Notice != nil {
 		out.Notice = textsByLanguage(p.Notice.Text, p.Notice.URL)
 	}
-	return encode(out)
+	return out
 }
 
 // WriteProviderJSON writes [ProviderJSON], however many domains the provider has.
@@ -115,13 +117,6 @@ func WriteProviderJSON(w io.Writer, p *settings.Provider) error {
 	return b.Flush()
 }
 
-// JSONError is an error for programs.
-func JSONError(message string) ([]byte, error) {
-	return encode(struct {
-		Error string `json:"error"`
-	}{message})
-}
-
 func encode(v any) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
@@ -145,11 +140,13 @@ type jsonAnswer struct {
 	Services      []jsonService `json:"services"`
 	OAuth2        *jsonOAuth2   `json:"oauth2,omitempty"`
 	Documentation []jsonText    `json:"documentation"`
+	Page          string        `json:"page"`
 	Profile       string        `json:"profile,omitempty"`
 }
 
 type jsonStored struct {
 	jsonProvider
+	DomainCount   *int                `json:"domain_count,omitempty"`
 	Incoming      []jsonServer        `json:"incoming"`
 	Outgoing      []jsonServer        `json:"outgoing"`
 	Setup         []jsonServer        `json:"setup,omitempty"`
@@ -170,7 +167,7 @@ type jsonProvider struct {
 	ID             string        `json:"id"`
 	DisplayName    string        `json:"display_name"`
 	ShortName      string        `json:"short_name"`
-	Domains        []string      `json:"domains,omitzero"`
+	Domains        []string      `json:"domains,omitzero"` // nil: they are not named
 	MX             []string      `json:"mx,omitempty"`
 	Kind           settings.Kind `json:"kind,omitempty"`
 	Country        string        `json:"country,omitempty"`

@@ -17,7 +17,7 @@ const leastCompressed = 1 << 10 // octets
 
 // compressible tells whether a type is text. An image is compressed already.
 func compressible(contentType string) bool {
-	return strings.HasPrefix(contentType, "text/") || contentType == echo.MIMEApplicationJSON || contentType == "image/svg+xml"
+	return strings.HasPrefix(contentType, "text/") || contentType == echo.MIMEApplicationJSON || contentType == echo.MIMEApplicationXMLCharsetUTF8 || contentType == "image/svg+xml"
 }
 
 // encode returns the form of a body that the client takes, with the entity tag of that

@@ -68,6 +68,7 @@ func Handler(o Options) http.Handler {
 	}
 	s.wellKnownRoutes(e)
 	s.pagesRoutes(e)
+	s.apiRoutes(e)
 	s.kinds = newKinds(o.Metrics, e.Routes())
 	return canonical(e)
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"milepost/internal/answer"
 	"milepost/internal/metrics"
 	"milepost/internal/ratelimit"
 )
@@ -146,7 +147,7 @@ func (s *server) excess(x *exchange, why Excess, wait time.Duration) error {
 	seconds := int((wait + time.Second - 1) / time.Second)
 	x.Response().Header().Set(echo.HeaderRetryAfter, strconv.Itoa(seconds))
 	if why == TooMany {
-		return answerProgram(x, http.StatusServiceUnavailable, fmt.Sprintf("the server is busy; ask again in %d s", seconds))
+		return answerProgram(x, answer.StatusProblem(http.StatusServiceUnavailable, fmt.Sprintf("the server is busy; ask again in %d s", seconds)))
 	}
-	return answerProgram(x, http.StatusTooManyRequests, fmt.Sprintf("this address asks too much; ask again in %d s", seconds))
+	return answerProgram(x, answer.StatusProblem(http.StatusTooManyRequests, fmt.Sprintf("this address asks too much; ask again in %d s", seconds)))
 }

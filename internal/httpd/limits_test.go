@@ -141,7 +141,8 @@ func TestRefusal(t *testing.T) {
 		"/v1.1/example.com": {plainText, text},
 		"/setup":            {plainText, text},
 		"/nothing":          {plainText, text},
-		"/api/v1/settings":  {"application/json", "{\n  \"error\": \"this address asks too much; ask again in 10 s\"\n}\n"},
+		"/api/v1/settings": {"application/problem+json", "{\n  \"type\": \"/api/v1/problems/too-many-requests\",\n  \"title\": \"The client asks too much\",\n  \"status\": 429,\n" +
+			"  \"detail\": \"this address asks too much; ask again in 10 s\",\n  \"code\": \"too-many-requests\"\n}\n"},
 	} {
 		l := Limits{Rate: 1, Burst: 1}
 		h := limitedHandler(t, l, &now)

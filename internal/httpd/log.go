@@ -27,6 +27,7 @@ type exchange struct {
 	id         uint32 // under which the log has all about it
 	compressor *compressor
 	server     *server
+	signs      bool // profiles are signed
 }
 
 // logged writes one line a request: the route and the domain, and neither path
@@ -37,7 +38,7 @@ func (s *server) logged(next echo.HandlerFunc) echo.HandlerFunc {
 		start := s.Now()
 		c.Response().Header().Set(echo.HeaderXContentTypeOptions, "nosniff")
 		x := &exchange{Context: c, snapshot: s.Current(), compressor: &s.compressor, server: s,
-			metrics: s.Metrics, kind: s.kinds.of(c.Path()), agent: agentOf(c.Request()), id: s.ids.Add(1)}
+			metrics: s.Metrics, kind: s.kinds.of(c.Path()), agent: agentOf(c.Request()), id: s.ids.Add(1), signs: s.Sign != nil}
 		x.client, x.secure = s.Proxies.origin(c.Request())
 		strictTransport(x)
 		answer := next

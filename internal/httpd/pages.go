@@ -11,6 +11,7 @@ import (
 	"milepost/internal/answer"
 	"milepost/internal/lookup"
 	"milepost/internal/pages"
+	"milepost/internal/query"
 	"milepost/mobileconfig"
 	"milepost/settings"
 )
@@ -19,9 +20,12 @@ import (
 // page itself for codes, and no frame around it. A logo, opened by itself, is
 // shut off further.
 const (
-	pagePolicy = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:; " +
+	pagePolicy = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:; manifest-src 'self'; " +
 		"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-	assetPolicy = "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'"
+	// A page for other sites to put into theirs has no script and changes nothing, so no
+	// site can make people do there what they do not want.
+	widgetPolicy = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors *"
+	assetPolicy  = "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'"
 )
 
 // How long a browser keeps pages: not at all if an address is in them; for ever
@@ -32,9 +36,6 @@ const (
 	cacheForever = "public, max-age=31536000, immutable"
 )
 
-// apiRoot is above all that programs ask for, and get errors as JSON from.
-const apiRoot = "/api/"
-
 // peoplesPages are those whose errors are pages too.
 var peoplesPages = map[string]func(*exchange) error{
 	"/":              home,
@@ -42,13 +43,16 @@ var peoplesPages = map[string]func(*exchange) error{
 	"/providers":     providers,
 	"/providers/:id": provider,
 	"/help":          help,
+	"/trouble":       trouble,
+	"/widget":        widget,
 }
 
 var otherPages = map[string]func(*exchange) error{
-	pages.AssetPath + ":file":   asset,
-	"/robots.txt":               robots,
-	apiRoot + "v1/settings":     api,
-	apiRoot + "v1/openapi.json": openAPI,
+	pages.AssetPath + ":file": asset,
+	"/robots.txt":             robots,
+	"/sitemap.xml":            siteMap,
+	"/favicon.ico":            icon,
+	"/apple-touch-icon.png":   icon,
 }
 
 func (s *server) pagesRoutes(e *echo.Echo) {
@@ -82,38 +86,55 @@ func help(x *exchange) error {
 }
 
 func setup(x *exchange) error {
-	r, site := reader(x), x.snapshot.Site
+	x.Response().Header().Add(echo.HeaderVary, "User-Agent")
+	return personal(x, (*pages.Site).Setup)
+}
+
+func trouble(x *exchange) error {
+	if asked, _ := query.Get(x.Request().URL.RawQuery, "emailaddress"); asked == "" {
+		body, err := x.snapshot.Site.AskTrouble(reader(x))
+		return page(x, http.StatusOK, cacheAsk, body, err)
+	}
+	return personal(x, (*pages.Site).Trouble)
+}
+
+// personal sends a page about an address, or what is wrong with that.
+func personal(x *exchange, about func(*pages.Site, pages.Reader, answer.Answer) ([]byte, error)) error {
+	return told{about, (*pages.Site).Unknown, (*pages.Site).Mistyped, pagePolicy}.send(x)
+}
+
+func widget(x *exchange) error {
+	if asked, _ := query.Get(x.Request().URL.RawQuery, "emailaddress"); asked == "" {
+		body, err := x.snapshot.Site.Widget(reader(x))
+		return pageUnder(widgetPolicy, x, http.StatusOK, cacheAsk, body, err)
+	}
+	return told{(*pages.Site).WidgetAnswer, (*pages.Site).WidgetUnknown, (*pages.Site).WidgetMistyped, widgetPolicy}.send(x)
+}
+
+// told are the pages that one who names an address may get.
+type told struct {
+	answer   func(*pages.Site, pages.Reader, answer.Answer) ([]byte, error)
+	unknown  func(*pages.Site, pages.Reader, answer.Request, *pages.List) ([]byte, error)
+	mistyped func(*pages.Site, pages.Reader, answer.Request) ([]byte, error)
+	policy   string
+}
+
+func (t told) send(x *exchange) error {
+	r, site := reader(x).On(x.Request().URL.RawQuery, x.Request().UserAgent()), x.snapshot.Site
 	request, found, err := answerTo(x)
 	var body []byte
 	status := http.StatusOK
 	switch {
 	case err == nil:
-		body, err = site.Setup(r, found)
+		body, err = t.answer(site, r, found)
 	case errors.As(err, &noSettings{}):
 		status = http.StatusNotFound
-		body, err = site.Unknown(r, request)
+		body, err = t.unknown(site, r, request, x.snapshot.List)
 	default:
 		status = http.StatusBadRequest
-		body, err = site.Mistyped(r, request)
+		body, err = t.mistyped(site, r, request)
 	}
-	return page(x, status, cacheNever, body, err)
-}
-
-func api(x *exchange) error {
-	x.Response().Header().Add(echo.HeaderVary, "Accept-Language")
-	_, found, err := answerTo(x)
-	switch {
-	case errors.As(err, &noSettings{}):
-		return echo.NewHTTPError(http.StatusNotFound, err.Error())
-	case err != nil:
-		return echo.NewHTTPError(http.StatusBadRequest, err.Error())
-	}
-	body, err := answer.JSON(found, reader(x).Lang)
-	if err != nil {
-		return err
-	}
-	body, _ = x.encode(echo.MIMEApplicationJSON, "", body)
-	return transient(x, http.StatusOK, echo.MIMEApplicationJSON, body)
+	return pageUnder(t.policy, x, status, cacheNever, body, err)
 }
 
 // noSettings is the error about a domain that no provider has servers for. What a
@@ -139,6 +160,7 @@ func answerTo(x *exchange) (answer.Request, answer.Answer, error) {
 		return request, found, noSettings{err}
 	}
 	found.Profile = profilePath(found, reader(x).Lang)
+	found.ProfileSigned = x.signs
 	return request, found, nil
 }
 
@@ -185,21 +207,43 @@ func asset(x *exchange) error {
 }
 
 func robots(x *exchange) error {
-	return keepable(x, cachePublic, newDocument(plainText, []byte(pages.Robots)))
+	return keepable(x, cachePublic, newDocument(plainText, x.snapshot.Site.Robots()))
 }
 
-func openAPI(x *exchange) error {
-	body, tag := x.encode(echo.MIMEApplicationJSON, entityTag(answer.OpenAPI), answer.OpenAPI)
-	return keepable(x, cachePublic, tagged(echo.MIMEApplicationJSON, tag, body))
+func siteMap(x *exchange) error {
+	body, ok, err := x.snapshot.Site.SiteMap(x.snapshot.List)
+	switch {
+	case err != nil:
+		return err
+	case !ok:
+		return echo.NewHTTPError(http.StatusNotFound, "a site map needs the public address of the server; [service] in milepost.toml has none")
+	}
+	body, tag := x.encode(echo.MIMEApplicationXMLCharsetUTF8, entityTag(body), body)
+	return keepable(x, cachePublic, tagged(echo.MIMEApplicationXMLCharsetUTF8, tag, body))
+}
+
+// icon serves what browsers look for by themselves, at paths that do not change with
+// the content.
+func icon(x *exchange) error {
+	file, ok := x.snapshot.Site.Icon(x.Path())
+	if !ok {
+		return echo.ErrNotFound
+	}
+	x.Response().Header().Set(echo.HeaderContentSecurityPolicy, assetPolicy)
+	return keepable(x, cachePublic, tagged(file.ContentType, file.ETag, file.Body))
 }
 
 // page sends a page for people.
 func page(x *exchange, status int, cache string, body []byte, err error) error {
+	return pageUnder(pagePolicy, x, status, cache, body, err)
+}
+
+func pageUnder(policy string, x *exchange, status int, cache string, body []byte, err error) error {
 	if err != nil {
 		return err
 	}
 	h := x.Response().Header()
-	h.Set(echo.HeaderContentSecurityPolicy, pagePolicy)
+	h.Set(echo.HeaderContentSecurityPolicy, policy)
 	h.Set(echo.HeaderReferrerPolicy, "no-referrer") // the page's own URL may hold an address
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	h.Set(echo.HeaderCacheControl, cache)
@@ -232,6 +276,3 @@ func answerPeople(c echo.Context, status int) bool {
 	body, err := x.snapshot.Site.Problem(reader(x), status)
 	return page(x, status, cacheNever, body, err) == nil
 }
-
-// forPrograms tells whether errors are JSON.
-func forPrograms(c echo.Context) bool { return strings.HasPrefix(c.Request().URL.Path, apiRoot) }

@@ -128,7 +128,9 @@ func (s *server) answerError(err error, c echo.Context) {
 			// Echo counts OPTIONS in, and would answer it 204, which some clients take
 			// for settings.
 			allow, _ := c.Get(echo.ContextKeyHeaderAllow).(string)
-			allow = strings.TrimPrefix(allow, "OPTIONS, ")
+			if !forPrograms(c) {
+				allow = strings.TrimPrefix(allow, "OPTIONS, ")
+			}
 			c.Response().Header().Set(echo.HeaderAllow, allow)
 			message = "this address answers " + allow
 		}
@@ -139,17 +141,17 @@ func (s *server) answerError(err error, c echo.Context) {
 	if answerPeople(c, status) {
 		return
 	}
-	_ = answerProgram(c, status, message) // a client that has left misses nothing
+	_ = answerProgram(c, problem(err, status, message)) // a client that has left misses nothing
 }
 
 // answerProgram writes an error as JSON where programs ask for that, else as a line of
 // plain text.
-func answerProgram(c echo.Context, status int, message string) error {
-	contentType, body := plainText, fmt.Appendf(nil, "%d %s: %s\n", status, strings.ToLower(http.StatusText(status)), message)
-	if forPrograms(c) {
-		if inJSON, err := answer.JSONError(message); err == nil {
-			contentType, body = echo.MIMEApplicationJSON, inJSON
+func answerProgram(c echo.Context, p *answer.Problem) error {
+	contentType, body := plainText, fmt.Appendf(nil, "%d %s: %s\n", p.Status, strings.ToLower(http.StatusText(p.Status)), p.Detail)
+	if x, ok := c.(*exchange); ok && forPrograms(c) {
+		if inJSON, err := p.JSON(x.snapshot.PublicURL); err == nil {
+			contentType, body = answer.ProblemType, inJSON
 		}
 	}
-	return transient(c, status, contentType, body)
+	return transient(c, p.Status, contentType, body)
 }

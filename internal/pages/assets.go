@@ -32,6 +32,7 @@ var contentTypes = map[string]string{
 	".css": "text/css; charset=utf-8",
 	".js":  "text/javascript; charset=utf-8",
 	".svg": "image/svg+xml",
+	".png": "image/png",
 }
 
 func loadAssets(b Branding) (assets, error) {
@@ -54,7 +55,7 @@ func loadAssets(b Branding) (assets, error) {
 		a.add("logo"+b.Logo.extension(), b.Logo.ContentType, b.Logo.Body)
 		a.paths["logo"] = a.paths["logo"+b.Logo.extension()]
 	}
-	return a, nil
+	return a, a.addIcons(b)
 }
 
 func (a *assets) add(name, contentType string, body []byte) {
@@ -80,7 +81,3 @@ func (s *Site) SupportURL() string { return s.branding.SupportURL }
 
 // Logo is the path of the service's logo; empty: it has none.
 func (s *Site) Logo() string { return s.assets.paths["logo"] }
-
-// Robots is robots.txt: search engines may read the pages that are the same for
-// everybody.
-const Robots = "User-agent: *\nDisallow: /setup\nDisallow: /api/\nDisallow: /mobileconfig\nDisallow: /providers?\n"

@@ -20,6 +20,7 @@ type List struct {
 	entries   []*Entry
 	byID      map[string]*Entry
 	countries map[string]*countries // by language
+	spellings spellings
 
 	mu   sync.Mutex
 	kept map[shared][]byte
@@ -29,8 +30,9 @@ type List struct {
 // Entry is a provider in a list.
 type Entry struct {
 	*settings.Provider
-	words string // that a search looks through
-	page  int    // where it stands without a filter
+	listed bool   // its domains may be shown
+	words  string // that a search looks through
+	page   int    // where it stands without a filter
 }
 
 // countries are those of a list's providers, in one language.
@@ -41,12 +43,18 @@ type countries struct {
 	entries []*Entry          // the list's, ordered by country instead of name
 }
 
-// NewList makes a list of providers.
-func NewList(providers []*settings.Provider) *List {
+// NewList makes a list of providers. Own are those among them that the admin added: what
+// a long list of theirs holds is nobody's business.
+func NewList(providers, own []*settings.Provider) *List {
+	private := make(map[*settings.Provider]bool)
+	for _, p := range own {
+		private[p] = len(p.Domains) > maxDomainsShown
+	}
 	l := &List{byID: make(map[string]*Entry), countries: make(map[string]*countries), kept: make(map[shared][]byte)}
 	var codes []string
 	for _, p := range providers {
-		e := &Entry{Provider: p, words: searchWords(p)}
+		e := &Entry{Provider: p, listed: !private[p]}
+		e.words = searchWords(e)
 		l.entries, l.byID[p.ID] = append(l.entries, e), e
 		if p.Country != "" && !slices.Contains(codes, p.Country) {
 			codes = append(codes, p.Country)
@@ -62,6 +70,7 @@ func NewList(providers []*settings.Provider) *List {
 	for _, lang := range languages {
 		l.countries[lang.code] = newCountries(l.entries, codes, lang.tag)
 	}
+	l.spellings = l.spell()
 	return l
 }
 
@@ -103,16 +112,40 @@ func (l *List) Provider(id string) (*Entry, bool) {
 	return e, ok
 }
 
+// Listed tells whether the provider's domains may be shown.
+func (e *Entry) Listed() bool { return e.listed }
+
+// Page is a page of a list.
+type Page struct {
+	Entries       []*Entry
+	Count         int    // on all pages
+	Number, Pages int    // from 0
+	Next          string // path of the next one; empty: this is the last
+}
+
+// Page returns a page of what a filter lets through; one beyond the last is the last.
+func (l *List) Page(f Filter, lang string) Page {
+	found := l.find(f, lang)
+	p := Page{Count: len(found), Pages: max(len(found)-1, 0)/rowsPerPage + 1}
+	f.Page = min(f.Page, p.Pages-1)
+	p.Number = f.Page
+	p.Entries = found[p.Number*rowsPerPage : min((p.Number+1)*rowsPerPage, len(found))]
+	if f.Page++; f.Page < p.Pages {
+		p.Next = f.path()
+	}
+	return p
+}
+
 // searchWords are names, servers and domains, as far as the provider's own page
 // shows them.
-func searchWords(p *settings.Provider) string {
+func searchWords(p *Entry) string {
 	w := []string{p.ID, p.DisplayName, p.ShortName}
 	for _, list := range [][]settings.Server{p.Incoming, p.Outgoing} {
 		for _, s := range list {
 			w = append(w, string(s.Hostname))
 		}
 	}
-	if len(p.Domains) <= maxDomainsShown {
+	if p.listed {
 		for _, d := range p.Domains {
 			w = append(w, d.Domain.ASCII, d.Domain.Unicode)
 		}

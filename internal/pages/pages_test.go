@@ -24,11 +24,11 @@ func site(t testing.TB) *Site {
 // everyPage renders one page of each kind.
 func everyPage(t testing.TB) map[string]func(Reader) ([]byte, error) {
 	c, s := fixture.Shipped(t), site(t)
-	list := NewList(c.Providers())
+	list := NewList(c.Providers(), c.Own())
 	gmx, outlook := fixture.Answer(t, c, "emailaddress=fred@gmx.com"), fixture.Answer(t, c, "emailaddress=fred@outlook.com")
 	gmx.Profile = "/mobileconfig?" + gmx.ProfileQuery("en")
 	gmail, _ := list.Provider("gmail.com")
-	unknown, err := answer.ParseRequest("emailaddress=fred@unknown.example")
+	unknown, err := answer.ParseRequest("emailaddress=fred@gmail.con")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,20 +37,28 @@ func everyPage(t testing.TB) map[string]func(Reader) ([]byte, error) {
 	tuta, _ := list.Provider("tuta.com")
 	closed := fixture.Answer(t, c, "emailaddress=fred@myopera.com")
 	return map[string]func(Reader) ([]byte, error){
-		"home":      func(r Reader) ([]byte, error) { return s.Home(r, list.Len()) },
-		"answer":    func(r Reader) ([]byte, error) { return s.Setup(r, gmx) },
-		"OAuth2":    func(r Reader) ([]byte, error) { return s.Setup(r, outlook) },
-		"domain":    func(r Reader) ([]byte, error) { return s.Setup(r, domain) },
-		"closed":    func(r Reader) ([]byte, error) { return s.Setup(r, closed) },
-		"programs":  func(r Reader) ([]byte, error) { return s.Setup(r, programs) },
-		"own apps":  func(r Reader) ([]byte, error) { return s.Provider(r, tuta) },
-		"mistyped":  func(r Reader) ([]byte, error) { return s.Mistyped(r, answer.Request{Typed: "fred"}) },
-		"unknown":   func(r Reader) ([]byte, error) { return s.Unknown(r, unknown) },
-		"providers": func(r Reader) ([]byte, error) { return s.Providers(r, list, Filter{}) },
-		"filtered":  func(r Reader) ([]byte, error) { return s.Providers(r, list, Filter{Search: "mail", ByCountry: true}) },
-		"provider":  func(r Reader) ([]byte, error) { return s.Provider(r, gmail) },
-		"help":      s.Help,
-		"error":     func(r Reader) ([]byte, error) { return s.Problem(r, 404) },
+		"home":             func(r Reader) ([]byte, error) { return s.Home(r, list.Len()) },
+		"answer":           func(r Reader) ([]byte, error) { return s.Setup(r, gmx) },
+		"OAuth2":           func(r Reader) ([]byte, error) { return s.Setup(r, outlook) },
+		"domain":           func(r Reader) ([]byte, error) { return s.Setup(r, domain) },
+		"closed":           func(r Reader) ([]byte, error) { return s.Setup(r, closed) },
+		"programs":         func(r Reader) ([]byte, error) { return s.Setup(r, programs) },
+		"own apps":         func(r Reader) ([]byte, error) { return s.Provider(r, tuta) },
+		"mistyped":         func(r Reader) ([]byte, error) { return s.Mistyped(r, answer.Request{Typed: "fred"}) },
+		"unknown":          func(r Reader) ([]byte, error) { return s.Unknown(r, unknown, list) },
+		"providers":        func(r Reader) ([]byte, error) { return s.Providers(r, list, Filter{}) },
+		"filtered":         func(r Reader) ([]byte, error) { return s.Providers(r, list, Filter{Search: "mail", ByCountry: true}) },
+		"provider":         func(r Reader) ([]byte, error) { return s.Provider(r, gmail) },
+		"help":             s.Help,
+		"trouble":          func(r Reader) ([]byte, error) { return s.Trouble(r, gmx) },
+		"in trouble":       func(r Reader) ([]byte, error) { return s.Trouble(r, domain) },
+		"widget":           s.Widget,
+		"widget, answer":   func(r Reader) ([]byte, error) { return s.WidgetAnswer(r, gmx) },
+		"widget, closed":   func(r Reader) ([]byte, error) { return s.WidgetAnswer(r, closed) },
+		"widget, unknown":  func(r Reader) ([]byte, error) { return s.WidgetUnknown(r, unknown, list) },
+		"widget, mistyped": func(r Reader) ([]byte, error) { return s.WidgetMistyped(r, answer.Request{Typed: "fred"}) },
+		"ask":              s.AskTrouble,
+		"error":            func(r Reader) ([]byte, error) { return s.Problem(r, 404) },
 	}
 }
 
@@ -61,11 +69,11 @@ func TestEveryPage(t *testing.T) {
 	for name, render := range everyPage(t) {
 		for _, l := range languages {
 			for _, chosen := range []bool{false, true} {
-				page, err := render(Reader{l.code, chosen})
+				page, err := render(Reader{Lang: l.code, Chosen: chosen})
 				if err != nil {
 					t.Fatal(name, err)
 				}
-				checkPage(t, name+" in "+l.code, page, Reader{l.code, chosen})
+				checkPage(t, name+" in "+l.code, page, Reader{Lang: l.code, Chosen: chosen})
 			}
 		}
 	}
@@ -116,6 +124,7 @@ func checkPage(t *testing.T, name string, page []byte, r Reader) {
 				for _, id := range strings.Fields(a.Val) {
 					refs[id] = true
 				}
+			case n.Data == "link" && strings.HasPrefix(a.Val, "https://mail.example.com/"): // the site's own public URLs
 			case a.Key == "src" || n.Data == "link" || n.Data == "form" && a.Key == "action":
 				if strings.Contains(a.Val, "//") && !strings.HasPrefix(a.Val, "data:image/png;base64,") {
 					t.Errorf("%s: %s of another host: %s", name, n.Data, a.Val)
@@ -162,6 +171,10 @@ func checkLink(t *testing.T, name string, n *html.Node, href string, r Reader) {
 		if strings.Contains(href, "fred") && !strings.Contains(href, "mailto") {
 			t.Errorf("%s: %s is told the address", name, href)
 		}
+	case strings.HasPrefix(href, "mailto:?subject="):
+		if strings.Contains(href, "fred") {
+			t.Errorf("%s: the address is passed on: %s", name, href)
+		}
 	default:
 		t.Errorf("%s: a link to %q", name, href)
 	}
@@ -185,7 +198,7 @@ func TestEscaping(t *testing.T) {
 				a.Profile = "/mobileconfig?" + a.ProfileQuery("en")
 				page, err = s.Setup(Reader{Lang: "en"}, a)
 			} else {
-				page, err = s.Unknown(Reader{Lang: "en"}, q)
+				page, err = s.Unknown(Reader{Lang: "en"}, q, NewList(c.Providers(), c.Own()))
 			}
 			if err != nil {
 				t.Fatal(err)
@@ -237,7 +250,7 @@ func TestPlaceholders(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	list := NewList([]*settings.Provider{&p})
+	list := NewList([]*settings.Provider{&p}, nil)
 	for name, render := range map[string]func() ([]byte, error){
 		"provider": func() ([]byte, error) { return s.Provider(Reader{Lang: "fr"}, list.entries[0]) },
 		"list":     func() ([]byte, error) { return s.Providers(Reader{Lang: "fr"}, list, Filter{}) },

@@ -8,7 +8,7 @@ import (
 )
 
 // rowsPerPage bounds the page of all providers.
-const rowsPerPage = 200
+const rowsPerPage = 100
 
 // providersPage is the model of the page of all providers.
 type providersPage struct {
@@ -20,6 +20,13 @@ type providersPage struct {
 	Previous, Next string // paths; empty: there is none
 	Position       string // "Page 2 of 3"; empty: it is the only one
 }
+
+// fewRows are so few that a narrow screen shows all of each.
+const fewRows = 20
+
+// Folded tells whether a narrow screen shows the providers' names alone, which lead to
+// the rest.
+func (p providersPage) Folded() bool { return p.Count > fewRows }
 
 // country is a choice of the country filter.
 type country struct {
@@ -81,6 +88,7 @@ func (s *Site) providers(r Reader, l *List, f Filter, found []*Entry, last int) 
 	v := s.view(r, "/providers", f.query())
 	v.Heading = v.T("providers-title")
 	v.NoIndex = f != Filter{}
+	v.Description = v.T("providers-lead", "count", l.Len())
 	page := providersPage{Filter: f, Count: len(found), All: l.Len()}
 	if last > 0 {
 		page.Position = v.T("providers-page", "page", f.Page+1, "pages", last+1)

@@ -38,6 +38,8 @@ const maxPreferred = 20
 type Reader struct {
 	Lang   string // one of languages
 	Chosen bool   // by the link, not by the browser's preference
+	Client string // id of the mail program that the link chose; empty: none
+	Device Device // on which the page is read
 }
 
 // ParseReader finds the language: lang= in the query, else the one that suits

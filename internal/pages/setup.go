@@ -1,69 +1,96 @@
 package pages
 
 import (
-	"html/template"
 	"slices"
 
 	"milepost/internal/answer"
-	"milepost/internal/thunderbirdqr"
 	"milepost/settings"
 )
 
 // answerPage is the model of the page with an answer.
 type answerPage struct {
 	answer.Answer
-	ProfileCode template.URL  // opens the profile on a phone; empty: none
-	AccountCode template.URL  // for Thunderbird for Android; empty: none
-	CodeSignIn  answer.SignIn // what is asked of a person once AccountCode is read
+	Procedure procedure
+	Here      []clientLink  // of the device under which the procedure's client is listed
+	Elsewhere []deviceLinks // all the others
+
+	NoticeAbove, NoticeBelow bool // where the provider's notice stands, if no step has it
+}
+
+// deviceLinks are the clients of a kind of device.
+type deviceLinks struct {
+	Name    Device
+	Clients []clientLink
+}
+
+// clientLink leads to the procedure of a client.
+type clientLink struct {
+	Name, URL string
+	Current   bool
 }
 
 // Setup is the page with somebody's settings.
 func (s *Site) Setup(r Reader, a answer.Answer) ([]byte, error) {
-	v := s.view(r, "/setup", a.Request.Query())
+	query := a.Request.Query()
+	if r.Client != "" {
+		query += "&client=" + r.Client
+	}
+	v := s.view(r, "/setup", query)
 	v.NoIndex = true
 	v.Typed = a.Request.Typed
 	v.Heading = v.T("answer-title", "address", a.Address.Unicode())
 	page := answerPage{Answer: a}
-	// A code must name the whole URL. A request's Host may say anything, so without
-	// a public URL there is no code.
-	if a.Profile != "" && s.publicURL != "" && !a.Provider.Closed {
-		page.ProfileCode, _ = codeImage(s.publicURL + a.Profile)
-	}
-	if code, ok := thunderbirdqr.Encode(a); ok {
-		page.AccountCode, _ = codeImage(code.Text)
-		page.CodeSignIn = code.SignIn
+	if !a.Provider.Closed && !a.Provider.NoMailPrograms {
+		id, here := r.choose(a)
+		page.Procedure, _ = v.procedure(id, a)
+		page.Here = v.clientLinks(here, id, a)
+		for _, d := range devices {
+			if d.Device != here.Device {
+				page.Elsewhere = append(page.Elsewhere, deviceLinks{d.Device, v.clientLinks(d, "", a)})
+			}
+		}
+		if a.Provider.Notice != nil {
+			kind := a.Provider.Password.Kind
+			ours := kind == settings.AppPassword || kind == settings.BridgePassword // the step to get one has the notice
+			page.NoticeAbove = !ours && page.Procedure.SignIn != answer.ByOAuth2
+			page.NoticeBelow = !page.NoticeAbove && (!ours || page.Procedure.Refused != "")
+		}
 	}
 	return s.render(pageAnswer, v, page)
 }
 
-// Password names the password that a program wants. It may be another one than the
-// mailbox's, of which a notice may speak.
-func (v *view) Password() string {
-	if p := v.Model.(answerPage).Provider; p.Notice != nil || p.Password.Kind != settings.AccountPassword {
-		return v.T("password-noted")
+func (v *view) clientLinks(d device, current string, a answer.Answer) []clientLink {
+	links := make([]clientLink, len(d.clients))
+	for i, id := range d.clients {
+		c := clients[slices.IndexFunc(clients, func(c client) bool { return c.id == id })]
+		links[i] = clientLink{v.clientName(c), v.Link("/setup?" + a.Request.Query() + "&client=" + id), id == current}
 	}
-	return v.T("password-mailbox")
+	return links
 }
 
-// SignInStep tells a person how to sign in.
-func (v *view) SignInStep(how answer.SignIn) template.HTML {
-	provider := v.Model.(answerPage).Provider.ShortName
-	switch how {
-	case answer.ByPassword:
-		return v.H("step-password", "password", v.Password())
-	case answer.ByEither:
-		return v.H("step-page", "provider", provider) + " " + v.H("step-no-page", "password", v.Password())
-	case answer.ByOAuth2:
-		return v.H("step-oauth2", "provider", provider)
+// OtherChoices are the links to the same answer with another protocol for incoming mail.
+func (v *view) OtherChoices() []clientLink {
+	a := v.Model.(answerPage)
+	var links []clientLink
+	for _, protocol := range a.Choices {
+		if protocol == a.Incoming.Protocol {
+			continue
+		}
+		q := a.Request
+		q.Protocol = protocol
+		path := "/setup?" + q.Query()
+		if v.Reader.Client != "" {
+			path += "&client=" + v.Reader.Client
+		}
+		links = append(links, clientLink{Name: v.T("choose-protocol", "protocol", v.ProtocolName(protocol)), URL: v.Link(path)})
 	}
-	return ""
+	return links
 }
 
-// ChoiceURL is the path of the same answer with another protocol.
-func (p answerPage) ChoiceURL(protocol settings.Protocol) string {
-	q := p.Request
-	q.Protocol = protocol
-	return "/setup?" + q.Query()
+// SendsFree tells whether the outgoing server asks nobody who he is, as those do that
+// serve a provider's own network.
+func (p answerPage) SendsFree() bool {
+	return p.SendingSignIn() == answer.ByNothing && !p.OnThisComputer()
 }
 
 // Servers are all of the provider's servers, incoming first.
@@ -73,42 +100,3 @@ func (p answerPage) Servers() []settings.Server {
 
 // SignsIn tells whether the server asks who somebody is.
 func (c card) SignsIn() bool { return answer.SignInAt(c.Server.Authentication) != answer.ByNothing }
-
-// providerPage is the model of the page of one provider.
-type providerPage struct {
-	settings.Account          // without an address
-	DomainNames      []string // in their own letters; empty: too many to list
-	Any              bool     // it serves other domains too
-	InList           string   // path of its row in the list
-}
-
-// maxDomainsShown is the longest list of domains that a page shows. A longer one is
-// a hoster's list of customers, which is nobody's business.
-const maxDomainsShown = 100
-
-// Provider is the page of one provider.
-func (s *Site) Provider(r Reader, p *Entry) ([]byte, error) {
-	v := s.view(r, "/providers/"+p.ID, "")
-	v.Heading = v.T("provider-title", "provider", p.DisplayName)
-	page := providerPage{
-		Account: settings.Account{Provider: p.Provider},
-		InList:  Filter{Page: p.page}.path() + "#" + p.ID,
-	}
-	for _, d := range p.Domains {
-		if d.Wildcard && d.Domain.IsZero() {
-			page.Any = true
-			continue
-		}
-		if len(p.Domains) <= maxDomainsShown {
-			page.DomainNames = append(page.DomainNames, patternName(d))
-		}
-	}
-	return s.render(pageProvider, v, page)
-}
-
-func patternName(d settings.DomainPattern) string {
-	if d.Wildcard {
-		return "*." + d.Domain.Unicode
-	}
-	return d.Domain.Unicode
-}

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"html/template"
 
+	"milepost/address"
 	"milepost/internal/answer"
 )
 
@@ -30,13 +31,16 @@ type Site struct {
 
 // The pages: each is a file under templates, shown inside layout.html.
 const (
-	pageHome      = "home"
-	pageAnswer    = "answer"
-	pageUnknown   = "unknown"
-	pageProviders = "providers"
-	pageProvider  = "provider"
-	pageHelp      = "help"
-	pageError     = "error"
+	pageHome       = "home"
+	pageAnswer     = "answer"
+	pageUnknown    = "unknown"
+	pageProviders  = "providers"
+	pageProvider   = "provider"
+	pageHelp       = "help"
+	pageTrouble    = "trouble"
+	pageAskTrouble = "ask-trouble"
+	pageWidget     = "widget"
+	pageError      = "error"
 )
 
 // New prepares the pages of a service. PublicURL is the service's HTTPS address, for
@@ -50,7 +54,7 @@ func New(b Branding, publicURL string) (*Site, error) {
 	if s.assets, err = loadAssets(s.branding); err != nil {
 		return nil, err
 	}
-	for _, page := range []string{pageHome, pageAnswer, pageUnknown, pageProviders, pageProvider, pageHelp, pageError} {
+	for _, page := range []string{pageHome, pageAnswer, pageUnknown, pageProviders, pageProvider, pageHelp, pageTrouble, pageAskTrouble, pageWidget, pageError} {
 		t, err := template.New("layout.html").ParseFS(templateFiles, "templates/layout.html", "templates/parts.html", "templates/"+page+".html")
 		if err != nil {
 			return nil, fmt.Errorf("pages: %w", err)
@@ -76,6 +80,7 @@ func (s *Site) execute(page, part string, model any) ([]byte, error) {
 func (s *Site) Home(r Reader, providers int) ([]byte, error) {
 	v := s.view(r, "/", "")
 	v.Heading = v.T("home-title")
+	v.Description = v.T("home-lead")
 	return s.render(pageHome, v, providers)
 }
 
@@ -83,6 +88,7 @@ func (s *Site) Home(r Reader, providers int) ([]byte, error) {
 func (s *Site) Help(r Reader) ([]byte, error) {
 	v := s.view(r, "/help", "")
 	v.Heading = v.T("help-title")
+	v.Description = v.T("help-lead")
 	return s.render(pageHelp, v, helpSections)
 }
 
@@ -92,21 +98,58 @@ func (s *Site) Mistyped(r Reader, q answer.Request) ([]byte, error) {
 	v := s.view(r, "/setup", q.Query())
 	v.Heading = v.T("home-title")
 	v.NoIndex = true
-	v.Typed = q.Typed
-	v.Mistake = v.T("form-missing")
-	if q.Typed != "" {
-		v.Mistake = v.T("form-invalid", "example", "name@example.com")
-	}
+	v.Typed, v.Mistake = q.Typed, v.mistake(q)
 	return s.render(pageHome, v, 0)
 }
 
-// Unknown says what to try when no provider is known for a domain.
-func (s *Site) Unknown(r Reader, q answer.Request) ([]byte, error) {
+// mistake says what is wrong with an address.
+func (v *view) mistake(q answer.Request) string {
+	if q.Typed == "" {
+		return v.T("form-missing")
+	}
+	return v.T("form-invalid", "example", "name@example.com")
+}
+
+// unknownPage is the model of the page about a domain that no provider serves.
+type unknownPage struct {
+	Domain      string
+	Suggestions []suggestion
+}
+
+// suggestion is a domain that may have been meant, with the path of its answer.
+type suggestion struct{ Domain, URL string }
+
+func newUnknown(path string, q answer.Request, l *List) *unknownPage {
+	page := &unknownPage{Domain: q.Address.Domain.Unicode}
+	for _, name := range l.Suggest(q.Address.Domain) {
+		if d, err := address.ParseDomain(name); err == nil {
+			meant := q
+			meant.Address.Domain = d
+			page.Suggestions = append(page.Suggestions, suggestion{name, path + "?" + meant.Query()})
+		}
+	}
+	return page
+}
+
+// Suggestions are the domains that may have been meant.
+func (v *view) Suggestions() []suggestion {
+	switch m := v.Model.(type) {
+	case *unknownPage:
+		return m.Suggestions
+	case widgetPage:
+		return m.Unknown.Suggestions
+	}
+	return nil
+}
+
+// Unknown says what to try when no provider is known for a domain. The list has the
+// domains that may have been meant.
+func (s *Site) Unknown(r Reader, q answer.Request, l *List) ([]byte, error) {
 	v := s.view(r, "/setup", q.Query())
 	v.Heading = v.T("unknown-title", "domain", q.Address.Domain.Unicode)
 	v.NoIndex = true
 	v.Typed = q.Typed
-	return s.render(pageUnknown, v, q.Address.Domain.Unicode)
+	return s.render(pageUnknown, v, newUnknown("/setup", q, l))
 }
 
 // Problem is the page for a request that went wrong.

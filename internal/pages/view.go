@@ -18,7 +18,10 @@ type view struct {
 	Typed   string // stands in the address field
 	Mistake string // in what was typed; empty: none
 	NoIndex bool   // search engines stay out
-	Model   any
+	// Description is what the page is about, for who has not opened it; empty: nothing
+	// that the heading does not say.
+	Description string
+	Model       any
 
 	messages messages
 	path     string
@@ -241,14 +244,14 @@ func (v *view) Words(value any) string {
 type card struct {
 	*view
 	settings.Account
-	ID, Title, Does string
-	Server          settings.Server
+	ID, Title string
+	Server    settings.Server
 }
 
 // Card shows a server with all its values, under its anchor, which is its title's key
 // too.
-func (v *view) Card(a settings.Account, id, does string, s settings.Server) card {
-	return card{v, a, id, v.T(id), does, s}
+func (v *view) Card(a settings.Account, id string, s settings.Server) card {
+	return card{v, a, id, v.T(id), s}
 }
 
 // table is several servers in rows.
@@ -262,12 +265,4 @@ type table struct {
 // Table shows an account's servers in rows.
 func (v *view) Table(a settings.Account, servers []settings.Server, label string) table {
 	return table{v, a, servers, label}
-}
-
-// AddressToType is the reader's own address if it is known, else a word for it.
-func (v *view) AddressToType() string {
-	if a := v.Model.(answerPage).Address; a.Local != "" {
-		return a.Unicode()
-	}
-	return v.T("your-address")
 }

@@ -113,7 +113,7 @@ func New(c *catalogue.Catalogue, looks pages.Branding, publicURL string) (*Snaps
 	for _, p := range c.Own() {
 		own[p] = true
 	}
-	return &Snapshot{Config: config.Default(), Catalogue: c, Site: site, List: pages.NewList(c.Providers()), PublicURL: publicURL, host: hostOf(publicURL), own: own}, nil
+	return &Snapshot{Config: config.Default(), Catalogue: c, Site: site, List: pages.NewList(c.Providers(), c.Own()), PublicURL: publicURL, host: hostOf(publicURL), own: own}, nil
 }
 
 func (m *Mistakes) none() bool { return len(m.Configuration)+len(m.Catalogue) == 0 }

@@ -85,7 +85,12 @@ func chooseMethod(s settings.Server, oauth2 bool) (settings.Authentication, bool
 // can do it there. Thunderbird goes by hostname and not by issuer: it does not
 // know pop.gmail.com, though Google is the issuer.
 func prefersOAuth2(s settings.Server) bool {
-	return len(s.Authentication) > 0 && s.Authentication[0] == settings.OAuth2 && slices.Contains(oauth2Hosts, s.Hostname)
+	return len(s.Authentication) > 0 && s.Authentication[0] == settings.OAuth2 && OpensPage(s)
+}
+
+// OpensPage tells whether Thunderbird for Android can do OAuth2 with a server.
+func OpensPage(s settings.Server) bool {
+	return slices.Contains(s.Authentication, settings.OAuth2) && slices.Contains(oauth2Hosts, s.Hostname)
 }
 
 // oauth2Hosts are the servers in TbOAuthConfigurationFactory of

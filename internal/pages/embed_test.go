@@ -1,0 +1,41 @@
+package pages_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+)
+
+// A hoster's help page, of another origin, has the widget in a frame and asks the
+// interface for programs from a script. Every other page refuses to be framed.
+func TestBrowserEmbedded(t *testing.T) {
+	w := open(t)
+	other := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		rw.Header().Set("Content-Type", "text/html; charset=utf-8")
+		fmt.Fprintf(rw, `<!doctype html><title>Help</title><iframe src="%s%s" width="400" height="400"></iframe>`, w.url, r.URL.Path)
+	}))
+	t.Cleanup(other.Close)
+	for path, shown := range map[string]bool{"/widget": true, "/help": false, "/": false} {
+		w.do(t, chromedp.Navigate(other.URL+path))
+		w.wait(t, "document.readyState === 'complete'")
+		// What is refused is replaced by a page that is in nobody's origin, and has no
+		// form to post a message into; it can be seen by its colour alone.
+		shot, err := chromedp.Run(w.ctx, chromedp.CaptureScreenshot())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if has := hasColour(t, shot, 0x1d, 0x5f, 0x8a); has != shown {
+			t.Errorf("%s in a frame is shown: %t", path, has)
+		}
+	}
+	w.do(t, chromedp.Navigate(other.URL+"/widget"))
+	const ask = `fetch('%s/api/v1/settings?emailaddress=%s', { headers: { 'X-Own': '1' } }).then(r => r.json()).then(a => a.code || a.incoming[0].hostname)`
+	for address, want := range map[string]string{"fred@gmx.com": "imap.gmx.com", "fred@unknown.example": "domain-unknown"} {
+		if got := eval[string](t, w, fmt.Sprintf(ask, w.url, address)); got != want {
+			t.Errorf("%s: %s", address, got)
+		}
+	}
+}

@@ -1,0 +1,277 @@
+package pages
+
+import (
+	"milepost/internal/answer"
+	"milepost/internal/thunderbirdqr"
+	"milepost/settings"
+)
+
+func thunderbird(g *guide) {
+	g.prepare()
+	g.p.Values = !g.byPage()
+	g.say("thunderbird-1")
+	g.say("thunderbird-2")
+	g.say("thunderbird-3")
+	g.signIn("thunderbird-password")
+	if g.Provider.Password.Kind == settings.BridgePassword {
+		g.say("thunderbird-bridge")
+	}
+	g.calendars()
+}
+
+// thunderbirdAndroidOpens goes by hostname, as the program does.
+func thunderbirdAndroidOpens(a answer.Answer) bool {
+	return thunderbirdqr.OpensPage(a.Incoming) && thunderbirdqr.OpensPage(a.Outgoing)
+}
+
+// A code is for another screen than the telephone's own. Thunderbird's own scanner reads
+// it; a telephone's camera program does not know what it is.
+func thunderbirdAndroid(g *guide) {
+	if c, ok := thunderbirdqr.Encode(g.Answer); ok && g.v.Reader.Device != Android {
+		if image, ok := codeImage(c.Text); ok {
+			g.p.SignIn = c.SignIn
+			g.prepare()
+			g.say("android-code-1")
+			g.say("android-code-2")
+			g.p.Steps[1].Code = &code{image, g.v.T("android-code-alt")}
+			g.signIn("step-password")
+			return
+		}
+	}
+	g.prepare()
+	g.p.Values = !g.byPage()
+	g.say("android-thunderbird-1")
+	g.say("android-thunderbird-2")
+	if g.byPage() {
+		g.say("step-oauth2")
+		return
+	}
+	g.say("android-thunderbird-3")
+	g.signIn("step-password")
+}
+
+// Only the dialogue in Windows' Control Panel has fields for usernames: what File › Add
+// Account opens signs in with the whole address.
+func outlookClassic(g *guide) {
+	if g.byPage() {
+		if !opening(microsoft)(g.Answer) { // whose own protocol needs nothing switched on
+			g.prepare()
+		}
+		g.say("outlook-classic-1")
+		g.say("outlook-classic-self")
+		g.say("step-oauth2")
+		return
+	}
+	g.prepare()
+	g.p.Values = true
+	if g.Incoming.Username == settings.EmailAddress && g.Outgoing.Username == settings.EmailAddress {
+		g.say("outlook-classic-1")
+		g.say("outlook-classic-2")
+		g.say("outlook-classic-3")
+		g.signIn("outlook-classic-4")
+		return
+	}
+	g.say("outlook-panel-1")
+	g.say("outlook-panel-2")
+	g.say("outlook-panel-3")
+	g.say("outlook-panel-4")
+}
+
+// cloudOutlook are the steps of every Outlook that has Microsoft's servers fetch the mail.
+func (g *guide) cloudOutlook(start, kind, fields string) {
+	if g.byPage() {
+		own := opening(microsoft)(g.Answer)
+		if !own {
+			g.prepare()
+		}
+		g.say(start)
+		g.say("outlook-new-2")
+		g.say("step-oauth2")
+		if !own {
+			g.say("outlook-sync")
+		}
+		return
+	}
+	g.prepare()
+	g.p.Values = true
+	g.say(start)
+	g.say("outlook-new-2")
+	g.say(kind)
+	g.say(fields)
+	g.say("outlook-sync")
+}
+
+func outlookNew(g *guide) { g.cloudOutlook("outlook-new-1", "outlook-new-3", "outlook-new-4") }
+func outlookMac(g *guide) { g.cloudOutlook("outlook-mac-1", "outlook-new-3", "outlook-mac-4") }
+
+// It has no POP.
+func outlookMobile(g *guide) {
+	if g.Incoming.Protocol == settings.POP3 {
+		g.refuse("refused-pop")
+		return
+	}
+	g.cloudOutlook("outlook-mobile-1", "outlook-new-3", "outlook-mobile-4")
+}
+
+func appleMobile(g *guide) {
+	switch {
+	case g.Provider.AppleName == "iCloud" && g.byPage():
+		g.say("apple-icloud-mobile")
+	case g.byPage():
+		g.say("apple-list-mobile")
+		g.say("apple-choose", "name", g.Provider.AppleName)
+		g.say("step-oauth2")
+		g.say("apple-save")
+	case g.Profile != "":
+		g.profile()
+		g.say("apple-profile-2")
+		g.say("apple-profile-3")
+		g.unsigned()
+		g.signIn("apple-profile-4")
+	default:
+		g.prepare()
+		g.p.Values = true
+		g.say("apple-list-mobile")
+		g.say("apple-other-mobile")
+		g.say("apple-values")
+		g.sending()
+		g.calendars()
+	}
+}
+
+func appleMac(g *guide) {
+	switch {
+	case g.Provider.AppleName == "iCloud" && g.byPage():
+		g.say("apple-icloud-mac")
+	case g.byPage():
+		g.say("apple-list-mac")
+		g.say("apple-choose", "name", g.Provider.AppleName)
+		g.say("step-oauth2")
+		g.say("apple-done")
+	case g.Profile != "":
+		g.profile()
+		g.say("apple-mac-2")
+		g.say("apple-mac-3")
+		g.unsigned()
+		g.signIn("apple-profile-4")
+	default:
+		g.prepare()
+		g.p.Values = true
+		g.say("apple-list-mac")
+		g.say("apple-other-mac")
+		g.say("apple-values")
+		g.sending()
+		g.calendars()
+	}
+}
+
+// profile is the button and, where the page may be read on another device than the iPhone,
+// a code that opens the profile there. A code must name the whole URL, and a request's
+// Host may say anything: without a public URL there is none.
+func (g *guide) profile() {
+	g.prepare()
+	s := step{Text: g.text("apple-profile-1"), More: g.text("apple-profile"), Button: &button{URL: g.Profile, Label: g.v.T("apple-button")}}
+	if public := g.v.Site.publicURL; g.client.id == "apple-mobile" && public != "" && g.v.Reader.Device != IPhone {
+		if image, ok := codeImage(public + g.Profile); ok {
+			s.Text, s.Code = g.text("apple-code"), &code{image, g.v.T("apple-code-alt")}
+			if d := g.v.Reader.Device; d != "" && d != Mac { // which an iPad says it is
+				s.Button = nil
+			}
+		}
+	}
+	g.p.First = append(g.p.First, s)
+}
+
+func (g *guide) unsigned() {
+	if !g.ProfileSigned {
+		g.p.Steps[len(g.p.Steps)-1].More = g.text("apple-unsigned")
+	}
+}
+
+func gmailApp(g *guide) {
+	if g.byPage() {
+		g.say("android-gmail-1")
+		g.say("apple-choose", "name", g.Provider.GoogleName)
+		g.say("step-oauth2")
+		return
+	}
+	g.prepare()
+	g.p.Values = true
+	g.say("android-gmail-1")
+	g.say("android-gmail-2")
+	g.say("android-gmail-3")
+	g.sending()
+}
+
+func samsung(g *guide) {
+	g.prepare()
+	g.say("samsung-1")
+	if g.byPage() {
+		g.say("apple-choose", "name", g.Provider.ShortName)
+		g.say("step-oauth2")
+		return
+	}
+	g.p.Values = true
+	g.say("samsung-2")
+	g.say("samsung-3")
+	g.sending()
+}
+
+func fairEmail(g *guide) {
+	g.prepare()
+	switch {
+	case g.byPage() && g.Incoming.Protocol == settings.IMAP:
+		g.say("fairemail-1")
+		g.say("apple-choose", "name", g.Provider.ShortName)
+		g.say("step-oauth2")
+	case g.Incoming.Protocol == settings.POP3: // quick setup makes IMAP accounts
+		g.p.Values = true
+		g.say("fairemail-pop-1")
+		g.say("fairemail-pop-2")
+		g.say("fairemail-pop-3")
+	default:
+		g.p.Values = true
+		g.say("fairemail-1")
+		g.say("fairemail-2")
+		g.say("fairemail-3")
+	}
+}
+
+func kmail(g *guide) {
+	g.prepare()
+	g.p.Values = true
+	g.say("kmail-1")
+	g.say("kmail-2")
+	g.say("kmail-3")
+	if g.byPage() {
+		g.say("step-oauth2")
+	}
+	g.calendars()
+}
+
+func evolution(g *guide) {
+	g.prepare()
+	g.p.Values = true
+	g.say("evolution-1")
+	g.say("evolution-2")
+	g.say("evolution-3")
+	g.signIn("step-password")
+	g.calendars()
+}
+
+func otherClient(g *guide) {
+	g.prepare()
+	g.p.Values = true
+	g.say("other-1")
+	g.say("other-2")
+	g.say("other-3")
+	switch g.p.SignIn {
+	case answer.ByOAuth2:
+		g.say("other-oauth2")
+		g.append("step-oauth2")
+	case answer.ByPassword:
+		g.say("step-password")
+		g.sending()
+	}
+	g.say("other-4")
+}
