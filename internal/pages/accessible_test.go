@@ -34,6 +34,8 @@ var everyPath = []string{
 	"/setup?emailaddress=fred%40unknown.example",
 	"/setup?emailaddress=fred%40gmail.con",
 	"/providers/outlook.com",
+	"/providers/gmail.com/thunderbird",
+	"/providers/proton.me/apple-mobile",
 	"/trouble",
 	"/trouble?emailaddress=fred%40gmail.com",
 	"/trouble?emailaddress=fred%40outlook.com",

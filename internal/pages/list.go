@@ -32,7 +32,7 @@ type Entry struct {
 	*settings.Provider
 	listed bool   // its domains may be shown
 	words  string // that a search looks through
-	page   int    // where it stands without a filter
+	at     int    // page on which it stands without a filter
 }
 
 // countries are those of a list's providers, in one language.
@@ -65,7 +65,7 @@ func NewList(providers, own []*settings.Provider) *List {
 		return cmp.Or(a.kind()-b.kind(), names.CompareString(a.DisplayName, b.DisplayName))
 	})
 	for i, e := range l.entries {
-		e.page = i / rowsPerPage
+		e.at = i / rowsPerPage
 	}
 	for _, lang := range languages {
 		l.countries[lang.code] = newCountries(l.entries, codes, lang.tag)
