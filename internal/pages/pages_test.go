@@ -39,6 +39,9 @@ func everyPage(t testing.TB) map[string]func(Reader) ([]byte, error) {
 	return map[string]func(Reader) ([]byte, error){
 		"home":      func(r Reader) ([]byte, error) { return s.Home(r, list.Len()) },
 		"answer":    func(r Reader) ([]byte, error) { return s.Setup(r, gmx) },
+		"profile":   func(r Reader) ([]byte, error) { r.Client = "apple-mobile"; return s.Setup(r, gmx) },
+		"code":      func(r Reader) ([]byte, error) { r.Client = "thunderbird-android"; return s.Setup(r, gmx) },
+		"refused":   func(r Reader) ([]byte, error) { r.Client = "kmail"; return s.Setup(r, outlook) },
 		"OAuth2":    func(r Reader) ([]byte, error) { return s.Setup(r, outlook) },
 		"domain":    func(r Reader) ([]byte, error) { return s.Setup(r, domain) },
 		"closed":    func(r Reader) ([]byte, error) { return s.Setup(r, closed) },
