@@ -2,6 +2,7 @@ package httpd_test
 
 import (
 	"bytes"
+	"html"
 	"io"
 	"log/slog"
 	"net/http"
@@ -176,7 +177,7 @@ func TestPagesPlus(t *testing.T) {
 		for path, want := range map[string]string{"/api/v1/settings": `"address": "fred+news@example.com"`, "/setup": "<bdi>fred+news@example.com</bdi></h1>"} {
 			w := httptest.NewRecorder()
 			h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path+"?EmailAddress="+query, nil))
-			if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), want) {
+			if w.Code != http.StatusOK || !strings.Contains(html.UnescapeString(w.Body.String()), want) {
 				t.Errorf("%s, %s: %d %s", path, query, w.Code, w.Body)
 			}
 		}
@@ -187,7 +188,7 @@ func TestPagesPlus(t *testing.T) {
 func TestPagesAreUTF8(t *testing.T) {
 	h := httpd.Handler(httpd.Options{Current: current(t, familyCatalogue(t), ""), Log: slog.New(slog.DiscardHandler)})
 	for _, path := range []string{"/", "/setup", "/providers", "/providers/example.com", "/providers/%ff", "/providers/example.com/%ff", "/trouble", "/widget", "/help", "/%ff", "/api/v1/settings", "/api/v1/providers", "/api/v1/providers/%ff"} {
-		for _, name := range []string{"emailaddress", "protocol", "lang", "q", "country", "sort", "page", "%ff"} {
+		for _, name := range []string{"emailaddress", "protocol", "lang", "q", "country", "sort", "page", "client", "%ff"} {
 			for _, value := range []string{"%ff", "fr%ffed", "fr%ffed@example.com", "fred@%ff.example", "fred%ff.example.com", "%ff+%3Cfred@example.com%3E", "%ff+%3Cfred@unknown.example%3E", strings.Repeat("a", 299) + "%c3%a9"} {
 				r := httptest.NewRequest(http.MethodGet, path+"?emailaddress=fred@example.com&"+name+"="+value, nil)
 				if name == "emailaddress" {

@@ -62,6 +62,9 @@ func everyPage(t testing.TB) map[string]func(Reader) ([]byte, error) {
 		"refusing client":  func(r Reader) ([]byte, error) { return clientPageOf(t, s, r, proton, "apple-mobile") },
 		"ask":              s.AskTrouble,
 		"error":            func(r Reader) ([]byte, error) { return s.Problem(r, 404) },
+		"profile":          func(r Reader) ([]byte, error) { r.Client = "apple-mobile"; return s.Setup(r, gmx) },
+		"code":             func(r Reader) ([]byte, error) { r.Client = "thunderbird-android"; return s.Setup(r, gmx) },
+		"refused":          func(r Reader) ([]byte, error) { r.Client = "kmail"; return s.Setup(r, outlook) },
 	}
 }
 
