@@ -38,13 +38,14 @@ const (
 
 // peoplesPages are those whose errors are pages too.
 var peoplesPages = map[string]func(*exchange) error{
-	"/":              home,
-	"/setup":         setup,
-	"/providers":     providers,
-	"/providers/:id": provider,
-	"/help":          help,
-	"/trouble":       trouble,
-	"/widget":        widget,
+	"/":                      home,
+	"/setup":                 setup,
+	"/providers":             providers,
+	"/providers/:id":         provider,
+	"/providers/:id/:client": client,
+	"/help":                  help,
+	"/trouble":               trouble,
+	"/widget":                widget,
 }
 
 var otherPages = map[string]func(*exchange) error{
@@ -193,6 +194,18 @@ func provider(x *exchange) error {
 		return echo.ErrNotFound
 	}
 	body, err := x.snapshot.Site.Provider(reader(x), p)
+	return page(x, http.StatusOK, cacheAsk, body, err)
+}
+
+func client(x *exchange) error {
+	p, ok := x.snapshot.List.Provider(x.Param("id"))
+	if !ok {
+		return echo.ErrNotFound
+	}
+	body, ok, err := x.snapshot.Site.Client(reader(x), p, x.Param("client"))
+	if err == nil && !ok {
+		return echo.ErrNotFound
+	}
 	return page(x, http.StatusOK, cacheAsk, body, err)
 }
 

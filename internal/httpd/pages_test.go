@@ -2,6 +2,7 @@ package httpd_test
 
 import (
 	"bytes"
+	"html"
 	"io"
 	"log/slog"
 	"net/http"
@@ -30,6 +31,13 @@ func TestPagesLogHoldsNoLocalPart(t *testing.T) {
 			"/setup?emailaddress=secretname",
 			"/setup?emailaddress=%22secretname%0d%40example.com",
 			"/setup/secretname@example.com",
+			"/trouble?emailaddress=secretname%40example.com",
+			"/trouble?emailaddress=secretname",
+			"/widget?emailaddress=secretname%40unknown.example",
+			"/providers/secretname@example.com/thunderbird",
+			"/api/v1/providers?q=secretname%40example.com",
+			"/api/v1/providers/secretname@example.com",
+			"/api/v1/problems/secretname",
 			"/providers?q=secretname%40example.com",
 			"/providers/secretname@example.com",
 			"/help?lang=secretname",
@@ -54,7 +62,7 @@ func TestPagesLogHoldsNoLocalPart(t *testing.T) {
 // says which of them has a mailbox.
 func TestPagesDoNotTellMailboxes(t *testing.T) {
 	addr := start(t, familyCatalogue(t), io.Discard)
-	for _, path := range []string{"/setup", "/api/v1/settings"} {
+	for _, path := range []string{"/setup", "/trouble", "/widget", "/api/v1/settings"} {
 		one := exchange(t, addr, "GET "+path+"?emailaddress=fredd%40example.com HTTP/1.1\nHost: x\n\n")
 		two := exchange(t, addr, "GET "+path+"?emailaddress=nobdy%40example.com HTTP/1.1\nHost: x\n\n")
 		if a, b := withoutCodes(strings.ReplaceAll(one, "fredd", "nobdy")), withoutCodes(two); a != b || !strings.HasPrefix(a, "HTTP/1.1 200 OK") {
@@ -169,7 +177,7 @@ func TestPagesPlus(t *testing.T) {
 		for path, want := range map[string]string{"/api/v1/settings": `"address": "fred+news@example.com"`, "/setup": "<bdi>fred+news@example.com</bdi></h1>"} {
 			w := httptest.NewRecorder()
 			h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path+"?EmailAddress="+query, nil))
-			if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), want) {
+			if w.Code != http.StatusOK || !strings.Contains(html.UnescapeString(w.Body.String()), want) {
 				t.Errorf("%s, %s: %d %s", path, query, w.Code, w.Body)
 			}
 		}
@@ -179,8 +187,8 @@ func TestPagesPlus(t *testing.T) {
 // Whatever octets a stranger sends, a page is UTF-8 as its header says.
 func TestPagesAreUTF8(t *testing.T) {
 	h := httpd.Handler(httpd.Options{Current: current(t, familyCatalogue(t), ""), Log: slog.New(slog.DiscardHandler)})
-	for _, path := range []string{"/", "/setup", "/providers", "/providers/example.com", "/providers/%ff", "/help", "/%ff", "/api/v1/settings"} {
-		for _, name := range []string{"emailaddress", "protocol", "lang", "q", "country", "sort", "page", "%ff"} {
+	for _, path := range []string{"/", "/setup", "/providers", "/providers/example.com", "/providers/%ff", "/providers/example.com/%ff", "/trouble", "/widget", "/help", "/%ff", "/api/v1/settings", "/api/v1/providers", "/api/v1/providers/%ff"} {
+		for _, name := range []string{"emailaddress", "protocol", "lang", "q", "country", "sort", "page", "client", "%ff"} {
 			for _, value := range []string{"%ff", "fr%ffed", "fr%ffed@example.com", "fred@%ff.example", "fred%ff.example.com", "%ff+%3Cfred@example.com%3E", "%ff+%3Cfred@unknown.example%3E", strings.Repeat("a", 299) + "%c3%a9"} {
 				r := httptest.NewRequest(http.MethodGet, path+"?emailaddress=fred@example.com&"+name+"="+value, nil)
 				if name == "emailaddress" {
@@ -234,6 +242,11 @@ func BenchmarkPages(b *testing.B) {
 		{"home", "/"},
 		{"answer", "/setup?emailaddress=fred%40gmx.com"},
 		{"providers", "/providers"},
+		{"provider", "/providers/gmail.com"},
+		{"client", "/providers/gmail.com/thunderbird"},
+		{"trouble", "/trouble?emailaddress=fred%40gmx.com"},
+		{"widget", "/widget?emailaddress=fred%40gmx.com"},
+		{"api-providers", "/api/v1/providers"},
 		{"api", "/api/v1/settings?emailaddress=fred%40gmx.com"},
 	} {
 		b.Run(bm.name, func(b *testing.B) {

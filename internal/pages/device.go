@@ -37,18 +37,19 @@ func DeviceOf(userAgent string) Device {
 	return ""
 }
 
-// device is a kind of device with its clients, the likeliest first.
+// device is a kind of device with its clients, the likeliest first. "other" is listed
+// under none.
 type device struct {
 	Device  Device
 	clients []string
 }
 
 var devices = []device{
-	{Windows, []string{"outlook-new", "outlook-classic", "thunderbird", "other"}},
-	{Mac, []string{"apple-mac", "outlook-mac", "thunderbird", "other"}},
-	{Linux, []string{"thunderbird", "evolution", "kmail", "other"}},
-	{IPhone, []string{"apple-mobile", "outlook-mobile", "other"}},
-	{Android, []string{"gmail-app", "thunderbird-android", "outlook-mobile", "samsung", "fairemail", "other"}},
+	{Windows, []string{"outlook-new", "outlook-classic", "thunderbird"}},
+	{Mac, []string{"apple-mac", "outlook-mac", "thunderbird"}},
+	{Linux, []string{"thunderbird", "evolution", "kmail"}},
+	{IPhone, []string{"apple-mobile", "outlook-mobile"}},
+	{Android, []string{"gmail-app", "thunderbird-android", "outlook-mobile", "samsung", "fairemail"}},
 }
 
 // On returns the reader with what a page depends on beside the language: the client that
@@ -67,7 +68,7 @@ func (r Reader) On(rawQuery, userAgent string) Reader {
 func (r Reader) choose(a answer.Answer) (string, device) {
 	here := devices[slices.IndexFunc(devices, func(d device) bool { return d.Device == r.Device || r.Device == "" && d.Device == Linux })]
 	if r.Client == "" {
-		for _, id := range here.clients[:len(here.clients)-1] { // "other" is for no device
+		for _, id := range here.clients {
 			if i := slices.IndexFunc(clients, func(c client) bool { return c.id == id }); clients[i].canUse(a) {
 				return id, here
 			}
@@ -77,6 +78,9 @@ func (r Reader) choose(a answer.Answer) (string, device) {
 	if slices.Contains(here.clients, r.Client) {
 		return r.Client, here
 	}
-	i := slices.IndexFunc(devices, func(d device) bool { return slices.Contains(d.clients, r.Client) })
-	return r.Client, devices[i]
+	if i := slices.IndexFunc(devices, func(d device) bool { return slices.Contains(d.clients, r.Client) }); i >= 0 {
+		return r.Client, devices[i]
+	}
+	here.clients = append(slices.Clip(here.clients), r.Client) // it is none of a device's
+	return r.Client, here
 }

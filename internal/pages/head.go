@@ -78,6 +78,9 @@ func (s *Site) SiteMap(l *List) (body []byte, ok bool, err error) {
 		for _, e := range l.entries {
 			if !e.Closed {
 				add("/providers/" + e.ID)
+				for _, id := range e.Clients() {
+					add("/providers/" + e.ID + "/" + id)
+				}
 			}
 		}
 		var b bytes.Buffer

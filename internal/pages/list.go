@@ -32,7 +32,7 @@ type Entry struct {
 	*settings.Provider
 	listed bool   // its domains may be shown
 	words  string // that a search looks through
-	page   int    // where it stands without a filter
+	at     int    // page on which it stands without a filter
 }
 
 // countries are those of a list's providers, in one language.
@@ -65,7 +65,7 @@ func NewList(providers, own []*settings.Provider) *List {
 		return cmp.Or(a.kind()-b.kind(), names.CompareString(a.DisplayName, b.DisplayName))
 	})
 	for i, e := range l.entries {
-		e.page = i / rowsPerPage
+		e.at = i / rowsPerPage
 	}
 	for _, lang := range languages {
 		l.countries[lang.code] = newCountries(l.entries, codes, lang.tag)
@@ -154,14 +154,30 @@ func searchWords(p *Entry) string {
 }
 
 // find returns the entries that a filter lets through, on whatever page, in its
-// order. Each word of the search must be found. Nobody may change the slice.
+// order. Each word of the search must be found; if nothing has them all, one of several
+// names between slashes will do, as in "Orange / Wanadoo". Nobody may change the slice.
 func (l *List) find(f Filter, lang string) []*Entry {
+	search := strings.ToLower(f.Search)
+	found := l.having(f, lang, search)
+	if len(found) == 0 && strings.Contains(search, "/") {
+		found = l.having(f, lang, strings.Split(search, "/")...)
+	}
+	return found
+}
+
+// having returns the entries that have all the words of one of these names.
+func (l *List) having(f Filter, lang string, names ...string) []*Entry {
 	in, all := l.countries[lang], l.entries
 	if f.ByCountry {
 		all = in.entries
 	}
-	words := strings.Fields(strings.ToLower(f.Search))
-	if f.Country == "" && len(words) == 0 {
+	words := make([][]string, 0, len(names))
+	for _, name := range names {
+		if w := strings.Fields(name); len(w) > 0 || len(names) == 1 {
+			words = append(words, w)
+		}
+	}
+	if f.Country == "" && len(words) == 1 && len(words[0]) == 0 {
 		return all
 	}
 	var found []*Entry
@@ -169,8 +185,10 @@ func (l *List) find(f Filter, lang string) []*Entry {
 		if f.Country != "" && e.Country != f.Country {
 			continue
 		}
-		if e.Provider == f.Serving || !slices.ContainsFunc(words, func(w string) bool {
-			return !strings.Contains(e.words, w) && !strings.Contains(in.lower[e.Country], w)
+		if e.Provider == f.Serving || slices.ContainsFunc(words, func(words []string) bool {
+			return !slices.ContainsFunc(words, func(w string) bool {
+				return !strings.Contains(e.words, w) && !strings.Contains(in.lower[e.Country], w)
+			})
 		}) {
 			found = append(found, e)
 		}

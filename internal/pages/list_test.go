@@ -41,6 +41,25 @@ func TestFind(t *testing.T) {
 	}
 }
 
+// What people call the providers finds them, with all the names that a list gives them.
+func TestFindByOtherNames(t *testing.T) {
+	l := NewList(fixture.Shipped(t).Providers(), nil)
+	for name, want := range map[string]string{
+		"Alice": "alice.fr", "Bouygues": "bbox.fr", "Dartybox": "dartybox.com", "Free": "free.fr", "Noos / Numericable": "numericable.fr",
+		"Orange / Wanadoo": "orange.fr", "OVH": "ovh.net", "SFR / Neuf / 9 Online / Cegetel": "sfr.fr", "AOL": "aol.com", "Apple (iCloud / Me / Mac)": "icloud.com",
+		"Club-Internet": "club-internet.fr", "Gmail": "gmail.com", "GMX (Caramail)": "gmx.com", "Laposte": "laposte.net", "Opera Mail": "myopera.com",
+		"Outlook / Microsoft 365 / Live / Hotmail": "outlook.com", "Yahoo Mail": "yahoo.com",
+	} {
+		found := l.find(Filter{Search: name}, "fr")
+		if !slices.ContainsFunc(found, func(e *Entry) bool { return e.ID == want }) {
+			t.Errorf("%s finds %d others", name, len(found))
+		}
+	}
+	if found := l.find(Filter{Search: "///"}, "fr"); len(found) != 0 {
+		t.Errorf("nothing finds %d", len(found))
+	}
+}
+
 // Countries are in the order of the reader's language: in German ä is sorted as a,
 // and Ö as O.
 func TestFindByCountry(t *testing.T) {

@@ -71,6 +71,19 @@ func TestMessagesAreComplete(t *testing.T) {
 	}
 }
 
+// Apostrophes are those of print, and in French no line breaks before a double mark.
+func TestTypography(t *testing.T) {
+	straight, loose := regexp.MustCompile(`'`), regexp.MustCompile(`« | [:;?!»]|[Tt]ap(?:ez|er) `)
+	for _, l := range languages {
+		for key, m := range allMessages(t)[l.code] {
+			text := m.text(nil)
+			if straight.MatchString(text) || l.code == "fr" && loose.MatchString(text) {
+				t.Errorf("%s: %s: %s", l.code, key, text)
+			}
+		}
+	}
+}
+
 var quoted = regexp.MustCompile(`"([a-z0-9-]+)"`)
 
 // No message is unused, and none is used that is not there.

@@ -28,6 +28,7 @@ func everyPage(t testing.TB) map[string]func(Reader) ([]byte, error) {
 	gmx, outlook := fixture.Answer(t, c, "emailaddress=fred@gmx.com"), fixture.Answer(t, c, "emailaddress=fred@outlook.com")
 	gmx.Profile = "/mobileconfig?" + gmx.ProfileQuery("en")
 	gmail, _ := list.Provider("gmail.com")
+	proton, _ := list.Provider("proton.me")
 	unknown, err := answer.ParseRequest("emailaddress=fred@gmail.con")
 	if err != nil {
 		t.Fatal(err)
@@ -57,8 +58,13 @@ func everyPage(t testing.TB) map[string]func(Reader) ([]byte, error) {
 		"widget, closed":   func(r Reader) ([]byte, error) { return s.WidgetAnswer(r, closed) },
 		"widget, unknown":  func(r Reader) ([]byte, error) { return s.WidgetUnknown(r, unknown, list) },
 		"widget, mistyped": func(r Reader) ([]byte, error) { return s.WidgetMistyped(r, answer.Request{Typed: "fred"}) },
+		"client":           func(r Reader) ([]byte, error) { return clientPageOf(t, s, r, gmail, "thunderbird") },
+		"refusing client":  func(r Reader) ([]byte, error) { return clientPageOf(t, s, r, proton, "apple-mobile") },
 		"ask":              s.AskTrouble,
 		"error":            func(r Reader) ([]byte, error) { return s.Problem(r, 404) },
+		"profile":          func(r Reader) ([]byte, error) { r.Client = "apple-mobile"; return s.Setup(r, gmx) },
+		"code":             func(r Reader) ([]byte, error) { r.Client = "thunderbird-android"; return s.Setup(r, gmx) },
+		"refused":          func(r Reader) ([]byte, error) { r.Client = "kmail"; return s.Setup(r, outlook) },
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-var picture = flag.Bool("picture", false, "take docs/answer.png anew")
+var picture = flag.Bool("picture", false, "take the pictures in docs anew")
 
 // docs/answer.png is the page that answers, as README.md shows it. After the page has
 // changed, this makes it anew, with Debian's Chromium and fonts-dejavu-core:
@@ -38,7 +38,7 @@ func TestBrowserPicture(t *testing.T) {
 	}
 	if *picture {
 		var b bytes.Buffer
-		if err := (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&b, paletted(now)); err != nil {
+		if err := (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&b, paletted(now, 256)); err != nil {
 			t.Fatal(err)
 		}
 		if err := os.WriteFile(file, b.Bytes(), 0o644); err != nil {
@@ -73,9 +73,9 @@ func TestBrowserPicture(t *testing.T) {
 	}
 }
 
-// paletted keeps the 256 colours that a picture has most of: a third of the octets, and
+// paletted keeps the n colours that a picture has most of: a third of the octets, and
 // nobody sees the difference.
-func paletted(m image.Image) image.Image {
+func paletted(m image.Image, n int) image.Image {
 	count := make(map[color.Color]int)
 	for y := m.Bounds().Min.Y; y < m.Bounds().Max.Y; y++ {
 		for x := m.Bounds().Min.X; x < m.Bounds().Max.X; x++ {
@@ -83,7 +83,7 @@ func paletted(m image.Image) image.Image {
 		}
 	}
 	colours := slices.SortedFunc(maps.Keys(count), func(a, b color.Color) int { return cmp.Compare(count[b], count[a]) })
-	p := image.NewPaletted(m.Bounds(), colours[:min(len(colours), 256)])
+	p := image.NewPaletted(m.Bounds(), colours[:min(len(colours), n)])
 	draw.Draw(p, p.Bounds(), m, m.Bounds().Min, draw.Src)
 	return p
 }

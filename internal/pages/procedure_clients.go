@@ -273,5 +273,7 @@ func otherClient(g *guide) {
 		g.say("step-password")
 		g.sending()
 	}
-	g.say("other-4")
+	if g.Incoming.SocketType == settings.SSL || g.Outgoing.SocketType == settings.SSL {
+		g.say("other-4")
+	}
 }

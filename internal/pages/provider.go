@@ -13,6 +13,7 @@ type providerPage struct {
 	DomainNames      []string // in their own letters; empty: too many to list
 	Any              bool     // it serves other domains too
 	InList           string   // path of its row in the list
+	clients          []string // that can be used with it
 }
 
 const (
@@ -27,21 +28,28 @@ const (
 func (s *Site) Provider(r Reader, p *Entry) ([]byte, error) {
 	v := s.view(r, "/providers/"+p.ID, "")
 	v.Heading = v.T("provider-title", "provider", p.DisplayName)
+	page := p.page()
+	v.Description = v.describe(page)
+	return s.render(pageProvider, v, page)
+}
+
+// page is what the provider's page is about.
+func (e *Entry) page() providerPage {
 	page := providerPage{
-		Account: settings.Account{Provider: p.Provider},
-		InList:  Filter{Page: p.page}.path() + "#" + p.ID,
+		Account: settings.Account{Provider: e.Provider},
+		InList:  Filter{Page: e.at}.path() + "#" + e.ID,
+		clients: e.Clients(),
 	}
-	for _, d := range p.Domains {
+	for _, d := range e.Domains {
 		if d.Wildcard && d.Domain.IsZero() {
 			page.Any = true
 			continue
 		}
-		if p.listed {
+		if e.listed {
 			page.DomainNames = append(page.DomainNames, patternName(d))
 		}
 	}
-	v.Description = v.describe(page)
-	return s.render(pageProvider, v, page)
+	return page
 }
 
 func patternName(d settings.DomainPattern) string {

@@ -2,6 +2,7 @@ package pages
 
 import (
 	"slices"
+	"strings"
 
 	"milepost/internal/answer"
 	"milepost/settings"
@@ -49,6 +50,9 @@ func (s *Site) Setup(r Reader, a answer.Answer) ([]byte, error) {
 				page.Elsewhere = append(page.Elsewhere, deviceLinks{d.Device, v.clientLinks(d, "", a)})
 			}
 		}
+		if id != "other" {
+			page.Elsewhere = append(page.Elsewhere, deviceLinks{Clients: v.clientLinks(device{clients: []string{"other"}}, "", a)})
+		}
 		if a.Provider.Notice != nil {
 			kind := a.Provider.Password.Kind
 			ours := kind == settings.AppPassword || kind == settings.BridgePassword // the step to get one has the notice
@@ -63,7 +67,8 @@ func (v *view) clientLinks(d device, current string, a answer.Answer) []clientLi
 	links := make([]clientLink, len(d.clients))
 	for i, id := range d.clients {
 		c := clients[slices.IndexFunc(clients, func(c client) bool { return c.id == id })]
-		links[i] = clientLink{v.clientName(c), v.Link("/setup?" + a.Request.Query() + "&client=" + id), id == current}
+		name, _, _ := strings.Cut(v.clientName(c), " (") // the device stands above it
+		links[i] = clientLink{name, v.Link("/setup?" + a.Request.Query() + "&client=" + id), id == current}
 	}
 	return links
 }

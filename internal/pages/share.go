@@ -18,6 +18,8 @@ func (v *view) Share() *share {
 	switch m := v.Model.(type) {
 	case answerPage:
 		path, provider = "/setup?emailaddress="+m.Address.Domain.ASCII, m.Provider.DisplayName
+	case clientPage:
+		path, provider = v.path, m.Provider.DisplayName
 	case providerPage:
 		path, provider = v.path, m.Provider.DisplayName
 	}

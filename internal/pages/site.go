@@ -11,6 +11,7 @@ import (
 	"embed"
 	"fmt"
 	"html/template"
+	"slices"
 
 	"milepost/address"
 	"milepost/internal/answer"
@@ -40,6 +41,7 @@ const (
 	pageTrouble    = "trouble"
 	pageAskTrouble = "ask-trouble"
 	pageWidget     = "widget"
+	pageClient     = "client"
 	pageError      = "error"
 )
 
@@ -54,8 +56,12 @@ func New(b Branding, publicURL string) (*Site, error) {
 	if s.assets, err = loadAssets(s.branding); err != nil {
 		return nil, err
 	}
-	for _, page := range []string{pageHome, pageAnswer, pageUnknown, pageProviders, pageProvider, pageHelp, pageTrouble, pageAskTrouble, pageWidget, pageError} {
-		t, err := template.New("layout.html").ParseFS(templateFiles, "templates/layout.html", "templates/parts.html", "templates/"+page+".html")
+	for _, page := range []string{pageHome, pageAnswer, pageUnknown, pageProviders, pageProvider, pageHelp, pageTrouble, pageAskTrouble, pageWidget, pageClient, pageError} {
+		files := []string{"templates/layout.html", "templates/parts.html", "templates/" + page + ".html"}
+		if page == pageClient { // which has steps and servers as an answer has them
+			files = slices.Insert(files, 2, "templates/answer.html")
+		}
+		t, err := template.New("layout.html").ParseFS(templateFiles, files...)
 		if err != nil {
 			return nil, fmt.Errorf("pages: %w", err)
 		}

@@ -53,7 +53,7 @@ func TestShare(t *testing.T) {
 		t.Fatal(err)
 	}
 	found := regexp.MustCompile(`href="(mailto:[^"]+)"`).FindSubmatch(page)
-	if found == nil || string(found[1]) != "mailto:?subject=Param%C3%A8tres%20de%20messagerie%20%3A%20GMX%20%28Caramail%29&amp;body=https%3A%2F%2Fmail.example.com%2Fsetup%3Femailaddress%3Dgmx.com" {
+	if found == nil || string(found[1]) != "mailto:?subject=Param%C3%A8tres%20de%20messagerie%C2%A0%3A%20GMX%20%28Caramail%29&amp;body=https%3A%2F%2Fmail.example.com%2Fsetup%3Femailaddress%3Dgmx.com" {
 		t.Errorf("%s", found)
 	}
 	local, err := New(Branding{SupportURL: "mailto:help@example.net"}, "")

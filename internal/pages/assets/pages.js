@@ -1,5 +1,4 @@
-// What pages can do better with script: copy buttons, tabs, and answers without
-// a reload. Without it every link and form works by itself.
+// What pages can do better with script: copy buttons, and answers without a reload. Without it every link and form works by itself.
 'use strict';
 
 const say = text => {
@@ -35,70 +34,16 @@ const copyFrom = async button => {
   button.focus();
 };
 
-// The program that this device most likely has.
-const likely = () => {
-  const agent = navigator.userAgent;
-  if (/iPhone|iPad|Macintosh/.test(agent)) return 'apple';
-  if (/Android/.test(agent)) return 'android';
-  return 'thunderbird';
-};
-
-// Sections become tabs (WAI-ARIA's tabs pattern); their headings name them.
-let chosen = '';
-const makeTabs = box => {
-  const list = document.createElement('div');
-  list.setAttribute('role', 'tablist');
-  list.setAttribute('aria-labelledby', box.parentElement.getAttribute('aria-labelledby'));
-  const panels = [...box.children];
-  const tabs = panels.map(panel => {
-    const heading = panel.querySelector('h3');
-    const tab = document.createElement('button');
-    tab.type = 'button';
-    tab.id = panel.id + '-tab';
-    tab.textContent = heading.textContent;
-    tab.setAttribute('role', 'tab');
-    tab.setAttribute('aria-controls', panel.id);
-    panel.setAttribute('role', 'tabpanel');
-    panel.setAttribute('aria-labelledby', tab.id);
-    panel.tabIndex = 0;
-    heading.classList.add('unseen'); // the tab shows it
-    list.append(tab);
-    return tab;
-  });
-  const show = id => {
-    chosen = id;
-    panels.forEach((panel, i) => {
-      const on = panel.id === id;
-      panel.hidden = !on;
-      tabs[i].setAttribute('aria-selected', on);
-      tabs[i].tabIndex = on ? 0 : -1;
-    });
-  };
-  list.addEventListener('click', e => {
-    const i = tabs.indexOf(e.target);
-    if (i >= 0) show(panels[i].id);
-  });
-  list.addEventListener('keydown', e => {
-    const back = getComputedStyle(list).direction === 'rtl' ? 1 : -1;
-    const step = { ArrowLeft: back, ArrowRight: -back, ArrowUp: -1, ArrowDown: 1 }[e.key];
-    let i = tabs.indexOf(document.activeElement);
-    if (step) i = (i + step + tabs.length) % tabs.length;
-    else if (e.key === 'Home') i = 0;
-    else if (e.key === 'End') i = tabs.length - 1;
-    else return;
-    e.preventDefault();
-    show(panels[i].id);
-    tabs[i].focus();
-  });
-  box.prepend(list);
-  const wanted = location.hash.slice(1);
-  const ids = panels.map(panel => panel.id);
-  show([wanted, chosen, likely()].find(id => ids.includes(id)));
-};
+// An iPad says that it is a Mac; only a Mac has no touch screen.
+const isPad = () => navigator.userAgent.includes('Macintosh') && navigator.maxTouchPoints > 1;
 
 const enliven = root => {
   root.querySelectorAll('[data-copy], [data-print]').forEach(button => { button.hidden = false; });
-  root.querySelectorAll('[data-tabs]').forEach(makeTabs);
+  const pad = root.querySelector('a[href*="client=apple-mobile"]');
+  if (pad && isPad() && !new URLSearchParams(location.search).has('client')) {
+    remember(pad.href, true);
+    load(pad.href, '#main');
+  }
 };
 
 // load puts another page of ours in this one's place. The newest wins.
@@ -160,7 +105,8 @@ document.addEventListener('click', e => {
   if (!link || e.button || e.metaKey || e.ctrlKey || e.shiftKey || e.altKey) return;
   e.preventDefault();
   remember(link.href);
-  load(link.href, '#main').then(() => document.querySelector('.choice [aria-current]')?.focus());
+  const again = link.closest('.clients') ? '.clients [aria-current]' : '.less a';
+  load(link.href, '#main').then(() => document.querySelector(again)?.focus());
 });
 
 document.addEventListener('submit', e => {
