@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strings"
 
 	"github.com/pelletier/go-toml/v2/unstable"
 
@@ -16,6 +17,8 @@ import (
 // level, so index refuses a deeper text before that library sees it.
 const maxDepth = 16
 
+var errTwice = errors.New("is set twice; once is allowed")
+
 var errTooDeep = fmt.Errorf("nests deeper than %d levels; that is not allowed", maxDepth)
 
 // position is where a key or an element stands, with what is inside it.
@@ -23,6 +26,7 @@ type position struct {
 	line  int32
 	keys  map[string]*position
 	items []position
+	array bool // its value is an array, which no key can add to
 }
 
 func (p *position) child(key string, line int32) *position {
@@ -92,6 +96,10 @@ func index(name string, text []byte) (*position, *textfile.Error) {
 	if bad, ok := errors.AsType[*unstable.ParserError](x.parser.Error()); ok {
 		return nil, grammarError(name, text, int(x.parser.Range(bad.Highlight).Offset), bad.Message)
 	}
+	if x.twice != nil {
+		x.twice.File = name
+		return nil, x.twice
+	}
 	return root, nil
 }
 
@@ -101,6 +109,7 @@ type indexer struct {
 	rest    []byte // of the text, from the last place asked for
 	line    int32  // there
 	tooDeep bool
+	twice   *textfile.Error
 }
 
 // lineOf returns the line of a node, and moves on to it. The parser gives an array
@@ -130,6 +139,12 @@ func (x *indexer) keyValue(table *position, n *unstable.Node, depth int) {
 		x.tooDeep = true
 		return
 	}
+	// BurntSushi/toml lets a dotted key replace an array (TOML 1.0.0, "Keys").
+	for i := range path[:len(path)-1] {
+		if above := table.walk(path[:i], line).keys[path[i]]; above != nil && above.array && x.twice == nil {
+			x.twice = &textfile.Error{Line: int(line), Key: strings.Join(path[:i+1], "."), Err: errTwice}
+		}
+	}
 	x.value(table.leaf(path, line), n.Value(), depth)
 }
 
@@ -140,6 +155,7 @@ func (x *indexer) value(p *position, n *unstable.Node, depth int) {
 	}
 	switch inside := n.Children(); n.Kind {
 	case unstable.Array:
+		p.array = true
 		for inside.Next() && !x.tooDeep {
 			item := position{line: x.lineOf(inside.Node())}
 			x.value(&item, inside.Node(), depth+1)

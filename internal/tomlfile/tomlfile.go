@@ -65,7 +65,7 @@ func decode(name string, data []byte) (map[string]any, *textfile.Error) {
 	if parse, ok := errors.AsType[toml.ParseError](err); ok {
 		e.Line, e.Err = parse.Position.Line, errors.New(parse.Message)
 		if m := setTwice.FindStringSubmatch(parse.Message); m != nil {
-			e.Key, e.Err = m[1], errors.New("is set twice; once is allowed")
+			e.Key, e.Err = m[1], errTwice
 		}
 	}
 	return nil, &e

@@ -108,6 +108,8 @@ func TestNotTOML(t *testing.T) {
 		"invalid UTF-8":           {"a = 1\n\nb = \"\xff\"\n", "f:3: b: invalid UTF-8 character in basic string"},
 		"UTF-16":                  {"\xff\xfea\x00 \x00=\x00", "f:1: is UTF-16; TOML is UTF-8"},
 		"key twice":               {"a = 1\na = 2\n", "f:2: a: is set twice; once is allowed"},
+		"a key in an array":       {"\ne = [\"\"]\ne.f = 1\n", "f:3: e: is set twice; once is allowed"},
+		"… of tables":             {"e = [{a = 1}]\ne.f.g = 1\n", "f:2: e: is set twice; once is allowed"},
 		"no closing quote":        {"a = 1\nb = \"x\nc = 2", "f:2: b: the string has no closing quote"},
 		"no closing quote, last":  {"a.b = 'x", "f:1: a.b: the string has no closing quote"},
 		"… with an escape":        {"b = \"x\\t\nc = 2", "f:1: b: the string has no closing quote"},
