@@ -38,3 +38,14 @@ func TestBrowserEmbedded(t *testing.T) {
 		}
 	}
 }
+
+// An anchor opens what it leads to.
+func TestBrowserTroubleAnchor(t *testing.T) {
+	w := open(t)
+	w.visit(t, "/trouble?emailaddress=fred%40gmx.com#certificate")
+	w.wait(t, "document.getElementById('certificate').open")
+	if got := eval[int](t, w, "document.querySelectorAll('main details[open]').length"); got != 1 {
+		t.Errorf("%d are open", got)
+	}
+	w.check(t)
+}
