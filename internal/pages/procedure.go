@@ -272,11 +272,23 @@ func (g *guide) sending() {
 
 // calendars adds where calendars and contacts are set up in a client that can hold them.
 func (g *guide) calendars() {
+	if slices.ContainsFunc(g.Provider.Services, isDAV) {
+		g.say("dav-apart")
+	}
+}
+
+// calendarsBesideProfile does so if there are some that the profile lacks: it has those that
+// a password opens.
+func (g *guide) calendarsBesideProfile() {
 	if slices.ContainsFunc(g.Provider.Services, func(s settings.Service) bool {
-		return s.Protocol == settings.CalDAV || s.Protocol == settings.CardDAV
+		return isDAV(s) && !slices.ContainsFunc(s.Authentication, settings.Authentication.Password)
 	}) {
 		g.say("dav-apart")
 	}
+}
+
+func isDAV(s settings.Service) bool {
+	return s.Protocol == settings.CalDAV || s.Protocol == settings.CardDAV
 }
 
 // inLanguage is a provider's text for the reader, marked if it is in another language.

@@ -128,6 +128,7 @@ func appleMobile(g *guide) {
 		g.say("apple-profile-3")
 		g.unsigned()
 		g.signIn("apple-profile-4")
+		g.calendarsBesideProfile()
 	default:
 		g.prepare()
 		g.p.Values = true
@@ -154,6 +155,7 @@ func appleMac(g *guide) {
 		g.say("apple-mac-3")
 		g.unsigned()
 		g.signIn("apple-profile-4")
+		g.calendarsBesideProfile()
 	default:
 		g.prepare()
 		g.p.Values = true
