@@ -355,11 +355,33 @@ func TestBrowserWithoutScript(t *testing.T) {
 	w.check(t)
 }
 
+// On a telephone the list has the providers' names, and few screens; what a link leads to
+// and what a search leaves is whole.
+func TestBrowserProvidersFolded(t *testing.T) {
+	w := open(t)
+	w.do(t, screen(390, 844, true))
+	w.visit(t, "/providers")
+	high := eval[int](t, w, "document.scrollingElement.scrollHeight")
+	t.Logf("%d px", high)
+	cells := "[...document.querySelectorAll('tbody td')].filter(e => e.checkVisibility()).length"
+	if n := eval[int](t, w, cells); n != 0 || high > 7000 {
+		t.Errorf("%d cells on %d px", n, high)
+	}
+	w.visit(t, "/providers#orange.fr")
+	if n := eval[int](t, w, cells); n != 3 {
+		t.Errorf("%d cells of the one that a link leads to", n)
+	}
+	w.visit(t, "/providers?q=orange.fr")
+	if n := eval[int](t, w, cells); n == 0 {
+		t.Error("what a search leaves is folded")
+	}
+}
+
 // The list narrows while one types, and says how many there are.
 func TestBrowserProviders(t *testing.T) {
 	w := open(t)
 	w.visit(t, "/providers")
-	if n := eval[int](t, w, "document.querySelectorAll('tbody tr').length"); n != 200 { // a full page
+	if n := eval[int](t, w, "document.querySelectorAll('tbody tr').length"); n != 100 { // a full page
 		t.Errorf("%d providers", n)
 	}
 	w.do(t, chromedp.SendKeys(chromedp.ID("search"), "swisscom"))
@@ -373,9 +395,32 @@ func TestBrowserProviders(t *testing.T) {
 		t.Error(got)
 	}
 	w.click(t, "[id='orange.fr'] a")
-	w.wait(t, "document.getElementById('incoming')")
+	w.wait(t, "document.getElementById('imap')")
 	if got := eval[string](t, w, "location.pathname + location.search"); got != "/providers/orange.fr?lang=es" {
 		t.Error(got)
+	}
+	w.check(t)
+}
+
+// An iPad's browser says that it is a Mac's; its touch screen tells, and its steps are those
+// of an iPad. A choice by the link stays.
+func TestBrowserPad(t *testing.T) {
+	w := open(t)
+	w.on(t, "mac")
+	w.visit(t, "/setup?emailaddress=fred%40posteo.de")
+	if got := w.text(t, "#procedure"); got != "Set up Apple Mail (Mac)" {
+		t.Errorf("on a Mac: %s", got)
+	}
+	points := int64(5)
+	w.do(t, call(emulation.SetTouchEmulationEnabled, emulation.SetTouchEmulationEnabledParams{Enabled: true, MaxTouchPoints: points}))
+	w.visit(t, "/setup?emailaddress=fred%40posteo.de")
+	w.wait(t, "document.getElementById('procedure')?.textContent === 'Set up Apple Mail (iPhone, iPad)'")
+	if !eval[bool](t, w, "location.search.endsWith('&client=apple-mobile') && !!document.querySelector('.first a[href^=\"/mobileconfig\"]')") {
+		t.Error("the URL does not say so, or there is no profile")
+	}
+	w.visit(t, "/setup?emailaddress=fred%40posteo.de&client=apple-mac")
+	if got := w.text(t, "#procedure"); got != "Set up Apple Mail (Mac)" {
+		t.Errorf("chosen by the link: %s", got)
 	}
 	w.check(t)
 }

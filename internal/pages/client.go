@@ -17,6 +17,14 @@ type clientPage struct {
 // ProviderURL is the path of the provider's page.
 func (p clientPage) ProviderURL() string { return "/providers/" + p.Provider.ID }
 
+// Heed tells whether the provider's notice stands before the steps: it does unless one of
+// them has it.
+func (p clientPage) Heed() bool {
+	kind := p.Provider.Password.Kind
+	inStep := kind == settings.AppPassword || kind == settings.BridgePassword
+	return p.Provider.Notice != nil && (!inStep || p.Procedure.Refused != "" || p.Procedure.SignIn != answer.ByPassword)
+}
+
 // TroubleURL leads to the page for those for whom it does not work; empty: there is none.
 func (p clientPage) TroubleURL() string { return p.Provided.TroubleURL() }
 

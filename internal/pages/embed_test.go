@@ -21,8 +21,7 @@ func TestBrowserEmbedded(t *testing.T) {
 	for path, shown := range map[string]bool{"/widget": true, "/help": false, "/": false} {
 		w.do(t, chromedp.Navigate(other.URL+path))
 		w.wait(t, "document.readyState === 'complete'")
-		// What is refused is replaced by a page that is in nobody's origin, and has no
-		// form to post a message into; it can be seen by its colour alone.
+		// No script sees into a frame of another origin; the button's colour is seen by all.
 		shot, err := chromedp.Run(w.ctx, chromedp.CaptureScreenshot())
 		if err != nil {
 			t.Fatal(err)
@@ -38,4 +37,15 @@ func TestBrowserEmbedded(t *testing.T) {
 			t.Errorf("%s: %s", address, got)
 		}
 	}
+}
+
+// An anchor opens what it leads to.
+func TestBrowserTroubleAnchor(t *testing.T) {
+	w := open(t)
+	w.visit(t, "/trouble?emailaddress=fred%40gmx.com#certificate")
+	w.wait(t, "document.getElementById('certificate').open")
+	if got := eval[int](t, w, "document.querySelectorAll('main details[open]').length"); got != 1 {
+		t.Errorf("%d are open", got)
+	}
+	w.check(t)
 }

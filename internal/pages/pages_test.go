@@ -281,6 +281,34 @@ func TestPlaceholders(t *testing.T) {
 	}
 }
 
+// A first visit fetches little, even where nothing compresses it.
+func TestFirstPage(t *testing.T) {
+	s := site(t)
+	assets := 0
+	for name, path := range s.assets.paths {
+		if strings.HasPrefix(name, "icon-") || name == "touch-icon" || name == "manifest.webmanifest" {
+			continue // for who puts the page on a home screen
+		}
+		file, ok := s.Asset(path)
+		if !ok {
+			t.Fatal(name)
+		}
+		assets += len(file.Body)
+	}
+	for name, render := range everyPage(t) {
+		if name == "providers" || name == "filtered" { // a list of hundreds
+			continue
+		}
+		page, err := render(Reader{Lang: "de"})
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		if size := assets + len(page); size > 40_000 {
+			t.Errorf("%s and all that belongs to it have %d octets", name, size)
+		}
+	}
+}
+
 // The style sheet has no left and no right, so that it serves languages that are
 // written from right to left.
 func TestStyleHasNoSides(t *testing.T) {

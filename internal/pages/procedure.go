@@ -70,22 +70,28 @@ func opening(issuers ...string) func(answer.Answer) bool {
 	}
 }
 
+// openingIMAP is opening for clients that have no POP behind that page.
+func openingIMAP(issuers ...string) func(answer.Answer) bool {
+	opens := opening(issuers...)
+	return func(a answer.Answer) bool { return a.Incoming.Protocol == settings.IMAP && opens(a) }
+}
+
 // clients are all that have a procedure.
 var clients = []client{
 	// OAuth2Providers.sys.mjs of Thunderbird.
 	{id: "thunderbird", name: "Thunderbird", on: onComputer, way: thunderbird,
 		opens: opening(google, microsoft, yahoo, "login.aol.com", "www.fastmail.com", "o2.mail.ru", "oauth.yandex.com", "comcast.net")},
 	{id: "thunderbird-android", name: "Thunderbird (Android)", on: onPhone, opens: thunderbirdAndroidOpens, way: thunderbirdAndroid},
-	{id: "outlook-classic", name: "outlook-classic", named: true, on: onComputer, opens: opening(google, microsoft), way: outlookClassic},
-	{id: "outlook-new", name: "outlook-new", named: true, on: onCloud, opens: opening(google, microsoft, yahoo), way: outlookNew},
-	{id: "outlook-mac", name: "Outlook (Mac)", on: onCloud, opens: opening(google, microsoft, yahoo), way: outlookMac},
-	{id: "outlook-mobile", name: "Outlook (iPhone, Android)", on: onCloud, opens: opening(google, microsoft, yahoo), way: outlookMobile},
+	{id: "outlook-classic", name: "outlook-classic", named: true, on: onComputer, opens: openingIMAP(google, microsoft), way: outlookClassic},
+	{id: "outlook-new", name: "outlook-new", named: true, on: onCloud, opens: openingIMAP(google, microsoft, yahoo), way: outlookNew},
+	{id: "outlook-mac", name: "Outlook (Mac)", on: onCloud, opens: openingIMAP(google, microsoft, yahoo), way: outlookMac},
+	{id: "outlook-mobile", name: "Outlook (iPhone, Android)", on: onCloud, opens: openingIMAP(google, microsoft, yahoo), way: outlookMobile},
 	{id: "apple-mobile", name: "Apple Mail (iPhone, iPad)", on: onPhone, opens: listedByApple, way: appleMobile},
 	{id: "apple-mac", name: "Apple Mail (Mac)", on: onComputer, opens: listedByApple, way: appleMac},
 	{id: "gmail-app", name: "android-gmail", named: true, on: onCloud, opens: listedByGoogle, way: gmailApp},
-	{id: "samsung", name: "Samsung Email", on: onPhone, opens: opening(google, microsoft, yahoo), way: samsung},
-	{id: "fairemail", name: "FairEmail", on: onPhone, opens: opening(google, microsoft), way: fairEmail},
-	{id: "kmail", name: "KMail", on: onComputer, opens: opening(google), way: kmail},
+	{id: "samsung", name: "Samsung Email", on: onPhone, opens: openingIMAP(google, microsoft, yahoo), way: samsung},
+	{id: "fairemail", name: "FairEmail", on: onPhone, opens: openingIMAP(google, microsoft), way: fairEmail},
+	{id: "kmail", name: "KMail", on: onComputer, opens: openingIMAP(google), way: kmail},
 	{id: "evolution", name: "Evolution, GNOME", on: onComputer, opens: opening(google, microsoft, yahoo), way: evolution},
 	{id: "other", name: "other", named: true, way: otherClient,
 		opens: func(a answer.Answer) bool { return a.SignIn() == answer.ByOAuth2 }},
@@ -138,6 +144,8 @@ func (v *view) procedureOf(c client, a answer.Answer) procedure {
 	switch {
 	case len(c.on) > 0 && !a.WorksOn(c.on[0]):
 		g.refuse("refused-computer")
+	case a.SignIn() == answer.ByOAuth2 && !c.opens(a) && c.opensByIMAP(a):
+		g.refuse("refused-pop")
 	case a.SignIn() == answer.ByOAuth2 && !c.opens(a):
 		g.refuse("refused-oauth2")
 	default:
@@ -156,6 +164,13 @@ func (v *view) clientName(c client) string {
 // canUse tells whether a client has steps for an account.
 func (c client) canUse(a answer.Answer) bool {
 	return (len(c.on) == 0 || a.WorksOn(c.on[0])) && (a.SignIn() != answer.ByOAuth2 || c.opens(a))
+}
+
+// opensByIMAP tells whether the client would open the page if the reader had not chosen POP.
+func (c client) opensByIMAP(a answer.Answer) bool {
+	imap, ok := settings.Best(a.Provider.Incoming, settings.IMAP)
+	a.Incoming = imap
+	return ok && c.opens(a)
 }
 
 // guide writes one procedure.
@@ -272,11 +287,23 @@ func (g *guide) sending() {
 
 // calendars adds where calendars and contacts are set up in a client that can hold them.
 func (g *guide) calendars() {
+	if slices.ContainsFunc(g.Provider.Services, isDAV) {
+		g.say("dav-apart")
+	}
+}
+
+// calendarsBesideProfile does so if there are some that the profile lacks: it has those that
+// a password opens.
+func (g *guide) calendarsBesideProfile() {
 	if slices.ContainsFunc(g.Provider.Services, func(s settings.Service) bool {
-		return s.Protocol == settings.CalDAV || s.Protocol == settings.CardDAV
+		return isDAV(s) && !slices.ContainsFunc(s.Authentication, settings.Authentication.Password)
 	}) {
 		g.say("dav-apart")
 	}
+}
+
+func isDAV(s settings.Service) bool {
+	return s.Protocol == settings.CalDAV || s.Protocol == settings.CardDAV
 }
 
 // inLanguage is a provider's text for the reader, marked if it is in another language.

@@ -1,6 +1,8 @@
 package pages
 
 import (
+	"slices"
+
 	"milepost/internal/answer"
 	"milepost/internal/thunderbirdqr"
 	"milepost/settings"
@@ -107,7 +109,11 @@ func outlookMac(g *guide) { g.cloudOutlook("outlook-mac-1", "outlook-new-3", "ou
 // It has no POP.
 func outlookMobile(g *guide) {
 	if g.Incoming.Protocol == settings.POP3 {
-		g.refuse("refused-pop")
+		if slices.Contains(g.Choices, settings.IMAP) {
+			g.refuse("refused-pop")
+		} else {
+			g.refuse("refused-imap")
+		}
 		return
 	}
 	g.cloudOutlook("outlook-mobile-1", "outlook-new-3", "outlook-mobile-4")
@@ -128,6 +134,7 @@ func appleMobile(g *guide) {
 		g.say("apple-profile-3")
 		g.unsigned()
 		g.signIn("apple-profile-4")
+		g.calendarsBesideProfile()
 	default:
 		g.prepare()
 		g.p.Values = true
@@ -154,6 +161,7 @@ func appleMac(g *guide) {
 		g.say("apple-mac-3")
 		g.unsigned()
 		g.signIn("apple-profile-4")
+		g.calendarsBesideProfile()
 	default:
 		g.prepare()
 		g.p.Values = true
@@ -220,7 +228,7 @@ func samsung(g *guide) {
 func fairEmail(g *guide) {
 	g.prepare()
 	switch {
-	case g.byPage() && g.Incoming.Protocol == settings.IMAP:
+	case g.byPage():
 		g.say("fairemail-1")
 		g.say("apple-choose", "name", g.Provider.ShortName)
 		g.say("step-oauth2")

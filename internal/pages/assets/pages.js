@@ -150,4 +150,12 @@ window.addEventListener('popstate', () => {
   load(location.href, '#main');
 });
 
+// What an anchor leads to is open.
+const unfold = () => {
+  const folded = location.hash && document.getElementById(location.hash.slice(1));
+  if (folded instanceof HTMLDetailsElement) folded.open = true;
+};
+window.addEventListener('hashchange', unfold);
+unfold();
+
 enliven(document);
