@@ -401,26 +401,3 @@ func TestBrowserProviders(t *testing.T) {
 	}
 	w.check(t)
 }
-
-// An iPad's browser says that it is a Mac's; its touch screen tells, and its steps are those
-// of an iPad. A choice by the link stays.
-func TestBrowserPad(t *testing.T) {
-	w := open(t)
-	w.on(t, "mac")
-	w.visit(t, "/setup?emailaddress=fred%40posteo.de")
-	if got := w.text(t, "#procedure"); got != "Set up Apple Mail (Mac)" {
-		t.Errorf("on a Mac: %s", got)
-	}
-	points := int64(5)
-	w.do(t, call(emulation.SetTouchEmulationEnabled, emulation.SetTouchEmulationEnabledParams{Enabled: true, MaxTouchPoints: points}))
-	w.visit(t, "/setup?emailaddress=fred%40posteo.de")
-	w.wait(t, "document.getElementById('procedure')?.textContent === 'Set up Apple Mail (iPhone, iPad)'")
-	if !eval[bool](t, w, "location.search.endsWith('&client=apple-mobile') && !!document.querySelector('.first a[href^=\"/mobileconfig\"]')") {
-		t.Error("the URL does not say so, or there is no profile")
-	}
-	w.visit(t, "/setup?emailaddress=fred%40posteo.de&client=apple-mac")
-	if got := w.text(t, "#procedure"); got != "Set up Apple Mail (Mac)" {
-		t.Errorf("chosen by the link: %s", got)
-	}
-	w.check(t)
-}
