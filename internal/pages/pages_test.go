@@ -341,3 +341,21 @@ func BenchmarkPages(b *testing.B) {
 		})
 	}
 }
+
+// The help pages that a reader understands come first.
+func TestHelpPages(t *testing.T) {
+	page := func(lang string) settings.Documentation {
+		return settings.Documentation{URL: settings.URL("https://example.com/" + lang), Descriptions: []settings.Text{{Lang: lang, Value: lang}}}
+	}
+	all := []settings.Documentation{page("fr"), page("en"), page("de"), page("pt-BR")}
+	for lang, want := range map[string]string{"de": "de en fr pt-BR", "en": "en fr de pt-BR", "pt": "pt-BR en fr de", "nl": "en fr de pt-BR"} {
+		v := &view{Reader: Reader{Lang: lang}}
+		var got []string
+		for _, d := range v.HelpPages(all) {
+			got = append(got, d.Descriptions[0].Lang)
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s: %v, want %s", lang, got, want)
+		}
+	}
+}

@@ -91,6 +91,23 @@ func (v *view) Texts(texts []settings.Text) settings.Text {
 	return settings.InLanguage(texts, v.Reader.Lang)
 }
 
+// HelpPages returns a provider's help pages, those in the reader's language first, and
+// then the English ones.
+func (v *view) HelpPages(all []settings.Documentation) []settings.Documentation {
+	rank := func(d settings.Documentation) int {
+		switch lang, _, _ := strings.Cut(v.Texts(d.Descriptions).Lang, "-"); lang {
+		case v.Reader.Lang:
+			return 0
+		case "en":
+			return 1
+		}
+		return 2
+	}
+	sorted := slices.Clone(all)
+	slices.SortStableFunc(sorted, func(a, b settings.Documentation) int { return rank(a) - rank(b) })
+	return sorted
+}
+
 // PasswordPage is where people make the password that mail programs need; empty: they
 // have it, or nobody knows.
 func (v *view) PasswordPage(p *settings.Provider) settings.URL {
