@@ -234,7 +234,7 @@ func FuzzRender(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if n := utf8.RuneCountInString(name); n == 0 || n > 60 || utf8.RuneCountInString(short) > 20 || !utf8.ValidString(name+short) || strings.ContainsFunc(name+short, func(r rune) bool { return r < ' ' || r >= 0x7f && r < 0xa0 }) {
+		if n := utf8.RuneCountInString(name); n == 0 || n > 60 || utf8.RuneCountInString(short) > 20 || !utf8.ValidString(name) || !utf8.ValidString(short) || strings.ContainsFunc(name+short, func(r rune) bool { return r < ' ' || r >= 0x7f && r < 0xa0 }) {
 			return // no file has such names
 		}
 		auth := [][]settings.Authentication{{settings.PasswordCleartext}, {settings.OAuth2}, {settings.OAuth2, settings.PasswordCleartext}, {settings.None}}
