@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"runtime/debug"
+	"time"
 
 	"milepost/internal/config"
 	"milepost/internal/httpd"
@@ -25,6 +26,7 @@ const (
 // their memory counts twice. It is no limit to what is in use, and GOMEMLIMIT goes
 // before it.
 func boundMemory(conf *config.Config, s *snapshot.Snapshot) {
+	time.AfterFunc(time.Second, debug.FreeOSMemory) // what building has left behind; later, for the first to ask do not wait for it
 	if os.Getenv("GOMEMLIMIT") != "" {
 		return
 	}
