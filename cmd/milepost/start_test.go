@@ -9,7 +9,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -85,7 +84,7 @@ func BenchmarkStart(b *testing.B) {
 					took = append(took, time.Since(begun))
 					if i == 0 {
 						time.Sleep(3 * time.Second / 2) // what the start has left behind is given back
-						most = max(most, resident(b, s.Process.Pid))
+						most = max(most, fixture.Resident(b, s.Process.Pid))
 					}
 					stop()
 				}
@@ -120,21 +119,6 @@ func ask(b *testing.B, roots *x509.CertPool, addr, url string) {
 	if body, err := io.ReadAll(resp.Body); err != nil || resp.StatusCode != http.StatusOK {
 		b.Fatal(resp.Status, err, string(body))
 	}
-}
-
-// resident is the memory of a process in octets.
-func resident(b *testing.B, pid int) int {
-	b.Helper()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		b.Skip("there is no /proc to read memory from")
-	}
-	_, rest, _ := strings.Cut(string(status), "VmRSS:")
-	n, err := strconv.Atoi(strings.Fields(rest)[0])
-	if err != nil {
-		b.Fatal(err)
-	}
-	return n << 10
 }
 
 // BenchmarkFirstCertificate is the time from the start of the process to the first answer

@@ -12,7 +12,6 @@ import (
 	"os"
 	"runtime/debug"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -64,7 +63,7 @@ func BenchmarkCrowd(b *testing.B) {
 				kept, fresh := c.watch(b, watched)
 				c.count()
 				b.ReportMetric(float64(c.open.Load()), "connections")
-				b.ReportMetric(float64(resident(b, s.pid))/1e6, "MB")
+				b.ReportMetric(float64(fixture.Resident(b, s.pid))/1e6, "MB")
 				c.disperse()
 				report(b, kept, "kept")
 				report(b, fresh, "fresh")
@@ -330,19 +329,4 @@ func report(b *testing.B, waits []time.Duration, name string) {
 	for what, at := range map[string]int{"p50": len(waits) / 2, "p99": len(waits) * 99 / 100, "max": len(waits) - 1} {
 		b.ReportMetric(float64(waits[at].Microseconds())/1000, fmt.Sprintf("ms-%s-%s", name, what))
 	}
-}
-
-// resident is the memory of a process in octets.
-func resident(b *testing.B, pid int) int {
-	b.Helper()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		b.Skip("there is no /proc to read memory from")
-	}
-	_, rest, _ := strings.Cut(string(status), "VmRSS:")
-	n, err := strconv.Atoi(strings.Fields(rest)[0])
-	if err != nil {
-		b.Fatal(err)
-	}
-	return n << 10
 }

@@ -34,28 +34,9 @@ func TestBrowserIcons(t *testing.T) {
 			ground, size, base64.StdEncoding.EncodeToString(drawing))
 		w.do(t, screen(size, size, false), chromedp.Navigate("data:text/html;base64,"+base64.StdEncoding.EncodeToString([]byte(page))))
 		w.wait(t, "document.querySelector('img').complete")
-		shot, err := chromedp.Run(w.ctx, chromedp.CaptureScreenshot())
-		if err != nil {
-			t.Fatal(err)
-		}
-		now, err := png.Decode(bytes.NewReader(shot))
-		if err != nil {
-			t.Fatal(err)
-		}
+		now := w.shot(t)
 		file := fmt.Sprintf("assets/icon-%d.png", size)
-		if *picture {
-			var b bytes.Buffer
-			if err := (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&b, now); err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(file, b.Bytes(), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		kept, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
+		kept := keep(t, file, now)
 		then, err := png.Decode(bytes.NewReader(kept))
 		if err != nil {
 			t.Fatal(err)

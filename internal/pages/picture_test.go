@@ -28,27 +28,8 @@ func TestBrowserPicture(t *testing.T) {
 	w := open(t)
 	w.do(t, look("light", "screen"), screen(width, height, false))
 	w.visit(t, "/setup?emailaddress=fred@posteo.de&lang=en")
-	shot, err := chromedp.Run(w.ctx, chromedp.CaptureScreenshot())
-	if err != nil {
-		t.Fatal(err)
-	}
-	now, err := png.Decode(bytes.NewReader(shot))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if *picture {
-		var b bytes.Buffer
-		if err := (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&b, paletted(now, 256)); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(file, b.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	kept, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
+	now := w.shot(t)
+	kept := keep(t, file, paletted(now, 256))
 	then, err := png.Decode(bytes.NewReader(kept))
 	if err != nil {
 		t.Fatal(err)
@@ -56,17 +37,7 @@ func TestBrowserPicture(t *testing.T) {
 	if then.Bounds() != image.Rect(0, 0, width, height) || now.Bounds() != then.Bounds() || len(kept) > largest {
 		t.Fatalf("%s has %v and %d octets, the page %v; %d by %d and at most %d octets are right", file, then.Bounds(), len(kept), now.Bounds(), width, height, largest)
 	}
-	// Another Chromium smooths letters in another way; a line more moves whole words.
-	other := 0
-	for y := range height {
-		for x := range width {
-			r, _, _, _ := now.At(x, y).RGBA()
-			was, _, _, _ := then.At(x, y).RGBA()
-			if max(r, was)-min(r, was) > 0x4000 {
-				other++
-			}
-		}
-	}
+	other := differing(now, then) // a line more moves whole words
 	t.Logf("%d of %d pixels differ", other, width*height)
 	if other > width*height/50 {
 		t.Errorf("%s shows the page as it was: %d of %d pixels differ; -picture takes it anew", file, other, width*height)
@@ -86,4 +57,38 @@ func paletted(m image.Image, n int) image.Image {
 	p := image.NewPaletted(m.Bounds(), colours[:min(len(colours), n)])
 	draw.Draw(p, p.Bounds(), m, m.Bounds().Min, draw.Src)
 	return p
+}
+
+// shot is what the window shows.
+func (w *world) shot(t *testing.T) image.Image {
+	t.Helper()
+	octets, err := chromedp.Run(w.ctx, chromedp.CaptureScreenshot())
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown, err := png.Decode(bytes.NewReader(octets))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return shown
+}
+
+// keep returns the octets of a picture that is kept; with -picture, it is taken anew
+// first.
+func keep(t *testing.T, file string, now image.Image) []byte {
+	t.Helper()
+	if *picture {
+		var b bytes.Buffer
+		if err := (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&b, now); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, b.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	kept, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kept
 }

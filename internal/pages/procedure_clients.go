@@ -119,54 +119,38 @@ func outlookMobile(g *guide) {
 	g.cloudOutlook("outlook-mobile-1", "outlook-new-3", "outlook-mobile-4")
 }
 
+// apple has the messages in which Apple's two programs differ.
+type apple struct{ iCloud, list, save, open, install, other string }
+
 func appleMobile(g *guide) {
-	switch {
-	case g.Provider.AppleName == "iCloud" && g.byPage():
-		g.say("apple-icloud-mobile")
-	case g.byPage():
-		g.say("apple-list-mobile")
-		g.say("apple-choose", "name", g.Provider.AppleName)
-		g.say("step-oauth2")
-		g.say("apple-save")
-	case g.Profile != "":
-		g.profile()
-		g.say("apple-profile-2")
-		g.say("apple-profile-3")
-		g.unsigned()
-		g.signIn("apple-profile-4")
-		g.calendarsBesideProfile()
-	default:
-		g.prepare()
-		g.p.Values = true
-		g.say("apple-list-mobile")
-		g.say("apple-other-mobile")
-		g.say("apple-values")
-		g.sending()
-		g.calendars()
-	}
+	g.apple(apple{"apple-icloud-mobile", "apple-list-mobile", "apple-save", "apple-profile-2", "apple-profile-3", "apple-other-mobile"})
 }
 
 func appleMac(g *guide) {
+	g.apple(apple{"apple-icloud-mac", "apple-list-mac", "apple-done", "apple-mac-2", "apple-mac-3", "apple-other-mac"})
+}
+
+func (g *guide) apple(m apple) {
 	switch {
 	case g.Provider.AppleName == "iCloud" && g.byPage():
-		g.say("apple-icloud-mac")
+		g.say(m.iCloud)
 	case g.byPage():
-		g.say("apple-list-mac")
+		g.say(m.list)
 		g.say("apple-choose", "name", g.Provider.AppleName)
 		g.say("step-oauth2")
-		g.say("apple-done")
+		g.say(m.save)
 	case g.Profile != "":
 		g.profile()
-		g.say("apple-mac-2")
-		g.say("apple-mac-3")
+		g.say(m.open)
+		g.say(m.install)
 		g.unsigned()
 		g.signIn("apple-profile-4")
 		g.calendarsBesideProfile()
 	default:
 		g.prepare()
 		g.p.Values = true
-		g.say("apple-list-mac")
-		g.say("apple-other-mac")
+		g.say(m.list)
+		g.say(m.other)
 		g.say("apple-values")
 		g.sending()
 		g.calendars()

@@ -4,11 +4,9 @@ import (
 	"bytes"
 	"fmt"
 	"image/png"
-	"os"
 	"testing"
 
 	"github.com/chromedp/cdproto/emulation"
-	"github.com/chromedp/chromedp"
 )
 
 // family is the file of somebody's own domain.
@@ -111,27 +109,7 @@ func TestBrowserScreens(t *testing.T) {
 			w.on(t, tc.device)
 			w.do(t, look(tc.scheme, "screen"))
 			w.visit(t, path)
-			if *picture {
-				shot, err := chromedp.Run(w.ctx, chromedp.CaptureScreenshot())
-				if err != nil {
-					t.Fatal(err)
-				}
-				now, err := png.Decode(bytes.NewReader(shot))
-				if err != nil {
-					t.Fatal(err)
-				}
-				var b bytes.Buffer
-				if err := (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&b, paletted(now, 16)); err != nil {
-					t.Fatal(err)
-				}
-				if err := os.WriteFile(file, b.Bytes(), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			kept, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
+			kept := keep(t, file, paletted(w.shot(t), 16))
 			shown, err := png.DecodeConfig(bytes.NewReader(kept))
 			if err != nil {
 				t.Fatal(err)
