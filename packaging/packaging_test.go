@@ -114,7 +114,7 @@ func TestManPages(t *testing.T) {
 // The shipped configuration sets one thing: where the admin's own providers are.
 func TestConfiguration(t *testing.T) {
 	dir := generated(t)
-	conf, err := config.Load(config.Sources{File: filepath.Join(dir, "milepost.toml")})
+	conf, err := config.Load(config.Inputs{File: filepath.Join(dir, "milepost.toml")})
 	if err != nil {
 		t.Fatal(err)
 	}

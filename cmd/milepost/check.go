@@ -38,7 +38,7 @@ func check(args []string, stdout, stderr io.Writer) int {
 	if o.File != "" {
 		o.Zones = true
 	} else if o.given("catalogue.providers") { // the files are checked by themselves
-		o.Sources.Options = append(o.Sources.Options, config.Option{Flag: "providers", Setting: "catalogue.builtin", Value: "false"})
+		o.Inputs.Options = append(o.Inputs.Options, config.Option{Flag: "providers", Setting: "catalogue.builtin", Value: "false"})
 	}
 	s, err := snapshot.Build(context.Background(), o.Options, nil)
 	if err != nil {

@@ -29,7 +29,7 @@ func printConfig(args []string, stdout, stderr io.Writer) int {
 		return print(stdout, stderr, []byte(config.Example()))
 	}
 	o.locate(stderr)
-	conf, err := config.Load(o.Sources)
+	conf, err := config.Load(o.Inputs)
 	warn(stderr, conf.Warnings)
 	if mistakes, ok := errors.AsType[textfile.Errors](err); ok {
 		complainBuild(stderr, &snapshot.Mistakes{Configuration: mistakes})

@@ -195,7 +195,7 @@ func TestShowJSON(t *testing.T) {
 // is not.
 func TestAnnounceDNS(t *testing.T) {
 	dir := fixture.Directory(t, "example.com.toml", fixture.Family)
-	s, err := snapshot.Build(t.Context(), snapshot.Options{Sources: config.Sources{Options: []config.Option{
+	s, err := snapshot.Build(t.Context(), snapshot.Options{Inputs: config.Inputs{Options: []config.Option{
 		{Flag: "providers", Setting: "catalogue.providers", Value: dir}, {Flag: "dns", Setting: "dns.listen", Value: "127.0.0.1:0"}}}, Now: time.Now}, nil)
 	if err != nil {
 		t.Fatal(err)

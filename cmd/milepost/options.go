@@ -21,7 +21,7 @@ type options struct{ snapshot.Options }
 func (o *options) register(flags *flag.FlagSet, named ...string) {
 	o.Now, o.Environ = time.Now, os.Environ()
 	add := func(option config.Option, err error) error {
-		o.Sources.Options = append(o.Sources.Options, option)
+		o.Inputs.Options = append(o.Inputs.Options, option)
 		return err
 	}
 	flags.StringVar(&o.File, "config", "", "")
@@ -67,7 +67,7 @@ func (o *options) locateIfReadable(stderr io.Writer) {
 // setProviders adds paths to those that are read.
 func (o *options) setProviders(paths []string) {
 	for _, p := range paths {
-		o.Sources.Options = append(o.Sources.Options, config.Option{Flag: "providers", Setting: "catalogue.providers", Value: p})
+		o.Inputs.Options = append(o.Inputs.Options, config.Option{Flag: "providers", Setting: "catalogue.providers", Value: p})
 	}
 }
 
@@ -81,5 +81,5 @@ func option[T any](flags *flag.FlagSet, name string, to *T, parse func(string) (
 
 // given tells whether an option sets a setting.
 func (o *options) given(setting string) bool {
-	return slices.ContainsFunc(o.Sources.Options, func(given config.Option) bool { return given.Setting == setting })
+	return slices.ContainsFunc(o.Inputs.Options, func(given config.Option) bool { return given.Setting == setting })
 }

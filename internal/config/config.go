@@ -40,6 +40,10 @@ type Config struct {
 	Limits    Limits
 	Log       Log
 	Admin     Admin
+	// Sources are where domains come from beside the provider files, Directories where
+	// login names do.
+	Sources     []Source
+	Directories []Directory
 	// Warnings are what is allowed and was probably not meant.
 	Warnings textfile.Errors
 
@@ -132,8 +136,8 @@ type Admin struct {
 	PProf  bool
 }
 
-// Sources say where a configuration comes from. What is named later here wins.
-type Sources struct {
+// Inputs say where a configuration comes from. What is named later here wins.
+type Inputs struct {
 	File    string   // milepost.toml; empty: none
 	Environ []string // as os.Environ returns it
 	Options []Option
@@ -149,7 +153,7 @@ func Default() *Config { return defaults() }
 
 // Load reads a configuration. The error holds [textfile.Errors], with every mistake;
 // what was read without one comes beside it, to be looked into further.
-func Load(from Sources) (*Config, error) {
+func Load(from Inputs) (*Config, error) {
 	c := defaults()
 	c.File, c.origins = from.File, make(map[string]Origin)
 	all := Settings()

@@ -19,7 +19,7 @@ import (
 func TestBad(t *testing.T) {
 	fixture.Pages(t, "testdata/bad/*.txtar", func(t *testing.T, p *fixture.Page) {
 		t.Chdir(fixture.Directory(t, p.List()...))
-		_, err := config.Load(config.Sources{File: "milepost.toml"})
+		_, err := config.Load(config.Inputs{File: "milepost.toml"})
 		if err == nil {
 			t.Fatal("accepted")
 		}
@@ -33,7 +33,7 @@ func TestGeneratedSize(t *testing.T) {
 	t.Chdir(fixture.Directory(t,
 		"milepost.toml", "[[dns.zone]]\nname = \""+long+"\"\nrecords = \"large.zone\"\n",
 		"large.zone", "$GENERATE 1-48000 a$ RP m t\n$GENERATE 1-48000 b$ RP m t\n"))
-	_, err := config.Load(config.Sources{File: "milepost.toml"})
+	_, err := config.Load(config.Inputs{File: "milepost.toml"})
 	const want = "large.zone:2: is where the file exceeds 100000 records or 64 MiB of them; so much is allowed ($GENERATE makes a record of each number)"
 	if err == nil || err.Error() != want {
 		t.Error(err)
@@ -81,7 +81,7 @@ a TXT ( "one" ; another
 $GENERATE 1-2 b$ A 192.0.2.$
 last A 192.0.2.3
 `, "empty.toml", ""))
-	got, err := config.Load(config.Sources{File: "ok.toml"})
+	got, err := config.Load(config.Inputs{File: "ok.toml"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +118,7 @@ last A 192.0.2.3
 	if diff := cmp.Diff(want, got, same); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
-	empty, err := config.Load(config.Sources{File: "empty.toml"})
+	empty, err := config.Load(config.Inputs{File: "empty.toml"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,7 +18,7 @@ import (
 func configured(t *testing.T, files ...string) *config.Config {
 	t.Helper()
 	t.Chdir(fixture.Directory(t, files...))
-	c, err := config.Load(config.Sources{File: "milepost.toml"})
+	c, err := config.Load(config.Inputs{File: "milepost.toml"})
 	if err != nil {
 		t.Fatal(err)
 	}

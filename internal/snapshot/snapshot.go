@@ -24,7 +24,7 @@ import (
 
 // Options say what a snapshot is made of. What they name is read anew each time.
 type Options struct {
-	config.Sources
+	config.Inputs
 	// Zones makes the zones that a configuration speaks of, even if it does not say that
 	// they are served here.
 	Zones bool
@@ -67,7 +67,7 @@ func (m *Mistakes) Error() string { return slices.Concat(m.Configuration, m.Cata
 // of all parts; the previous snapshot is to be served on then.
 func Build(ctx context.Context, o Options, previous *Snapshot) (*Snapshot, error) {
 	var no Mistakes
-	conf, err := config.Load(o.Sources)
+	conf, err := config.Load(o.Inputs)
 	no.Configuration = mistakesIn(err)
 	looks, mistakes := branding(conf)
 	no.Configuration = append(no.Configuration, mistakes...)

@@ -16,7 +16,7 @@ import (
 
 func options() snapshot.Options {
 	return snapshot.Options{
-		Sources: config.Sources{File: "milepost.toml", Options: []config.Option{
+		Inputs: config.Inputs{File: "milepost.toml", Options: []config.Option{
 			{Flag: "providers", Setting: "catalogue.providers", Value: "providers"}, {Flag: "no-builtin", Setting: "catalogue.builtin", Value: "false"}}},
 		Zones: true,
 		Now:   func() time.Time { return time.Unix(1_000_000, 0) },
@@ -43,7 +43,7 @@ func TestEmptyDirectory(t *testing.T) {
 		if os.Remove("providers/family.toml"); own {
 			fixture.Write(t, "providers/family.toml", fixture.Family)
 		}
-		return snapshot.Build(t.Context(), snapshot.Options{Sources: config.Sources{File: "milepost.toml"}, TakeShrunk: take}, previous)
+		return snapshot.Build(t.Context(), snapshot.Options{Inputs: config.Inputs{File: "milepost.toml"}, TakeShrunk: take}, previous)
 	}
 	const none = "providers: has no .toml file; each provider is a file of its own"
 	fresh, err := build(nil, false, false)
@@ -65,7 +65,7 @@ func TestEmptyDirectory(t *testing.T) {
 		t.Error(err)
 	}
 	alone := config.Option{Flag: "no-builtin", Setting: "catalogue.builtin", Value: "false"}
-	if _, err := snapshot.Build(t.Context(), snapshot.Options{Sources: config.Sources{File: "milepost.toml", Options: []config.Option{alone}}}, nil); err == nil || err.Error() != none {
+	if _, err := snapshot.Build(t.Context(), snapshot.Options{Inputs: config.Inputs{File: "milepost.toml", Options: []config.Option{alone}}}, nil); err == nil || err.Error() != none {
 		t.Error("nothing would be served:", err)
 	}
 }
@@ -160,7 +160,7 @@ func TestMayHaveCertificate(t *testing.T) {
 	t.Chdir(fixture.Directory(t,
 		"milepost.toml", "[service]\nhost = \"mail.example.net\"\n[catalogue]\nproviders = [\"providers\"]\n",
 		"providers/family.toml", strings.Replace(fixture.Family, `"example.com"`, `"example.com", "*.wild.example", "bücher.example"`, 1)))
-	s, err := snapshot.Build(t.Context(), snapshot.Options{Sources: config.Sources{File: "milepost.toml"}, Now: time.Now}, nil)
+	s, err := snapshot.Build(t.Context(), snapshot.Options{Inputs: config.Inputs{File: "milepost.toml"}, Now: time.Now}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -107,7 +107,7 @@ func line(rr dns.RR) string { return strings.ReplaceAll(rr.String(), "\t", " ") 
 func zonesOf(t *testing.T, p *fixture.Page) (*zones.Set, error) {
 	t.Helper()
 	t.Chdir(fixture.Directory(t, p.List()...))
-	conf, err := config.Load(config.Sources{File: "milepost.toml"})
+	conf, err := config.Load(config.Inputs{File: "milepost.toml"})
 	if err != nil {
 		return nil, err
 	}

@@ -30,7 +30,7 @@ func options(t *testing.T, pairs ...string) []config.Option {
 // force says of each value where it comes from.
 func TestOrder(t *testing.T) {
 	t.Chdir(fixture.Directory(t, "milepost.toml", "[http]\nlisten = [\":80\"]\ndrain = \"1s\"\n[log]\nlevel = \"warn\"\nformat = \"json\"\n[catalogue]\nproviders = [\"a\"]\n"))
-	c, err := config.Load(config.Sources{
+	c, err := config.Load(config.Inputs{
 		File: "milepost.toml",
 		Environ: []string{"MILEPOST_LOG_LEVEL=debug", "MILEPOST_HTTP_DRAIN=2s", "MILEPOST_PROXY_TRUSTED=10.0.0.0/8, ::1", "HOME=/", "MILEPOST_CONFIG=x",
 			// of a service in Kubernetes
@@ -68,7 +68,7 @@ MILEPOST_SERVICE_HOST: is an IP address, and passed over: a host name is needed`
 // Mistakes of all sources come out at once.
 func TestBadSources(t *testing.T) {
 	t.Chdir(fixture.Directory(t, "milepost.toml", "[dns]\nttl = 0\n"))
-	_, err := config.Load(config.Sources{
+	_, err := config.Load(config.Inputs{
 		File:    "milepost.toml",
 		Environ: []string{"MILEPOST_LOG_LEVEL=loud", "MILEPOST_HTTP_LISTEN=:80,here", "MILEPOST_TLS_ACME=yes", "MILEPOST_LIMITS_RATE=many", "MILEPOST_HTTP_DRAIN=2h"},
 		Options: []config.Option{{Flag: "sign-key", Setting: "signing.key", Value: "key.pem"}},
@@ -98,13 +98,13 @@ MILEPOST_TLS_ACME: "yes" is unknown; true and false are allowed
 // What is printed as in force is read as the same.
 func TestEffectiveIsRead(t *testing.T) {
 	t.Chdir(fixture.Directory(t, "milepost.toml", everything(t), "cert.pem", "", "logo.svg", "<svg/>", "example.com.zone", "@ A 192.0.2.1\n"))
-	first, err := config.Load(config.Sources{File: "milepost.toml"})
+	first, err := config.Load(config.Inputs{File: "milepost.toml"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	text := strings.Replace(first.Effective(), "# secret is not shown", `secret = "c2VjcmV0LW9mLXR3ZW50eS1mb3VyLW9jdA=="`, 1)
 	fixture.Write(t, "milepost.toml", text)
-	second, err := config.Load(config.Sources{File: "milepost.toml"})
+	second, err := config.Load(config.Inputs{File: "milepost.toml"})
 	if err != nil {
 		t.Fatalf("%v\n%s", err, text)
 	}
@@ -131,7 +131,7 @@ func TestExample(t *testing.T) {
 	for name, text := range map[string]string{"as it is": config.Example(), "all of it": everything(t)} {
 		t.Run(name, func(t *testing.T) {
 			t.Chdir(fixture.Directory(t, "milepost.toml", text, "logo.svg", "<svg/>", "example.com.zone", "@ A 192.0.2.1\n"))
-			c, err := config.Load(config.Sources{File: "milepost.toml"})
+			c, err := config.Load(config.Inputs{File: "milepost.toml"})
 			if err != nil {
 				t.Fatalf("%v\n%s", err, text)
 			}
@@ -148,7 +148,7 @@ func TestExample(t *testing.T) {
 func TestArrays(t *testing.T) {
 	for _, a := range config.Arrays {
 		t.Chdir(fixture.Directory(t, "milepost.toml", "[["+a.Name+"]]\nnonsense = 1\n"))
-		_, err := config.Load(config.Sources{File: "milepost.toml"})
+		_, err := config.Load(config.Inputs{File: "milepost.toml"})
 		var names []string
 		for _, k := range a.Keys {
 			names = append(names, k.Name)
