@@ -39,7 +39,9 @@ func (s *Snapshot) Refresh(o Options, tables []*catalogue.Table, changed []strin
 }
 
 // Follows tells whether nothing but rows of tables has changed since an earlier snapshot.
-func (s *Snapshot) Follows(earlier *Snapshot) bool { return earlier != nil && s.of == earlier.of }
+func (s *Snapshot) Follows(earlier *Snapshot) bool {
+	return earlier != nil && s.of != nil && s.of == earlier.of
+}
 
 // FilesChanged tells whether sources hold other provider files than those of which the
 // snapshot was made.
