@@ -138,11 +138,11 @@ func TestFilesOfSources(t *testing.T) {
 	if p, _ := first.Catalogue.Lookup(fixture.Domain(t, "example.com")); p == nil || p.DisplayName != "Of the source" {
 		t.Error(p)
 	}
-	if first.FilesChanged(o) {
+	if first.Files() != o.FilesNow() {
 		t.Error("they have not changed")
 	}
 	sources.files = map[string]fs.FS{"sql": fixture.FS("example.com.toml", fixture.Family)}
-	if !first.FilesChanged(o) {
+	if first.Files() == o.FilesNow() {
 		t.Error("they have changed")
 	}
 }
