@@ -16,6 +16,7 @@ import (
 	"milepost/internal/config"
 	"milepost/internal/providerfile"
 	"milepost/internal/textfile"
+	"milepost/settings"
 )
 
 // builtin stands for the directory of the shipped files in messages.
@@ -43,7 +44,23 @@ func load(ctx context.Context, conf *config.Config, o Options, sound bool) (c *c
 	if err == nil && len(c.Providers()) == 0 && len(unread) == 0 {
 		return nil, nil, warnings // every directory is empty
 	}
+	if err == nil {
+		unread = append(unread, nobodys(c, conf.Sources)...)
+	}
 	return c, append(ofSources, warnings...), append(unread, named(conf, mistakesIn(err))...)
+}
+
+// nobodys refuses sources whose provider is none of the admin's own.
+func nobodys(c *catalogue.Catalogue, sources []config.Source) (mistakes textfile.Errors) {
+	for _, s := range sources {
+		if s.Provider == "" || slices.ContainsFunc(c.Own(), func(p *settings.Provider) bool { return p.ID == s.Provider }) {
+			continue
+		}
+		at := s.Place
+		at.Key, at.Err = "source.provider", fmt.Errorf("%q is the id of no provider file of yours; the domains of the source would belong to nobody", s.Provider)
+		mistakes = append(mistakes, at)
+	}
+	return mistakes
 }
 
 // named adds where a path is named that leads to nothing. An option needs no such place.
