@@ -58,7 +58,9 @@ func open(s config.Source) (reader, error) {
 	switch s.Kind {
 	case config.Postgres, config.MySQL, config.SQLite:
 		return openSQL(s)
-	case config.LDAP, config.File:
+	case config.LDAP:
+		return openLDAP(s)
+	case config.File:
 		return nil, errors.New("is not read yet")
 	}
 	return nil, fmt.Errorf("%q is no kind of source", s.Kind)
