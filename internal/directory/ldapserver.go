@@ -20,9 +20,9 @@ import (
 )
 
 const (
-	ldapDialTimeout  = 10 * time.Second // until one is bound
-	ldapWriteTimeout = 5 * time.Second  // of one message
-	maxSecretFile    = 1 << 20          // octets, of a password or of certificates
+	ldapDialTimeout  = 3 * time.Second // until one is bound
+	ldapWriteTimeout = 5 * time.Second // of one message
+	maxSecretFile    = 1 << 20         // octets, of a password or of certificates
 )
 
 // ldapServer is where an LDAP server is and who asks it, as a DSN says:
