@@ -134,8 +134,8 @@ func (r *ldapReader) version(ctx context.Context) (version string, err error) {
 	return version, err
 }
 
-func (r *ldapReader) all(ctx context.Context, yield func(record) error) error {
-	return r.connected(ctx, func() error {
+func (r *ldapReader) all(ctx context.Context, yield func(record) error) (total int, err error) {
+	return -1, r.connected(ctx, func() error {
 		started := time.Now()
 		r.known = nil
 		known, empty, shared := make(map[string]uint64), make(map[uint64]bool), false

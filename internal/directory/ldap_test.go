@@ -84,7 +84,7 @@ func TestLDAPPresets(t *testing.T) {
 func domainsOf(t *testing.T, r *ldapReader) []string {
 	t.Helper()
 	var lines []string
-	err := r.all(t.Context(), func(d record) error {
+	_, err := r.all(t.Context(), func(d record) error {
 		if d.changed == 0 {
 			t.Errorf("%s: no time of its change", d.domain)
 		}

@@ -4,7 +4,7 @@ import "milepost/internal/config"
 
 // sqlQueries are what a source is asked, and the channel that says when; empty: there
 // is none.
-type sqlQueries struct{ domains, since, version, channel string }
+type sqlQueries struct{ domains, since, version, channel, files string }
 
 // sqlPresets are the queries of the mail systems that keep their domains in SQL, each
 // as its own schema has them: testdata/presets says where that stands. Domains that

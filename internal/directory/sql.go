@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"strings"
@@ -19,7 +20,10 @@ import (
 	"milepost/internal/config"
 )
 
-const connectTimeout = 5 * time.Second
+const (
+	connectTimeout  = 5 * time.Second
+	maxProviderFile = 1 << 20 // octets
+)
 
 // sqlReader reads a database over one connection, in transactions that only read.
 type sqlReader struct {
@@ -31,6 +35,7 @@ type sqlReader struct {
 
 	channel string          // to listen on; empty: none
 	pgx     *pgx.ConnConfig // for it
+	texts   string          // the query of provider files; empty: there are none
 
 	// A SQLite file's own counter of changes means something within one connection.
 	file       string
@@ -47,7 +52,7 @@ func openSQL(s config.Source) (reader, error) {
 			return nil, fmt.Errorf("there is no preset %q for %s", s.Preset, s.Kind)
 		}
 	}
-	r := &sqlReader{kind: s.Kind, channel: s.Listen}
+	r := &sqlReader{kind: s.Kind, channel: s.Listen, texts: q.files}
 	if r.channel == "" {
 		r.channel = q.channel
 	}
@@ -73,7 +78,10 @@ func openSQL(s config.Source) (reader, error) {
 	case config.SQLite:
 		r.file = sqliteFile(s.DSN)
 	case config.Postgres:
-		r.pgx, _ = pgx.ParseConfig(s.DSN) // openDatabase has done so already
+		if r.channel != "" {
+			r.pgx, _ = pgx.ParseConfig(s.DSN) // openDatabase has done so already
+			return sqlListener{r}, nil
+		}
 	}
 	return r, nil
 }
@@ -248,23 +256,62 @@ func (r *sqlReader) count(ctx context.Context, tx *sql.Tx) (version string, tota
 	return version, total, rows.Err()
 }
 
-func (r *sqlReader) all(ctx context.Context, yield func(record) error) error {
-	return r.read(ctx, func(tx *sql.Tx) error { return r.records(ctx, tx, r.domains, nil, yield) })
+func (r *sqlReader) all(ctx context.Context, yield func(record) error) (total int, err error) {
+	return r.counting(ctx, r.domains, nil, yield)
 }
 
 func (r *sqlReader) since(ctx context.Context, at uint32, yield func(record) error) (total int, ok bool, err error) {
 	if r.changed.text == "" {
-		return 0, false, nil
+		return -1, false, nil
 	}
+	total, err = r.counting(ctx, r.changed, r.changed.args(int64(at)), yield)
+	return total, true, err
+}
+
+// counting yields the rows of a query, and returns what the version says at the same
+// moment.
+func (r *sqlReader) counting(ctx context.Context, query statement, args []any, yield func(record) error) (total int, err error) {
 	total = -1
 	err = r.read(ctx, func(tx *sql.Tx) (err error) {
-		if err := r.records(ctx, tx, r.changed, r.changed.args(int64(at)), yield); err != nil || r.counted.text == "" {
+		if err := r.records(ctx, tx, query, args, yield); err != nil || r.counted.text == "" {
 			return err
 		}
 		_, total, err = r.count(ctx, tx)
 		return err
 	})
-	return total, true, err
+	return total, err
+}
+
+// files are read in a transaction of their own: they change far more seldom.
+func (r *sqlReader) files(ctx context.Context) (texts map[string]string, err error) {
+	if r.texts == "" {
+		return nil, nil
+	}
+	texts = make(map[string]string)
+	err = r.read(ctx, func(tx *sql.Tx) error {
+		rows, err := tx.QueryContext(ctx, r.texts)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var id, text string
+			if err := rows.Scan(&id, &text); err != nil {
+				return err
+			}
+			switch name := id + ".toml"; {
+			case !fs.ValidPath(name) || strings.ContainsAny(id, "/\\") || len(id) > maxText:
+				return fmt.Errorf("the provider %q has an id that can be no file name", id[:min(len(id), maxText)])
+			case len(text) > maxProviderFile:
+				return fmt.Errorf("the file of the provider %q has %d octets; at most %d are allowed", id, len(text), maxProviderFile)
+			case len(texts) == maxFiles:
+				return fmt.Errorf("there are more than %d providers; so many are allowed", maxFiles)
+			}
+			texts[id] = text
+		}
+		return rows.Err()
+	})
+	return texts, err
 }
 
 func (r *sqlReader) records(ctx context.Context, tx *sql.Tx, query statement, args []any, yield func(record) error) error {
@@ -293,11 +340,14 @@ func (r *sqlReader) records(ctx context.Context, tx *sql.Tx, query statement, ar
 	return rows.Err()
 }
 
+// sqlListener is a reader of a PostgreSQL that tells of changes by NOTIFY.
+type sqlListener struct{ *sqlReader }
+
 // aliveEvery is how often a connection that only listens is asked whether it is there.
 const aliveEvery = 15 * time.Second
 
 // listen waits for NOTIFY, which comes with the commit.
-func (r *sqlReader) listen(ctx context.Context, wake func()) error {
+func (r sqlListener) listen(ctx context.Context, wake func()) error {
 	conn, err := pgx.ConnectConfig(ctx, r.pgx)
 	if err != nil {
 		return r.secrets.hide(err)
