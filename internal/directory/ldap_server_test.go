@@ -81,7 +81,7 @@ func TestLDAPPages(t *testing.T) {
 			server := fixture.Slapd(t, fixture.SlapdOptions{LDIF: hosting(n), Config: limits + tc.total})
 			r := openReader(t, config.Source{Access: config.Access{DSN: readerDSN(server), Preset: "openldap"}})
 			var got int
-			err := r.all(t.Context(), func(record) error { got++; return nil })
+			_, err := r.all(t.Context(), func(record) error { got++; return nil })
 			if tc.err != "" {
 				if err == nil || err.Error() != server.Addr+": "+tc.err {
 					t.Error(err)
@@ -144,7 +144,7 @@ func TestLDAPChanges(t *testing.T) {
 		return v
 	}
 	before := version()
-	if err := r.all(t.Context(), take); err != nil {
+	if _, err := r.all(t.Context(), take); err != nil {
 		t.Fatal(err)
 	}
 	fixture.Await(t, "the version is not known again", func() bool { return version() == before })
@@ -190,7 +190,7 @@ func TestLDAPChanges(t *testing.T) {
 		if _, ok, err := r.since(t.Context(), uint32(at), take); ok || err != nil {
 			t.Error(ok, err)
 		}
-		if err := r.all(t.Context(), take); err != nil {
+		if _, err := r.all(t.Context(), take); err != nil {
 			t.Fatal(err)
 		}
 		if _, ok, err := r.since(t.Context(), uint32(at), take); ok || err != nil {
@@ -199,7 +199,7 @@ func TestLDAPChanges(t *testing.T) {
 	})
 	t.Run("yield's error ends it", func(t *testing.T) {
 		stop := errors.New("stop")
-		if err := r.all(t.Context(), func(record) error { return stop }); !errors.Is(err, stop) {
+		if _, err := r.all(t.Context(), func(record) error { return stop }); !errors.Is(err, stop) {
 			t.Error(err)
 		}
 		if _, ok, err := r.since(t.Context(), 0, take); ok || err != nil {
@@ -213,7 +213,7 @@ func TestLDAPChanges(t *testing.T) {
 func TestActiveDirectoryChanges(t *testing.T) {
 	server := slapdOf(t, fixture.ReadPage(t, "testdata/ldap/activedirectory.txtar"))
 	r := openReader(t, config.Source{Access: config.Access{DSN: readerDSN(server), Preset: "activedirectory"}})
-	if err := r.all(t.Context(), func(record) error { return nil }); err != nil {
+	if _, err := r.all(t.Context(), func(record) error { return nil }); err != nil {
 		t.Fatal(err)
 	}
 	if v, err := r.version(t.Context()); v != "51234" || err != nil {
@@ -261,11 +261,11 @@ func TestLDAPCanceled(t *testing.T) {
 	server := fixture.Slapd(t, fixture.SlapdOptions{LDIF: hosting(2)})
 	r := openReader(t, config.Source{Access: config.Access{DSN: readerDSN(server), Preset: "openldap"}})
 	ctx, cancel := context.WithCancel(t.Context())
-	err := r.all(ctx, func(record) error { cancel(); return nil })
+	_, err := r.all(ctx, func(record) error { cancel(); return nil })
 	if !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
-	if err := r.all(t.Context(), func(record) error { return nil }); err != nil {
+	if _, err := r.all(t.Context(), func(record) error { return nil }); err != nil {
 		t.Error("and it can be read no more:", err)
 	}
 }

@@ -66,6 +66,9 @@ func (p *rows) parse(r record) (row catalogue.Row, err error) {
 	if row.Domain, err = address.ParseDomain(strings.TrimSpace(r.domain)); err != nil {
 		return row, err
 	}
+	if r.gone {
+		return row, nil // to whom it belonged does not matter
+	}
 	if row.Belonging, err = p.belonging(r); err != nil {
 		return row, fmt.Errorf("%s: %w", row.Domain, err)
 	}
