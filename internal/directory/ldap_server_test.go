@@ -286,3 +286,39 @@ func TestBaseOfAddress(t *testing.T) {
 		t.Error("somebody in the domain:", got, err)
 	}
 }
+
+// BenchmarkLDAPRead is a source of 20,000 domains: read whole, and asked what changed
+// (nothing did, and the list of its entries is made each time).
+func BenchmarkLDAPRead(b *testing.B) {
+	const n = 20_000
+	server := fixture.Slapd(b, fixture.SlapdOptions{LDIF: hosting(n), Config: "index objectClass eq\nindex modifyTimestamp eq\nlimits dn.exact=" + fixture.SlapdReader + " size=unlimited"})
+	r := openReader(b, config.Source{Access: config.Access{DSN: readerDSN(server), Preset: "openldap"}})
+	now := uint32(time.Now().Add(time.Hour).Unix())
+	whole := func(b *testing.B) {
+		got := 0
+		if _, err := r.all(b.Context(), func(record) error { got++; return nil }); err != nil || got != n {
+			b.Fatal(got, err)
+		}
+	}
+	since := func(b *testing.B) {
+		if _, ok, err := r.since(b.Context(), now, func(record) error { return errors.New("a change") }); !ok || err != nil {
+			b.Fatal(ok, err)
+		}
+	}
+	for _, bench := range []struct {
+		name string
+		do   func(*testing.B)
+	}{
+		{"all", whole},
+		{"since with a list", func(b *testing.B) { r.listing = 0; since(b) }},
+		{"since", func(b *testing.B) { r.listing = time.Hour; since(b) }},
+	} {
+		whole(b)
+		b.Run(bench.name, func(b *testing.B) {
+			for b.Loop() {
+				bench.do(b)
+			}
+			b.ReportMetric(b.Elapsed().Seconds()/float64(b.N)/n*1e9, "ns/domain")
+		})
+	}
+}
