@@ -10,7 +10,7 @@ import (
 )
 
 func TestParseLDAP(t *testing.T) {
-	dir := fixture.Directory(t, "password", "from a file\n", "empty", "\n", "no.pem", "nothing")
+	dir := fixture.Directory(t, "no.pem", "nothing")
 	file := func(name string) string { return filepath.Join(dir, name) }
 	for _, tc := range []struct {
 		name, dsn string
@@ -26,7 +26,6 @@ func TestParseLDAP(t *testing.T) {
 		{"a socket", "ldapi:///run/slapd/ldapi", ldapServer{network: "unix", addr: "/run/slapd/ldapi"}, ""},
 		{"a socket as in RFC 4516", "ldapi://cn=m:secret@%2Frun%2Fslapd%2Fldapi/", ldapServer{network: "unix", addr: "/run/slapd/ldapi", bindDN: "cn=m", password: "secret"}, ""},
 		{"a user of Active Directory", "ldaps://milepost@example.com:secret@dc1.example.com", ldapServer{network: "tcp", addr: "dc1.example.com:636", host: "dc1.example.com", bindDN: "milepost@example.com", password: "secret"}, ""},
-		{"a password in a file", "ldaps://cn=m@ldap.example.com?password_file=" + file("password"), ldapServer{network: "tcp", addr: "ldap.example.com:636", host: "ldap.example.com", bindDN: "cn=m", passwordFile: file("password")}, ""},
 
 		{"another scheme", "https://ldap.example.com", ldapServer{}, "is no URL of LDAP; ldaps://, ldap:// and ldapi:// are allowed"},
 		{"no URL", "ldap.example.com", ldapServer{}, "is no URL of LDAP; ldaps://, ldap:// and ldapi:// are allowed"},
@@ -35,14 +34,12 @@ func TestParseLDAP(t *testing.T) {
 		{"no host", "ldap://", ldapServer{}, "names no host"},
 		{"a base", "ldap://ldap.example.com/dc=example,dc=com", ldapServer{}, "has a path; the DN to search below stands under base"},
 		{"no socket", "ldapi://", ldapServer{}, "names no socket; ldapi:///run/slapd/ldapi is an example"},
-		{"an option", "ldaps://ldap.example.com?verify=no", ldapServer{}, "has verify behind the ?; tls, ca and password_file are allowed"},
+		{"an option", "ldaps://ldap.example.com?verify=no", ldapServer{}, "has verify behind the ?; tls and ca are allowed"},
 		{"TLS twice", "ldaps://ldap.example.com?tls=off", ldapServer{}, "has tls, which ldap:// alone may have"},
 		{"another TLS", "ldap://ldap.example.com?tls=yes", ldapServer{}, "has tls=yes; starttls and off are allowed"},
 		{"a relative path", "ldaps://ldap.example.com?ca=own.pem", ldapServer{}, "has ca=own.pem; an absolute path is allowed"},
 		{"no password", "ldaps://cn=m@ldap.example.com", ldapServer{}, "has a bind DN and no password"},
-		{"an empty password", "ldaps://cn=m@ldap.example.com?password_file=" + file("empty"), ldapServer{}, "password_file " + file("empty") + ": is empty"},
 		{"no bind DN", "ldaps://:secret@ldap.example.com", ldapServer{}, "has a password and no bind DN"},
-		{"two passwords", "ldaps://cn=m:secret@ldap.example.com?password_file=/x", ldapServer{}, "has a password and password_file; one of them is allowed"},
 		{"no DN", "ldaps://milepost:secret@ldap.example.com", ldapServer{}, `has the bind DN "milepost", which is no DN (RFC 4514)`},
 		{"no certificate", "ldaps://ldap.example.com?ca=" + file("no.pem"), ldapServer{}, "ca " + file("no.pem") + ": has no certificate in PEM"},
 		{"no file", "ldaps://ldap.example.com?ca=" + file("none.pem"), ldapServer{}, "ca " + file("none.pem") + ": no such file or directory"},

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -37,7 +36,6 @@ mail: alice@example.com
 func TestLDAPConnections(t *testing.T) {
 	server := fixture.Slapd(t, fixture.SlapdOptions{LDIF: people})
 	user := fixture.SlapdReader + ":" + url.PathEscape(fixture.SlapdPassword) + "@"
-	dir := fixture.Directory(t, "password", fixture.SlapdPassword+"\n")
 	ca := "ca=" + server.Roots
 	for _, tc := range []struct{ name, dsn, err string }{
 		{"clear text to loopback", "ldap://" + user + server.Addr, ""},
@@ -45,7 +43,6 @@ func TestLDAPConnections(t *testing.T) {
 		{"TLS", "ldaps://" + user + server.AddrTLS + "?" + ca, ""},
 		{"a socket", "ldapi://" + user + server.Socket, ""},
 		{"a socket as in RFC 4516", "ldapi://" + user + strings.ReplaceAll(server.Socket, "/", "%2F"), ""},
-		{"a password in a file", "ldap://" + fixture.SlapdReader + "@" + server.Addr + "?password_file=" + filepath.Join(dir, "password"), ""},
 
 		{"StartTLS, unknown root", "ldap://" + user + server.Addr + "?tls=starttls", server.Addr + ": StartTLS: TLS handshake failed (tls: failed to verify certificate: x509: certificate signed by unknown authority)"},
 		{"TLS, unknown root", "ldaps://" + user + server.AddrTLS, server.AddrTLS + ": TLS: tls: failed to verify certificate: x509: certificate signed by unknown authority"},
