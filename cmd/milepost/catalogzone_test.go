@@ -85,11 +85,17 @@ func TestCatalogZone(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			ourPort, port := fixture.FreePort(t, "127.0.0.1"), fixture.FreePort(t, "127.0.0.1")
 			providers := fixture.Directory(t, "example.com.toml", fixture.Family)
-			config := fixture.Write(t, filepath.Join(t.TempDir(), "milepost.toml"), strings.NewReplacer(
-				"192.0.2.53\"", "127.0.0.1:"+port+`"`, "192.0.2.54\"", "127.0.0.1:"+port+`"`, "192.0.2.1", "127.0.0.1",
-			).Replace(fixture.Blocks(t, dnsManual, "toml catalog")[0]+"domain_zones = [\"_tcp\"]\n"+fixture.Blocks(t, dnsManual, "toml secondaries")[0]))
-			c.start(t, port, ourPort)
+			config := fixture.Blocks(t, dnsManual, "toml catalog")[0] + "domain_zones = [\"_tcp\"]\n"
+			if c.name == "PowerDNS" {
+				config += "[[dns.name_server]]\nname = \"ns1.example.net\"\n" + fixture.Blocks(t, dnsManual, "toml powerdns")[0]
+			} else {
+				config += fixture.Blocks(t, dnsManual, "toml secondaries")[0]
+			}
+			config = fixture.Write(t, filepath.Join(t.TempDir(), "milepost.toml"), strings.NewReplacer(
+				"192.0.2.53\"", "127.0.0.1:"+port+`"`, "192.0.2.54\"", "127.0.0.1:"+port+`"`, "192.0.2.55\"", "127.0.0.1:"+port+`"`, "192.0.2.1", "127.0.0.1",
+			).Replace(config))
 			p := startProcess(t, "-dns", "127.0.0.1:"+ourPort, "-config", config, "-providers", providers)
+			c.start(t, port, ourPort) // later, for BIND waits a minute for a primary that is not there
 			secondary := "127.0.0.1:" + port
 			answers := func(domain string) {
 				t.Helper()
