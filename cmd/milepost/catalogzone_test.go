@@ -1,9 +1,12 @@
 package main
 
 import (
+	"crypto/sha256"
+	"encoding/base32"
 	"fmt"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -21,6 +24,15 @@ type consumer struct {
 }
 
 var consumers = []consumer{
+	{"NSD", func(t *testing.T, port, ourPort string) {
+		nsd, work := fixture.Tool(t, "nsd", "nsd"), t.TempDir()
+		block := strings.NewReplacer("request-xfr: 192.0.2.1", "request-xfr: 127.0.0.1@"+ourPort, "192.0.2.1", "127.0.0.1").Replace(fixture.Blocks(t, dnsManual, "nsd.conf catalog")[0])
+		if nsdIsOld(t) {
+			block = regexp.MustCompile(`(?m)^ +(catalog|allow-query).*\n`).ReplaceAllString(block, "")
+		}
+		fixture.Write(t, filepath.Join(work, "nsd.conf"), fixture.NSD("127.0.0.1", port, work)+block)
+		fixture.Daemon(t, nsd, "-d", "-c", filepath.Join(work, "nsd.conf"))
+	}},
 	{"Knot", func(t *testing.T, port, ourPort string) {
 		knotd, work := fixture.Tool(t, "knotd", "knot"), t.TempDir()
 		block := fixture.Blocks(t, dnsManual, "knot.conf catalog")[0]
@@ -77,6 +89,23 @@ socket-dir=%s
 	}},
 }
 
+// nsdIsOld tells whether NSD knows nothing of catalog zones. It still copies them.
+func nsdIsOld(t *testing.T) bool {
+	t.Helper()
+	out, err := exec.Command(fixture.Tool(t, "nsd", "nsd"), "-v").CombinedOutput()
+	var major, minor int
+	if _, e := fmt.Sscanf(string(out), "NSD version %d.%d", &major, &minor); err != nil || e != nil {
+		t.Fatalf("nsd -v: %v %v\n%s", err, e, out)
+	}
+	return major < 4 || major == 4 && minor < 9
+}
+
+// memberLabel is what stands for the zone _tcp.DOMAIN in the catalog zone.
+func memberLabel(domain string) string {
+	hash := sha256.Sum256([]byte("_tcp." + domain + "."))
+	return strings.ToLower(base32.HexEncoding.EncodeToString(hash[:20]))
+}
+
 // Secondaries that are set up as docs/dns.md says learn from the catalog zone which zones
 // there are: a domain that is added is answered for there, and one that is removed is
 // not, and nobody has touched them.
@@ -97,8 +126,15 @@ func TestCatalogZone(t *testing.T) {
 			p := startProcess(t, "-dns", "127.0.0.1:"+ourPort, "-config", config, "-providers", providers)
 			c.start(t, port, ourPort) // later, for BIND waits a minute for a primary that is not there
 			secondary := "127.0.0.1:" + port
+			copies := c.name == "NSD" && nsdIsOld(t)
 			answers := func(domain string) {
 				t.Helper()
+				if copies {
+					fixture.AwaitAnswer(t, secondary, memberLabel(domain)+".zones.catalog.example.net.", dns.TypePTR, func(m *dns.Msg) bool {
+						return len(m.Answer) == 1 && m.Answer[0].(*dns.PTR).Ptr == "_tcp."+domain+"."
+					})
+					return
+				}
 				fixture.AwaitAnswer(t, secondary, "_imaps._tcp."+domain+".", dns.TypeSRV, func(m *dns.Msg) bool {
 					return len(m.Answer) == 1 && m.Answer[0].(*dns.SRV).Target == "mail.example.com."
 				})
@@ -115,10 +151,26 @@ func TestCatalogZone(t *testing.T) {
 			setDomains(`["example.com", "added.example"]`)
 			answers("added.example")
 			setDomains(`["added.example"]`)
-			fixture.AwaitAnswer(t, secondary, "_imaps._tcp.example.com.", dns.TypeSRV, func(m *dns.Msg) bool {
-				return m.Rcode == dns.RcodeRefused
-			})
+			name, refusal := "_imaps._tcp.example.com.", dns.RcodeRefused
+			if copies {
+				name, refusal = memberLabel("example.com")+".zones.catalog.example.net.", dns.RcodeNameError
+			}
+			fixture.AwaitAnswer(t, secondary, name, dns.TypeSRV, func(m *dns.Msg) bool { return m.Rcode == refusal })
 			answers("added.example")
+			if copies {
+				return
+			}
+			// The list of customers is for nobody.
+			for name, qtype := range map[string]uint16{"version": dns.TypeTXT, memberLabel("added.example") + ".zones": dns.TypePTR} {
+				if reply, err := query(secondary, name+".catalog.example.net.", qtype, false); err != nil || len(reply.Answer) > 0 {
+					t.Errorf("%v %v", err, reply)
+				}
+			}
+			if envelopes, err := new(dns.Transfer).In(new(dns.Msg).SetAxfr("catalog.example.net."), secondary); err == nil {
+				if e := <-envelopes; e.Error == nil {
+					t.Errorf("everybody can copy the catalog zone: %v", e.RR)
+				}
+			}
 		})
 	}
 }

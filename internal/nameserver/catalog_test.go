@@ -205,3 +205,39 @@ func TestSharedCookieSecrets(t *testing.T) {
 		}
 	}
 }
+
+// A secondary that does not have a zone, and says so as BIND does, is told of the others
+// all the same. It is no surprise if the zone is new in the catalog zone.
+func TestNotifyNotAuthoritative(t *testing.T) {
+	told := make(chan string, 10)
+	addr := secondary(t, func(w dns.ResponseWriter, m *dns.Msg) {
+		name := m.Question[0].Name
+		told <- name
+		reply := new(dns.Msg).SetReply(m)
+		if !strings.HasPrefix(name, "catalog.") {
+			reply.SetRcode(m, dns.RcodeNotAuth)
+		}
+		reply.SetTsig("good.", dns.HmacSHA256, 300, time.Now().Unix())
+		w.WriteMsg(reply)
+	})
+	log := make(records, 10)
+	c := Config{Zones: catalogSet(t, nil, 100, "a.example", "b.example"), Keys: []config.Key{goodKey}, Secondaries: []config.Secondary{{Address: addr, Key: "good."}}}
+	s := listenLog(t, "127.0.0.1:0", c, slog.New(log))
+	log.expect(t, "notified") // and not that the zones are refused
+	var names []string
+	for range 3 {
+		names = append(names, <-told)
+	}
+	slices.Sort(names)
+	if diff := cmp.Diff([]string{"_tcp.a.example.", "_tcp.b.example.", "catalog.example.net."}, names); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	c.Zones = catalogSet(t, c.Zones, 200, "b.example", "c.example")
+	update(t.Context(), s, c)
+	log.expect(t, "notified")
+	names = []string{<-told, <-told}
+	slices.Sort(names)
+	if diff := cmp.Diff([]string{"_tcp.c.example.", "catalog.example.net."}, names); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}

@@ -139,8 +139,11 @@ func (s *Server) tellOne(ctx context.Context, st *state, to config.Secondary, na
 		try, cancel := context.WithTimeout(ctx, wait)
 		var reply *dns.Msg
 		reply, _, err = client.ExchangeContext(try, m, to.Address.String())
-		if err == nil && m.IsTsig() != nil && reply.IsTsig() == nil {
+		switch {
+		case err == nil && m.IsTsig() != nil && reply.IsTsig() == nil:
 			err = errors.New("its answer is not signed")
+		case errors.Is(err, dns.ErrAuth) && notAuthoritative(reply):
+			err = nil
 		}
 		if err != nil {
 			<-try.Done() // it may have failed at once
@@ -158,4 +161,15 @@ func (s *Server) tellOne(ctx context.Context, st *state, to config.Secondary, na
 		}
 	}
 	return err
+}
+
+// notAuthoritative tells whether a secondary says that it does not have the zone, as BIND
+// does. The library verifies no response with that code, which it takes for one about the
+// signature (RFC 8945 §5.2): such a one has an error in its TSIG record.
+func notAuthoritative(reply *dns.Msg) bool {
+	if reply == nil || reply.Rcode != dns.RcodeNotAuth {
+		return false
+	}
+	signature := reply.IsTsig()
+	return signature != nil && signature.Error == dns.RcodeSuccess
 }
