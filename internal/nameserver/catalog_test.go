@@ -241,3 +241,35 @@ func TestNotifyNotAuthoritative(t *testing.T) {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 }
+
+// sink is a client that counts the records that it gets.
+type sink struct {
+	dns.ResponseWriter
+	records int
+}
+
+func (s *sink) TsigTimersOnly(bool) {}
+func (s *sink) WriteMsg(m *dns.Msg) error {
+	s.records += len(m.Answer)
+	return nil
+}
+
+// A zone is sent while it is made: no more of it is in memory than one message holds.
+func TestSendStreams(t *testing.T) {
+	const n = 100_000
+	var client sink
+	most, made := 0, 0
+	records := func(yield func(dns.RR) bool) {
+		for ; made < n; made++ {
+			most = max(most, made-client.records)
+			if !yield(&dns.PTR{Hdr: dns.RR_Header{Name: "x.zones.catalog.example.net.", Rrtype: dns.TypePTR, Class: dns.ClassINET}, Ptr: "_tcp.example.com."}) {
+				return
+			}
+		}
+	}
+	s := &Server{now: time.Now}
+	sent, err := s.send(&client, new(dns.Msg).SetAxfr("catalog.example.net."), records)
+	if err != nil || sent != n || client.records != n || most > envelope/30 {
+		t.Errorf("%d records made, %d sent, %d arrived, at most %d at once: %v", made, sent, client.records, most, err)
+	}
+}
