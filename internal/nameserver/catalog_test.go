@@ -22,8 +22,8 @@ import (
 func catalogSet(t testing.TB, before *zones.Set, serial uint32, domains ...string) *zones.Set {
 	t.Helper()
 	c := fixture.Catalogue(t, "many.toml", strings.Replace(fixture.Family, `["example.com"]`, `["`+strings.Join(domains, `", "`)+`"]`, 1))
-	set, err := zones.New(c, c.Own(), &config.Config{DNS: config.DNS{CatalogZone: "catalog.example.net.", DomainZones: []string{"_tcp"},
-		NameServers: []config.NameServer{{Name: "ns1.example.net."}}}}, before, time.Unix(int64(serial), 0), serial)
+	set, err := zones.New(c, &config.Config{DNS: config.DNS{CatalogZone: "catalog.example.net.", DomainZones: []string{"_tcp"},
+		NameServers: []config.NameServer{{Name: "ns1.example.net."}}}}, before, zones.Time{Now: time.Unix(int64(serial), 0), Serial: serial})
 	if err != nil {
 		t.Fatal(err)
 	}

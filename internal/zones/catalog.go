@@ -6,11 +6,10 @@ import (
 	"encoding/binary"
 	"iter"
 	"math/bits"
+	"slices"
 	"strings"
 
 	"github.com/miekg/dns"
-
-	"milepost/address"
 )
 
 // CatalogZone lists all other zones (RFC 9432), for secondaries that set up by
@@ -34,8 +33,8 @@ type step struct {
 
 // What is kept of the past; a secondary that has missed more gets the whole zone.
 const (
-	maxSteps  = 1000
-	maxListed = 100_000 // names
+	maxJournal = 1000    // steps
+	maxListed  = 100_000 // names
 )
 
 // Timers of the catalog zone's SOA record, in seconds. A secondary that was not told of
@@ -48,8 +47,8 @@ const (
 
 // newCatalogZone makes the catalog zone that a set's configuration names; nil: it names
 // none. If domains is not nil, no other domain's zones differ from those of the previous
-// set. The serial is for a zone that differs.
-func newCatalogZone(s, previous *Set, domains []address.Domain, serial func(sum [sha256.Size]byte) uint32) *CatalogZone {
+// set.
+func newCatalogZone(s, previous *Set, domains []claimed, at Time) *CatalogZone {
 	if s.conf.DNS.CatalogZone == "" {
 		return nil
 	}
@@ -57,7 +56,7 @@ func newCatalogZone(s, previous *Set, domains []address.Domain, serial func(sum 
 	old := previous.CatalogZone()
 	if old == nil || old.origin != c.origin {
 		c.count()
-		c.serial = serial(c.sum.octets())
+		c.serial = s.catalogSerial(previous, c.sum, at)
 		return c
 	}
 	last := step{from: old.serial}
@@ -76,15 +75,36 @@ func newCatalogZone(s, previous *Set, domains []address.Domain, serial func(sum 
 		}
 	}
 	c.serial, c.steps, c.listed = old.serial, old.steps, old.listed
-	if n := len(last.removed) + len(last.added); n > 0 {
-		c.serial = serial(c.sum.octets())
-		c.steps, c.listed = append(c.steps[:len(c.steps):len(c.steps)], last), c.listed+n
+	n := len(last.removed) + len(last.added)
+	if n > 0 || domains == nil && at.Agree != nil { // the others may have agreed on another serial
+		c.serial = s.catalogSerial(previous, c.sum, at)
 	}
-	for len(c.steps) > 0 && (len(c.steps) > maxSteps || c.listed > min(maxListed, c.members)) {
+	switch {
+	case int32(c.serial-old.serial) > 0:
+		c.steps, c.listed = append(slices.Clip(c.steps), last), c.listed+n
+	case n > 0: // no secondary takes it, so none of what it has leads here
+		c.steps, c.listed = nil, 0
+	}
+	for len(c.steps) > 0 && (len(c.steps) > maxJournal || c.listed > min(maxListed, c.members)) {
 		c.listed -= len(c.steps[0].removed) + len(c.steps[0].added)
 		c.steps = c.steps[1:]
 	}
 	return c
+}
+
+// catalogSerial returns a serial that the catalog zone has not had with other members.
+func (s *Set) catalogSerial(previous *Set, members sum, at Time) uint32 {
+	const name = "catalog"
+	o := &s.serials
+	if at.Agree != nil {
+		serial := at.agreed(map[string][32]byte{name: members.octets()})[name]
+		o.highest = max(o.highest, serial)
+		return serial
+	}
+	if previous != nil && o.highest <= previous.serials.highest {
+		o.fresh(at)
+	}
+	return o.highest
 }
 
 func (c *CatalogZone) count() {
@@ -108,7 +128,7 @@ func gone(s, other *Set) (names []string) {
 }
 
 // moved returns the zones of some domains that only the previous, or only this set has.
-func moved(s, previous *Set, domains []address.Domain) (removed, added []string) {
+func moved(s, previous *Set, domains []claimed) (removed, added []string) {
 	seen := make(map[string]bool, len(domains))
 	for _, d := range domains {
 		if seen[d.ASCII] {
@@ -116,7 +136,7 @@ func moved(s, previous *Set, domains []address.Domain) (removed, added []string)
 		}
 		seen[d.ASCII] = true
 		for _, label := range s.conf.DNS.DomainZones {
-			name := domainZone(label, d)
+			name := domainZone(label, d.Domain)
 			switch was, is := previous.Has(name), s.Has(name); {
 			case was && !is:
 				removed = append(removed, name)
@@ -135,6 +155,18 @@ func (s *Set) Has(name string) bool {
 	}
 	origin, _, ok := s.origin(name)
 	return ok && origin == name
+}
+
+// withCatalogZone yields the catalog zone, if it is another than that of the previous set,
+// before other zones.
+func (s *Set) withCatalogZone(previous *Set, names iter.Seq[string]) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		c, was := s.CatalogZone(), previous.CatalogZone()
+		if c != nil && (was == nil || was.origin != c.origin || was.serial != c.serial) && !yield(c.origin) {
+			return
+		}
+		names(yield)
+	}
 }
 
 // overlapsCatalog tells whether a zone of that name would overlap the catalog zone.

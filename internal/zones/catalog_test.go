@@ -10,6 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/miekg/dns"
 
+	"milepost/address"
+	"milepost/catalogue"
 	"milepost/internal/config"
 	"milepost/internal/fixture"
 	"milepost/internal/zones"
@@ -24,7 +26,7 @@ func cataloged(t testing.TB, before *zones.Set, now uint32, change func(*config.
 	if change != nil {
 		change(&conf.DNS)
 	}
-	return zones.New(c, c.Own(), conf, before, time.Unix(int64(now), 0), now)
+	return zones.New(c, conf, before, zones.Time{Now: time.Unix(int64(now), 0), Serial: now})
 }
 
 // members are the zones that a catalog zone lists, and the labels under which it does.
@@ -144,6 +146,155 @@ func TestCatalogZoneChanges(t *testing.T) {
 		}
 		labels, before = now, set
 	}
+}
+
+// rows is a table in which domains are those of the provider one.
+func rows(domains ...string) *catalogue.Table {
+	return catalogue.NewTable("sql", func(yield func(catalogue.Row) bool) {
+		for _, d := range domains {
+			if !yield(row(d)) {
+				return
+			}
+		}
+	})
+}
+
+func row(d string) catalogue.Row {
+	return catalogue.Row{Domain: address.Domain{ASCII: d, Unicode: d}, Belonging: catalogue.Belonging{Provider: "one"}}
+}
+
+// A refresh changes the catalog zone as a new set would, and keeps the differences. With
+// replicas that agree on serials, so does the catalog zone.
+func TestCatalogZoneRefresh(t *testing.T) {
+	agreed := make(map[[32]byte]uint32) // what replicas share
+	last := uint32(1000)
+	agree := func(_ uint32, parts map[string][32]byte) map[string]uint32 {
+		if digest, ok := parts["catalog"]; ok {
+			if agreed[digest] == 0 {
+				last += 10
+				agreed[digest] = last
+			}
+			return map[string]uint32{"catalog": agreed[digest]}
+		}
+		return nil
+	}
+	for name, tc := range map[string]struct {
+		agree                  zones.Agree
+		first, second, third   uint32
+		afterFirst, afterThird string
+	}{
+		"by the clock": {nil, 100, 200, 201, "200 100 gone 200 added 200", "201 200 201 gone 201"},
+		"agreed":       {agree, 1010, 1020, 1030, "1020 1010 gone 1020 added 1020", "1030 1020 1030 gone 1030"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			conf := &config.Config{DNS: config.DNS{CatalogZone: "catalog.example.net.", DomainZones: []string{"_tcp"}, NameServers: []config.NameServer{{Name: "ns1.example.net."}}}}
+			table := rows("a.example", "gone.example", "x.catalog.example.net", "catalog.example.net")
+			c := fixture.Catalogue(t, "one.toml", one)
+			c, _ = c.With([]*catalogue.Table{table})
+			at := func(now uint32) zones.Time {
+				return zones.Time{Now: time.Unix(int64(now), 0), Serial: now, Agree: tc.agree}
+			}
+			set, err := zones.New(c, conf, nil, at(100))
+			if err != nil {
+				t.Fatal(err)
+			}
+			serial := func(want uint32) {
+				t.Helper()
+				if got := set.CatalogZone().SOA().Serial; got != want {
+					t.Errorf("the serial is %d, want %d", got, want)
+				}
+			}
+			refresh := func(now uint32, changes ...catalogue.Change) {
+				t.Helper()
+				var names []string
+				for _, c := range changes {
+					names = append(names, c.Domain.ASCII)
+				}
+				table = table.With(changes)
+				if c, _ = c.With([]*catalogue.Table{table}); c == nil {
+					t.Fatal("no catalogue")
+				}
+				before := set
+				var warnings error
+				if set, warnings = refreshed(set, c, names, at(now)); warnings != nil {
+					t.Error(warnings)
+				}
+				got, _ := members(t, set.CatalogZone())
+				if diff := cmp.Diff(slices.Sorted(set.Names()), got); diff != "" {
+					t.Errorf("-want +got:\n%s", diff)
+				}
+				changed := slices.Collect(set.Changed(before))
+				if moved := before.CatalogZone().SOA().Serial != set.CatalogZone().SOA().Serial; moved != slices.Contains(changed, "catalog.example.net.") {
+					t.Errorf("changed are %v", changed)
+				}
+				anew, err := zones.New(c, conf, nil, at(now))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if tc.agree != nil && anew.CatalogZone().SOA().Serial != set.CatalogZone().SOA().Serial {
+					t.Errorf("a replica has the serial %d, and this one %d", anew.CatalogZone().SOA().Serial, set.CatalogZone().SOA().Serial)
+				}
+			}
+			serial(tc.first)
+			refresh(200, catalogue.Change{Row: row("gone.example"), Gone: true}, catalogue.Change{Row: row("added.example")})
+			serial(tc.second)
+			if got := difference(t, set.CatalogZone(), tc.first); got != tc.afterFirst {
+				t.Errorf("since %d: %s, want %s", tc.first, got, tc.afterFirst)
+			}
+			other := row("a.example")
+			other.Changed = 150
+			refresh(200, catalogue.Change{Row: other}) // of its zone, but not of those that there are
+			serial(tc.second)
+			refresh(200, catalogue.Change{Row: row("gone.example")})
+			serial(tc.third)
+			if got := difference(t, set.CatalogZone(), tc.second); got != tc.afterThird {
+				t.Errorf("since %d: %s, want %s", tc.second, got, tc.afterThird)
+			}
+		})
+	}
+}
+
+// A replica takes the serial on which others have agreed for the same members. One that
+// is no later than its own leads secondaries nowhere.
+func TestCatalogZoneAgreedLater(t *testing.T) {
+	conf := &config.Config{DNS: config.DNS{CatalogZone: "catalog.example.net.", DomainZones: []string{"_tcp"}, NameServers: []config.NameServer{{Name: "ns1.example.net."}}}}
+	var set *zones.Set
+	for _, s := range []struct {
+		name, domain string
+		agreed       uint32
+		since        map[uint32]string
+	}{
+		{"first", "a", 100, map[uint32]string{100: "not known"}},
+		{"another serial", "a", 150, map[uint32]string{100: "150 100 150 150"}},
+		{"the same", "a", 150, map[uint32]string{100: "150 100 150 150"}},
+		{"another member", "a b", 160, map[uint32]string{100: "160 100 150 150 160 b 160", 150: "160 150 160 b 160"}},
+		{"not a later one", "a b c", 160, map[uint32]string{100: "not known", 150: "not known", 160: "not known"}},
+	} {
+		var domains []string
+		for d := range strings.FieldsSeq(s.domain) {
+			domains = append(domains, d+".example")
+		}
+		c := fixture.Catalogue(t, "one.toml", strings.Replace(one, `["one.example", "uno.example"]`, `["`+strings.Join(domains, `", "`)+`"]`, 1))
+		agree := func(uint32, map[string][32]byte) map[string]uint32 { return map[string]uint32{"catalog": s.agreed} }
+		next, err := zones.New(c, conf, set, zones.Time{Now: time.Unix(1, 0), Serial: 1, Agree: agree})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for serial, want := range s.since {
+			if got := difference(t, next.CatalogZone(), serial); got != want || next.CatalogZone().SOA().Serial != s.agreed {
+				t.Errorf("%s: since %d: %s, want %s", s.name, serial, got, want)
+			}
+		}
+		set = next
+	}
+}
+
+func refreshed(set *zones.Set, c *catalogue.Catalogue, names []string, at zones.Time) (*zones.Set, error) {
+	next, warnings := set.Refresh(c, names, at)
+	if len(warnings) > 0 {
+		return next, warnings
+	}
+	return next, nil
 }
 
 // What is kept of the past is bounded.
