@@ -101,9 +101,10 @@ func (s *Set) catalogSerial(previous *Set, members sum, at Time) uint32 {
 		o.highest = max(o.highest, serial)
 		return serial
 	}
-	if previous != nil && o.highest <= previous.serials.highest {
-		o.fresh(at)
+	if previous != nil && o.highest == previous.serials.highest {
+		return o.fresh(at)
 	}
+	o.highest = max(o.highest, at.Serial)
 	return o.highest
 }
 
@@ -169,10 +170,15 @@ func (s *Set) withCatalogZone(previous *Set, names iter.Seq[string]) iter.Seq[st
 	}
 }
 
-// overlapsCatalog tells whether a zone of that name would overlap the catalog zone.
+// overlapsCatalog tells whether a zone of that canonical name would overlap the catalog
+// zone.
 func (s *Set) overlapsCatalog(name string) bool {
+	below := func(name, zone string) bool { // dns.IsSubDomain is slow for a million domains
+		rest, ok := strings.CutSuffix(name, zone)
+		return ok && (rest == "" || strings.HasSuffix(rest, "."))
+	}
 	catalog := s.conf.DNS.CatalogZone
-	return catalog != "" && (dns.IsSubDomain(catalog, name) || dns.IsSubDomain(name, catalog))
+	return catalog != "" && (below(catalog, name) || below(name, catalog))
 }
 
 // CatalogZone returns the zone that lists all others; nil: there is none, or no set.

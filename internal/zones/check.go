@@ -98,17 +98,13 @@ func (s *Set) checkOverlap() textfile.Errors {
 			}
 		}
 	}
-	if s.conf.DNS.CatalogZone == "" {
-		return errs
-	}
-	for d, claim := range s.catalogue.Claims() {
-		if claim.Row { // its zones are left out
-			continue
-		}
-		for _, label := range s.conf.DNS.DomainZones {
-			if name := domainZone(label, d); s.overlapsCatalog(name) {
-				return append(errs, s.mistakes(0, "dns.catalog_zone", fmt.Errorf("%s overlaps the zone %s of a domain; zones may not overlap",
-					strings.TrimSuffix(s.conf.DNS.CatalogZone, "."), strings.TrimSuffix(name, ".")))...)
+	for _, p := range s.own { // the zones of rows are left out
+		for _, d := range p.Domains {
+			for _, label := range s.conf.DNS.DomainZones {
+				if name := domainZone(label, d.Domain); !d.Wildcard && s.overlapsCatalog(name) {
+					return append(errs, s.mistakes(0, "dns.catalog_zone", fmt.Errorf("%s overlaps the zone %s of a domain; zones may not overlap",
+						strings.TrimSuffix(s.conf.DNS.CatalogZone, "."), strings.TrimSuffix(name, ".")))...)
+				}
 			}
 		}
 	}
