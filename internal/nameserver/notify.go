@@ -141,7 +141,7 @@ func (s *Server) start(secondary config.Secondary, t *telling, names iter.Seq[st
 	n.running.Go(func() {
 		rest, stop := iter.Pull(names)
 		defer stop()
-		s.tell(ctx, secondary, t.rows, func(yield func(string) bool) {
+		s.tell(ctx, secondary, t, func(yield func(string) bool) {
 			for name, ok := n.next(t, rest); ok && yield(name); {
 				name, ok = n.next(t, rest)
 			}
@@ -185,7 +185,7 @@ func (n *notifier) wait() {
 
 // tell tells one secondary of zones. One that does not answer is given up; it
 // looks by itself when the SOA's refresh time is over.
-func (s *Server) tell(ctx context.Context, to config.Secondary, often bool, names iter.Seq[string]) {
+func (s *Server) tell(ctx context.Context, to config.Secondary, t *telling, names iter.Seq[string]) {
 	group, telling := errgroup.WithContext(ctx)
 	group.SetLimit(notifyAtOnce)
 	zones, ticks := 0, s.notifier.ticks()
@@ -194,25 +194,30 @@ feed:
 		select {
 		case <-ticks:
 			zones++
-			group.Go(func() error { return s.tellOne(telling, s.state(), to, name) })
+			group.Go(func() error {
+				st := s.state()
+				// Of a zone that is new in the catalog zone, the secondary may not know yet.
+				expected := st.of.Zones.CatalogZone() == nil || t.since.Has(name)
+				return s.tellOne(telling, st, to, name, expected)
+			})
 		case <-telling.Done():
 			break feed
 		}
 	}
 	if err := group.Wait(); err != nil {
 		s.log.Warn("a secondary does not answer NOTIFY; it will look by itself within the hour", "secondary", to.Address.String(), "err", err)
-	} else if ctx.Err() == nil && zones > 0 && often {
+	} else if ctx.Err() == nil && zones > 0 && t.rows {
 		s.log.Debug("notified of rows", "secondary", to.Address.String(), "zones", zones)
 	} else if ctx.Err() == nil && zones > 0 {
 		s.log.Info("notified", "secondary", to.Address.String(), "zones", zones)
 	}
 }
 
-// tellOne sends a NOTIFY until there is an answer. The error is that of the last
-// try.
-func (s *Server) tellOne(ctx context.Context, st *state, to config.Secondary, name string) error {
-	z := st.of.Zones.Find(name)
-	if z == nil {
+// tellOne sends a NOTIFY until there is an answer; expected says that the secondary should
+// know the zone. The error is that of the last try.
+func (s *Server) tellOne(ctx context.Context, st *state, to config.Secondary, name string, expected bool) error {
+	z, ok := st.toCopy(name)
+	if !ok {
 		return nil
 	}
 	client := dns.Client{TsigProvider: tsig{s}}
@@ -223,22 +228,25 @@ func (s *Server) tellOne(ctx context.Context, st *state, to config.Secondary, na
 	var err error
 	for _, wait := range notifyWaits {
 		m := new(dns.Msg).SetNotify(name)
-		m.Answer = []dns.RR{z.SOA()} // a hint, RFC 1996 §3.7
+		m.Answer = []dns.RR{z.soa} // a hint, RFC 1996 §3.7
 		if key, ok := st.keys[to.Key]; ok {
 			m.SetTsig(key.Name, key.Algorithm, 300, s.now().Unix())
 		}
 		try, cancel := context.WithTimeout(ctx, wait)
 		var reply *dns.Msg
 		reply, _, err = client.ExchangeContext(try, m, to.Address.String())
-		if err == nil && m.IsTsig() != nil && reply.IsTsig() == nil {
+		switch {
+		case err == nil && m.IsTsig() != nil && reply.IsTsig() == nil:
 			err = errors.New("its answer is not signed")
+		case errors.Is(err, dns.ErrAuth) && notAuthoritative(reply):
+			err = nil
 		}
 		if err != nil {
 			<-try.Done() // it may have failed at once
 		}
 		cancel()
 		if err == nil {
-			if reply.Rcode != dns.RcodeSuccess && s.rejected.pass(s.now()) { // mostly it does not know the zone
+			if reply.Rcode != dns.RcodeSuccess && expected && s.rejected.pass(s.now()) { // mostly it does not know the zone
 				s.log.Warn("a secondary refused NOTIFY; is the zone configured there?",
 					"secondary", to.Address.String(), "zone", strings.TrimSuffix(name, "."), "rcode", dns.RcodeToString[reply.Rcode])
 			}
@@ -249,4 +257,15 @@ func (s *Server) tellOne(ctx context.Context, st *state, to config.Secondary, na
 		}
 	}
 	return err
+}
+
+// notAuthoritative tells whether a secondary says that it does not have the zone, as BIND
+// does. The library verifies no response with that code, which it takes for one about the
+// signature (RFC 8945 §5.2): such a one has an error in its TSIG record.
+func notAuthoritative(reply *dns.Msg) bool {
+	if reply == nil || reply.Rcode != dns.RcodeNotAuth {
+		return false
+	}
+	signature := reply.IsTsig()
+	return signature != nil && signature.Error == dns.RcodeSuccess
 }

@@ -86,8 +86,8 @@ func (s *Set) checkConfig() textfile.Errors {
 	return nil
 }
 
-// checkOverlap refuses a configured zone inside one that a domain has. That no two
-// configured ones overlap is known to package config.
+// checkOverlap refuses a configured zone inside one that a domain has, and a catalog zone
+// in or above one. That no two configured ones overlap is known to package config.
 func (s *Set) checkOverlap() textfile.Errors {
 	var errs textfile.Errors
 	for i, z := range s.conf.DNS.Zones {
@@ -95,6 +95,16 @@ func (s *Set) checkOverlap() textfile.Errors {
 			if d, ok := s.domainOf(above); ok && !d.Row { // a row refuses no configuration
 				errs = append(errs, s.zoneMistakes(i, fmt.Errorf("lies in the zone %s, which every domain has; zones may not overlap", strings.TrimSuffix(above, ".")))...)
 				break
+			}
+		}
+	}
+	for _, p := range s.own { // the zones of rows are left out
+		for _, d := range p.Domains {
+			for _, label := range s.conf.DNS.DomainZones {
+				if name := domainZone(label, d.Domain); !d.Wildcard && s.overlapsCatalog(name) {
+					return append(errs, s.mistakes(0, "dns.catalog_zone", fmt.Errorf("%s overlaps the zone %s of a domain; zones may not overlap",
+						strings.TrimSuffix(s.conf.DNS.CatalogZone, "."), strings.TrimSuffix(name, ".")))...)
+				}
 			}
 		}
 	}

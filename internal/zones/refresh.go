@@ -36,7 +36,9 @@ func (s *Set) Refresh(c *catalogue.Catalogue, changed []string, at Time) (*Set, 
 		names[i] = d.ASCII
 	}
 	next.history = s.history.with(names)
-	return &next, next.refreshConfigured(s, domains, at)
+	warnings := next.refreshConfigured(s, domains, at)
+	next.catalogZone = newCatalogZone(&next, s, domains, at)
+	return &next, warnings
 }
 
 // changedDomains returns those domains that are another provider's now, or whose row has
@@ -264,18 +266,18 @@ func (s *Set) Follows(earlier *Set) bool {
 }
 
 // Changed yields the absolute name of every zone that the previous set did not have
-// (nil: there was none), or had with another serial. If it [Set.Follows] the other, that
-// costs what the changes cost.
+// (nil: there was none), or had with another serial. The catalog zone is the first. If it
+// [Set.Follows] the other, that costs what the changes cost.
 func (s *Set) Changed(previous *Set) iter.Seq[string] {
-	if previous == nil {
-		return s.Names()
-	}
 	names := s.Names()
+	if previous == nil {
+		return s.withCatalogZone(previous, names)
+	}
 	if domains, ok := s.since(previous); ok {
 		slices.Sort(domains)
 		names = s.namesOf(slices.Compact(domains))
 	}
-	return func(yield func(string) bool) {
+	return s.withCatalogZone(previous, func(yield func(string) bool) {
 		for name := range names {
 			serial, now := s.serialOf(name)
 			old, ok := previous.serialOf(name)
@@ -283,7 +285,7 @@ func (s *Set) Changed(previous *Set) iter.Seq[string] {
 				return
 			}
 		}
-	}
+	})
 }
 
 // namesOf yields the names of the configured zones, and of those that domains have or had.

@@ -34,6 +34,8 @@ type Set struct {
 	serials    serials
 	history    history
 	built      *built
+	// catalogZone lists all of them; nil: it is not wanted.
+	catalogZone *CatalogZone
 }
 
 // part is one of the admin's own providers, as its file or the rows of a table have it.
@@ -95,6 +97,7 @@ func New(c *catalogue.Catalogue, conf *config.Config, previous *Set, at Time) (*
 	if errs := append(s.buildConfigured(previous, at), s.checkDomainZones()...); len(errs) > 0 {
 		return nil, errs
 	}
+	s.catalogZone = newCatalogZone(s, previous, nil, at)
 	return s, nil
 }
 
@@ -204,7 +207,7 @@ func (s *Set) Example() *dns.RR_Header {
 	return nil
 }
 
-// Names yields the absolute name of every zone.
+// Names yields the absolute name of every zone but the catalog zone.
 func (s *Set) Names() iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for _, z := range s.conf.DNS.Zones {
@@ -224,9 +227,13 @@ func (s *Set) Names() iter.Seq[string] {
 }
 
 // fits tells whether a domain is short enough for a zone below it, and for a name
-// server of its own.
+// server of its own, and that zone has nothing of the catalog zone.
 func (s *Set) fits(label string, d address.Domain) bool {
-	longest := len(domainZone(label, d))
+	name := domainZone(label, d)
+	if s.overlapsCatalog(name) {
+		return false
+	}
+	longest := len(name)
 	for _, ns := range s.nameServers(d) {
 		longest = max(longest, len(ns.Name))
 	}
