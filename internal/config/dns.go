@@ -27,6 +27,7 @@ type DNS struct {
 	TTL           uint32        // seconds
 	NegativeTTL   uint32        // seconds
 	SerialFile    string        // keeps the highest serial between runs; empty: none does
+	SerialStorage string        // where replicas agree on serials: a directory or a postgres:// URL, which may hold a password; empty: they do not
 	RateLimit     int           // responses a second of one kind to one network; 0: no limit
 	NameServers   []NameServer
 	Zones         []Zone
