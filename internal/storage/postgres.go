@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -91,7 +92,13 @@ func reason(err error) error {
 	if c, ok := errors.AsType[*pgconn.ConnectError](err); ok {
 		err = c.Unwrap()
 	}
-	return unreachable(errors.New(strings.Join(strings.Fields(err.Error()), " ")))
+	var lines []string // an attempt each: with TLS, without, at another address
+	for line := range strings.Lines(err.Error()) {
+		if line = strings.TrimSpace(line); !slices.Contains(lines, line) {
+			lines = append(lines, line)
+		}
+	}
+	return unreachable(errors.New(strings.Join(lines, "; ")))
 }
 
 // Check makes the tables if they are not there, and sees whether they can be written.
