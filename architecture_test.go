@@ -42,6 +42,7 @@ var rooms = map[string]string{
 	"internal/certs":      "mobileconfig internal/storage internal/textfile",
 	"internal/storage":    "internal/config internal/textfile",
 	"internal/snapshot":   "address settings catalogue data internal/config internal/zones internal/providerfile internal/pages internal/textfile",
+	"internal/directory":  "address settings catalogue internal/config internal/textfile internal/tomlfile",
 	"internal/httpd":      "address settings autodiscover mobileconfig internal/answer internal/config internal/connlimit internal/formats internal/lookup internal/metrics internal/pages internal/query internal/ratelimit internal/snapshot internal/useragent",
 	"internal/zones":      "address settings pacc zone internal/config internal/textfile",
 	"internal/nameserver": "zone internal/config internal/connlimit internal/metrics internal/ratelimit internal/snapshot internal/zones",
@@ -94,6 +95,9 @@ var only = map[string]string{
 	"github.com/jackc/pgx/v5":         "internal/directory internal/storage",
 	"github.com/jackc/pgx/v5/pgxpool": "internal/directory internal/storage",
 	"github.com/jackc/pgx/v5/stdlib":  "internal/storage",
+	"github.com/go-sql-driver/mysql":  "internal/directory",
+	"modernc.org/sqlite":              "internal/directory",
+	"github.com/go-ldap/ldap/v3":      "internal/directory",
 }
 
 type listed struct {

@@ -1,0 +1,4 @@
+package directory
+
+// Login is how somebody logs in.
+type Login struct{ Name, FullName string }
