@@ -34,7 +34,7 @@ var rooms = map[string]string{
 	"internal/formats":      "address settings autoconfig autodiscover mobileconfig pacc internal/lookup internal/mtasts",
 
 	"internal/answer":        "address settings internal/query",
-	"internal/exchange":      "address settings autoconfig catalogue internal/answer internal/mtasts internal/providerfile internal/textfile pacc",
+	"internal/exchange":      "address settings autoconfig catalogue internal/answer internal/mtasts internal/providerfile internal/storage internal/textfile internal/tomlfile pacc",
 	"internal/thunderbirdqr": "settings internal/answer",
 	"internal/pages":         "address settings internal/answer internal/thunderbirdqr internal/query internal/textfile internal/tomlfile",
 
@@ -94,7 +94,7 @@ var only = map[string]string{
 	"github.com/pressly/goose/v3":     "internal/storage",
 	"github.com/jackc/pgx/v5":         "internal/directory internal/storage",
 	"github.com/jackc/pgx/v5/pgxpool": "internal/directory internal/storage",
-	"github.com/jackc/pgx/v5/stdlib":  "internal/storage",
+	"github.com/jackc/pgx/v5/stdlib":  "internal/directory internal/storage",
 	"github.com/go-sql-driver/mysql":  "internal/directory",
 	"modernc.org/sqlite":              "internal/directory",
 	"github.com/go-ldap/ldap/v3":      "internal/directory",
