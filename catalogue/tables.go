@@ -33,41 +33,47 @@ func (t *tier) provider(d string) (*settings.Provider, member) {
 // With makes the catalogue that has these tables, and all else of this one. A provider
 // that a belonging makes is the same in both. It costs what the belongings cost, however
 // many domains there are. A warning counts the rows whose provider is none of the admin's
-// own.
+// own, unless this catalogue has such rows already.
 func (c *Catalogue) With(tables []*Table) (*Catalogue, textfile.Errors) {
 	next := *c
-	next.tables, next.variants = nil, make(map[Belonging]*settings.Provider, len(c.variants))
-	var warnings textfile.Errors
+	next.tables, next.variants, next.unknown = nil, make(map[Belonging]*settings.Provider, len(c.variants)), make(map[unknown]int)
 	for _, t := range tables {
 		of := tier{Table: t, providers: make([]*settings.Provider, len(t.belongings))}
-		unknown := make(map[string]int)
 		for i, b := range t.belongings {
 			switch n := t.counts[i]; {
 			case n == 0:
 			case c.own.providers[b.Provider] == nil:
-				unknown[b.Provider] += n
+				next.unknown[unknown{t.name, b.Provider}] += n
 			default:
 				of.providers[i] = next.variant(c, b)
 				of.known += n
 			}
 		}
 		next.tables = append(next.tables, of)
-		warnings = append(warnings, c.unknown(t.name, unknown)...)
 	}
-	return &next, warnings
+	return &next, next.warnings(c)
 }
 
-// unknown warns of providers that rows name and no file has, with the number of their rows.
-func (c *Catalogue) unknown(table string, ids map[string]int) textfile.Errors {
+// unknown is a provider that rows name and no file of the admin's has.
+type unknown struct{ table, provider string }
+
+// warnings are of those that the catalogue before did not have, with the number of their
+// rows.
+func (c *Catalogue) warnings(before *Catalogue) textfile.Errors {
 	var warnings textfile.Series
-	byRows := func(a, b string) int { return cmp.Or(ids[b]-ids[a], strings.Compare(a, b)) }
-	for _, id := range slices.SortedFunc(maps.Keys(ids), byRows) {
-		warnings.Add(textfile.Error{File: table}, func() error {
+	byRows := func(a, b unknown) int {
+		return cmp.Or(strings.Compare(a.table, b.table), c.unknown[b]-c.unknown[a], strings.Compare(a.provider, b.provider))
+	}
+	for _, u := range slices.SortedFunc(maps.Keys(c.unknown), byRows) {
+		if before.unknown[u] > 0 {
+			continue
+		}
+		warnings.Add(textfile.Error{File: u.table}, func() error {
 			why := "no provider file has that id"
-			if slices.ContainsFunc(c.providers, func(p *settings.Provider) bool { return p.ID == id }) {
+			if slices.ContainsFunc(c.providers, func(p *settings.Provider) bool { return p.ID == u.provider }) {
 				why = "it is a shipped one, and a provider file of your own is needed"
 			}
-			return fmt.Errorf("domains of the provider %q are left out (%d): %s", id, ids[id], why)
+			return fmt.Errorf("domains of the provider %q are left out (%d): %s", u.provider, c.unknown[u], why)
 		})
 	}
 	return warnings.Errors()
@@ -231,6 +237,19 @@ func (c *Catalogue) NamedDomains() iter.Seq2[address.Domain, *settings.Provider]
 			}
 		}
 	}
+}
+
+// HasRows tells whether domains in tables have a provider as it is, and no variant of it.
+func (c *Catalogue) HasRows(p *settings.Provider) bool {
+	return slices.ContainsFunc(c.tables, func(t tier) bool { return slices.Contains(t.providers, p) })
+}
+
+// Latest is a time that no row's is after, in seconds; see [Table.Latest].
+func (c *Catalogue) Latest() (at uint32) {
+	for _, t := range c.tables {
+		at = max(at, t.latest)
+	}
+	return at
 }
 
 // Variants yields the admin's own providers: as their files have them, by ID, and as the

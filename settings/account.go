@@ -24,8 +24,9 @@ type Account struct {
 	// so it must not be changed.
 	Provider *Provider
 
-	inURL  bool // one of the URLs was filled in with more of the address than its domain
-	fromMX bool // a hostname was filled in with what does not follow from the address
+	of     *Provider // of which Provider was made
+	inURL  bool      // one of the URLs was filled in with more of the address than its domain
+	fromMX bool      // a hostname was filled in with what does not follow from the address
 }
 
 // For makes the account of an address: it fills the placeholders of hostnames
@@ -37,7 +38,7 @@ func (p *Provider) For(a address.Address) Account { return p.ForMX(a, a.Domain) 
 // ForMX is [Provider.For] for a domain whose MX host is known. The host counts if it
 // lies below one of the provider's MX domains, so no other can be slipped in.
 func (p *Provider) ForMX(a address.Address, host address.Domain) Account {
-	account := Account{Address: a, Provider: p, inURL: p.urlNamesAddress()}
+	account := Account{Address: a, Provider: p, of: p, inURL: p.urlNamesAddress()}
 	if !p.isTemplate() {
 		return account
 	}
@@ -48,6 +49,10 @@ func (p *Provider) ForMX(a address.Address, host address.Domain) Account {
 	account.Provider = p.filled(a, host)
 	return account
 }
+
+// Template returns the provider before anything was filled in for the address: the
+// catalogue's own, if the account is made by [Provider.For].
+func (a Account) Template() *Provider { return a.of }
 
 // atMXHost tells whether a server is at %MXHOST%.
 func (p *Provider) atMXHost() bool {

@@ -26,10 +26,13 @@ const (
 // their memory counts twice. It is no limit to what is in use, and GOMEMLIMIT goes
 // before it.
 func boundMemory(conf *config.Config, s *snapshot.Snapshot) {
-	time.AfterFunc(time.Second, debug.FreeOSMemory) // what building has left behind; later, for the first to ask do not wait for it
 	if os.Getenv("GOMEMLIMIT") != "" {
 		return
 	}
 	connections := httpd.Connections(conf.Limits.Connections)
 	debug.SetMemoryLimit(ballast + memoryAtRest + memoryPerDomain*int64(s.Catalogue.Domains()) + memoryPerConnection*int64(connections))
 }
+
+// releaseMemory gives back what building has left behind; later, for the first to ask do
+// not wait for it.
+func releaseMemory() { time.AfterFunc(time.Second, debug.FreeOSMemory) }

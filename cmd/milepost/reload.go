@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"time"
 
+	"milepost/catalogue"
 	"milepost/internal/config"
 	"milepost/internal/snapshot"
 	"milepost/internal/textfile"
@@ -17,11 +18,26 @@ import (
 // signal: half of one may be written.
 const settle = 200 * time.Millisecond
 
-// reloader makes another snapshot at every signal, and when a file has changed. A
-// mistake in it changes nothing.
+// pace is how much time passes between two snapshots for rows that have changed, so that
+// many changes cost no more than some.
+const pace = 100 * time.Millisecond
+
+// sources are where domains come from beside the files.
+type sources interface {
+	snapshot.Sources
+	// Changed receives when there is something to take.
+	Changed() <-chan struct{}
+	// Take returns the tables as they are, in the order of the sources, and the domains
+	// whose rows have changed since the last time, in A-labels.
+	Take() (tables []*catalogue.Table, changed []string)
+}
+
+// reloader makes another snapshot at every signal, and when a file or a row of a source
+// has changed. A mistake in it changes nothing.
 type reloader struct {
 	*services
 	options snapshot.Options
+	sources sources // nil: none
 	stderr  io.Writer
 }
 
@@ -32,7 +48,12 @@ func (r *reloader) run(ctx context.Context, signals <-chan os.Signal) {
 		defer ticker.Stop()
 		ticks = ticker.C
 	}
+	var changed <-chan struct{}  // none, if there are no sources, or it is too early
+	var paced <-chan time.Time   // when it no longer is
 	var stuck *snapshot.Snapshot // that has lapsed, and none could be made in its place
+	if r.sources != nil {
+		changed = r.sources.Changed()
+	}
 	for {
 		var lapse <-chan time.Time // none, if nothing of what is served will lapse
 		s := r.current.Load()
@@ -48,6 +69,11 @@ func (r *reloader) run(ctx context.Context, signals <-chan os.Signal) {
 			if !r.lapse(ctx) {
 				stuck = s
 			}
+		case <-changed:
+			r.refresh(ctx)
+			changed, paced = nil, time.After(pace)
+		case <-paced:
+			changed, paced = r.sources.Changed(), nil
 		case <-ticks:
 			if r.options.Seen.Changed() {
 				r.reload(ctx, false, settle)
@@ -56,9 +82,23 @@ func (r *reloader) run(ctx context.Context, signals <-chan os.Signal) {
 	}
 }
 
+// refresh serves what follows from rows that have changed: nothing else is made anew,
+// unless provider files in a source have changed too.
+func (r *reloader) refresh(ctx context.Context) {
+	tables, changed := r.sources.Take()
+	current := r.current.Load()
+	if current.FilesChanged(r.options) {
+		r.reload(ctx, false, 0)
+		return
+	}
+	next := current.Refresh(r.options, tables, changed)
+	r.serve(ctx, next)
+	r.log.Debug("domains taken over", "changed", len(changed), "domains", next.Catalogue.Domains())
+}
+
 // lapse serves what follows from the time alone: no file of a provider is read.
 func (r *reloader) lapse(ctx context.Context) bool {
-	next, err := r.current.Load().Lapsed(time.Now)
+	next, err := r.current.Load().Lapsed(r.options)
 	if err != nil {
 		complainBuild(r.stderr, err)
 		return false
@@ -71,9 +111,12 @@ func (r *reloader) lapse(ctx context.Context) bool {
 // serve puts another snapshot in place of the present one.
 func (r *reloader) serve(ctx context.Context, next *snapshot.Snapshot) {
 	previous := r.current.Load()
-	warn(r.stderr, append(next.Warnings, next.KeepSerial()...))
+	warn(r.stderr, append(next.Warnings, next.KeepSerial(previous)...))
 	r.current.Store(next)
 	boundMemory(r.conf, next)
+	if !next.Follows(previous) {
+		releaseMemory()
+	}
 	if r.names != nil {
 		r.names.Notify(ctx, previous)
 	}

@@ -66,10 +66,11 @@ func serve(args []string, stdout, stderr io.Writer) int {
 	queue := logqueue.New(stderr, logQueue, logFormat(conf))
 	defer queue.Close(logFlush)
 	stderr = complaints(conf, queue) // so that they stay in order
-	warn(stderr, append(first.Warnings, first.KeepSerial()...))
+	warn(stderr, append(first.Warnings, first.KeepSerial(nil)...))
 	var current atomic.Pointer[snapshot.Snapshot]
 	current.Store(first)
 	boundMemory(conf, first)
+	releaseMemory()
 	s, err := open(ctx, conf, unit, &current, queue)
 	if err != nil {
 		complain(stderr, "%s", err)

@@ -86,7 +86,7 @@ func (s *server) render(x *exchange, f *formats.Format, accounts []settings.Acco
 	if !f.Cached || !a.Shared() {
 		return fresh()
 	}
-	return s.documents.get(x.snapshot, documentKey{f.Paths[0], a.Provider.ID, a.Address.Domain.ASCII}, fresh)
+	return s.documents.get(x.snapshot, documentKey{f.Paths[0], a.Template(), a.Address.Domain.ASCII}, fresh)
 }
 
 // refuse says no in the format's own way.

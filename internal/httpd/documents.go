@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"milepost/internal/snapshot"
+	"milepost/settings"
 )
 
 const (
@@ -13,7 +14,8 @@ const (
 
 // documents keeps rendered documents that are the same for everybody in a
 // domain. Nothing of a local part is in a key or a document. It belongs to one
-// snapshot and forgets everything with the next.
+// snapshot and those that follow from it by changes of rows, and forgets everything with
+// another one.
 type documents struct {
 	mu   sync.RWMutex
 	of   *snapshot.Snapshot
@@ -21,14 +23,19 @@ type documents struct {
 	size int // octets of all bodies
 }
 
-// documentKey names a document by the first path of its format.
-type documentKey struct{ path, provider, domain string }
+// documentKey names a document by the first path of its format. A provider is the same as
+// long as a document of it is: a domain that has come to another one has another key.
+type documentKey struct {
+	path     string
+	provider *settings.Provider // the catalogue's
+	domain   string
+}
 
 // get returns a document, made anew if it is not there. Errors are not kept.
 func (d *documents) get(of *snapshot.Snapshot, key documentKey, fresh func() (document, error)) (document, error) {
 	d.mu.RLock()
 	doc, ok := d.kept[key]
-	ok = ok && d.of == of
+	ok = ok && of.Follows(d.of)
 	d.mu.RUnlock()
 	if ok {
 		return doc, nil

@@ -65,10 +65,10 @@ func zoneSet(t testing.TB, provider string, before *zones.Set) *zones.Set {
 	for _, rr := range others() {
 		records = append(records, config.Record{RR: rr})
 	}
-	set, err := zones.New(c, nil, &config.Config{DNS: config.DNS{
+	set, err := zones.New(c, &config.Config{DNS: config.DNS{
 		Zones:       []config.Zone{{Name: "example.com.", Records: records}},
 		NameServers: []config.NameServer{{Name: "ns1.example.com.", Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.1")}}},
-	}}, before, time.Unix(1, 0), 1)
+	}}, before, zones.Time{Now: time.Unix(1, 0), Serial: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -284,8 +284,8 @@ func TestNotifyPace(t *testing.T) {
 	})
 	c := fixture.Catalogue(t, "many.toml", strings.ReplaceAll(fixture.Family,
 		`["example.com"]`, `["a.example", "b.example", "c.example", "d.example", "e.example", "f.example"]`))
-	set, err := zones.New(c, c.Own(), &config.Config{DNS: config.DNS{DomainZones: []string{"_tcp"},
-		NameServers: []config.NameServer{{Name: "ns1.example.com."}}}}, nil, time.Unix(1, 0), 1)
+	set, err := zones.New(c, &config.Config{DNS: config.DNS{DomainZones: []string{"_tcp"},
+		NameServers: []config.NameServer{{Name: "ns1.example.com."}}}}, nil, zones.Time{Now: time.Unix(1, 0), Serial: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,16 +21,29 @@ import (
 // builtin stands for the directory of the shipped files in messages.
 const builtin = "builtin"
 
-func load(ctx context.Context, conf *config.Config, seen *textfile.Seen) (c *catalogue.Catalogue, warnings, mistakes textfile.Errors) {
-	var shipped catalogue.Source
+// load loads the catalogue. If the configuration has mistakes, nobody knows which sources
+// it names, and these stay as they are.
+func load(ctx context.Context, conf *config.Config, o Options, sound bool) (c *catalogue.Catalogue, warnings, mistakes textfile.Errors) {
+	in := catalogue.Input{Own: directories(conf.Catalogue.Providers, o.Seen)}
 	if conf.Catalogue.Builtin {
-		shipped = providerfile.Directory{Name: builtin, FS: data.Providers()}
+		in.Shipped = providerfile.Directory{Name: builtin, FS: data.Providers()}
 	}
-	c, warnings, err := catalogue.New(ctx, catalogue.Input{Shipped: shipped, Own: directories(conf.Catalogue.Providers, seen)})
-	if err == nil && len(c.Providers()) == 0 {
+	in.Fed = func(id string) bool {
+		return !sound || slices.ContainsFunc(conf.Sources, func(s config.Source) bool { return s.Provider == id })
+	}
+	var ofSources, unread textfile.Errors
+	if o.Sources != nil && sound {
+		in.Tables, ofSources, unread = o.Sources.Tables(ctx, conf.Sources)
+		files := o.Sources.Files()
+		for _, name := range slices.Sorted(maps.Keys(files)) {
+			in.Own = append(in.Own, providerfile.Directory{Name: name, FS: files[name]})
+		}
+	}
+	c, warnings, err := catalogue.New(ctx, in)
+	if err == nil && len(c.Providers()) == 0 && len(unread) == 0 {
 		return nil, nil, warnings // every directory is empty
 	}
-	return c, warnings, named(conf, mistakesIn(err))
+	return c, append(ofSources, warnings...), append(unread, named(conf, mistakesIn(err))...)
 }
 
 // named adds where a path is named that leads to nothing. An option needs no such place.

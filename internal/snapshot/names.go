@@ -17,7 +17,7 @@ var httpsLabels = []string{"autoconfig", "autodiscover", "ua-auto-config", "mta-
 func (s *Snapshot) Host() settings.Hostname { return s.host }
 
 // MayHaveCertificate tells whether a certificate may be ordered for a name: the
-// service's host, and names below a domain that one of the admin's own providers names.
+// service's host, and names below a domain that one of the admin's own providers names, in its file or in a table.
 // A wildcard names no domain: whoever asks for ever new names below it would have ever
 // new certificates ordered.
 func (s *Snapshot) MayHaveCertificate(name string) bool {
@@ -32,6 +32,6 @@ func (s *Snapshot) MayHaveCertificate(name string) bool {
 	if !ok || !slices.Contains(httpsLabels, label) {
 		return false
 	}
-	p, ok := s.Catalogue.Named(address.Domain{ASCII: below})
-	return ok && s.own[p]
+	_, ok = s.Catalogue.Claim(address.Domain{ASCII: below})
+	return ok
 }

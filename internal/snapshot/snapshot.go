@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/netip"
 	"slices"
@@ -33,6 +34,22 @@ type Options struct {
 	// TakeShrunk takes over a list of domains that has lost most of them, and a directory
 	// that has lost every provider.
 	TakeShrunk bool
+	// Agree gives serials their numbers, so that several servers have the same; nil: the
+	// clock does.
+	Agree zones.Agree
+	// Sources has the domains of the configuration's sources; nil: they are not read.
+	Sources Sources
+}
+
+// Sources reads the sources of domains that a configuration names.
+type Sources interface {
+	// Tables opens and reads what is new, keeps what is known already, and closes what
+	// is no longer named. The tables are in the order of the sources. What has changed is
+	// told all the same to whoever asks for changes, for nobody knows as yet whether the
+	// tables will be served.
+	Tables(ctx context.Context, sources []config.Source) (tables []*catalogue.Table, warnings, mistakes textfile.Errors)
+	// Files are the provider files that a source holds, by its name.
+	Files() map[string]fs.FS
 }
 
 // Snapshot is everything that is served. It never changes: a reload makes another
@@ -50,9 +67,14 @@ type Snapshot struct {
 	// Warnings are what is allowed and was probably not meant.
 	Warnings textfile.Errors
 
-	host settings.Hostname
-	own  map[*settings.Provider]bool // the admin's
+	host  settings.Hostname
+	read  textfile.Errors // the warnings about the catalogue
+	files [32]byte        // the digest of provider files that sources hold
+	of    *origin
 }
+
+// origin is shared by a snapshot and those that follow from it by changes of rows.
+type origin struct{ _ byte }
 
 // Mistakes are why there is no snapshot.
 type Mistakes struct {
@@ -72,9 +94,13 @@ func Build(ctx context.Context, o Options, previous *Snapshot) (*Snapshot, error
 	looks, mistakes := branding(conf)
 	no.Configuration = append(no.Configuration, mistakes...)
 	slices.SortStableFunc(no.Configuration, func(a, b textfile.Error) int { return cmp.Or(strings.Compare(a.File, b.File), a.Line-b.Line) })
-	c, warnings, mistakes := load(ctx, conf, o.Seen)
+	var files [32]byte
+	if o.Sources != nil {
+		files = digest(o.Sources.Files())
+	}
+	c, warnings, mistakes := load(ctx, conf, o, len(no.Configuration) == 0)
 	if no.Catalogue = mistakes; previous != nil && !o.TakeShrunk && mistakes == nil {
-		no.Catalogue = append(emptied(warnings, previous.Warnings), shrunk(c.Lists(), previous.Catalogue.Lists())...)
+		no.Catalogue = append(emptied(warnings, previous.read), shrunk(c.Lists(), previous.Catalogue.Lists())...)
 	}
 	if !no.none() {
 		return nil, &no
@@ -84,7 +110,7 @@ func Build(ctx context.Context, o Options, previous *Snapshot) (*Snapshot, error
 		return nil, err // of files that are built in
 	}
 	s.host = cmp.Or(conf.Service.Host, s.host)
-	s.Config, s.Warnings = conf, slices.Concat(conf.Warnings, warnings)
+	s.Config, s.Warnings, s.read, s.files = conf, slices.Concat(conf.Warnings, warnings), warnings, files
 	if conf.DNS.Listen != "" || o.Zones && conf.SpeaksOfDNS() {
 		no.Configuration = s.makeZones(o, previous)
 	}
@@ -109,11 +135,7 @@ func New(c *catalogue.Catalogue, looks pages.Branding, publicURL string) (*Snaps
 	if err != nil {
 		return nil, err
 	}
-	own := make(map[*settings.Provider]bool)
-	for _, p := range c.Own() {
-		own[p] = true
-	}
-	return &Snapshot{Config: config.Default(), Catalogue: c, Site: site, List: pages.NewList(c.Providers(), c.Own()), PublicURL: publicURL, host: hostOf(publicURL), own: own}, nil
+	return &Snapshot{Config: config.Default(), Catalogue: c, Site: site, List: pages.NewList(c.Providers(), c.Own()), PublicURL: publicURL, host: hostOf(publicURL), of: new(origin)}, nil
 }
 
 func (m *Mistakes) none() bool { return len(m.Configuration)+len(m.Catalogue) == 0 }
@@ -144,15 +166,16 @@ func (s *Snapshot) makeZones(o Options, previous *Snapshot) textfile.Errors {
 	if previous != nil {
 		before = previous.Zones
 	}
-	s.Zones, err = zones.New(s.Catalogue, s.Catalogue.Own(), &conf, before, now, serial)
+	s.Warnings = append(s.Warnings, ahead(s.Catalogue.Claims(), s.Catalogue.Latest(), now)...)
+	s.Zones, err = zones.New(s.Catalogue, &conf, before, zones.Time{Now: now, Serial: serial, Agree: o.Agree})
 	return mistakesIn(err)
 }
 
 // Lapsed makes the snapshot anew of what it was made of, when the time of [zones.Set.Lapses] has come.
-func (s *Snapshot) Lapsed(now func() time.Time) (*Snapshot, error) {
+func (s *Snapshot) Lapsed(o Options) (*Snapshot, error) {
 	next := *s
-	next.Warnings = nil
-	if no := next.makeZones(Options{Now: now}, s); len(no) > 0 {
+	next.Warnings, next.of = nil, new(origin) // documents differ that were announced
+	if no := next.makeZones(o, s); len(no) > 0 {
 		return nil, &Mistakes{Configuration: no}
 	}
 	return &next, nil
@@ -177,9 +200,10 @@ func mistakesIn(err error) textfile.Errors {
 }
 
 // KeepSerial writes the highest serial down, which must be done before the zones are
-// served. If it fails, that is a warning.
-func (s *Snapshot) KeepSerial() (warnings textfile.Errors) {
-	if s.Zones == nil {
+// served, unless those of the previous snapshot (nil: there is none) had it. If it fails,
+// that is a warning.
+func (s *Snapshot) KeepSerial(previous *Snapshot) (warnings textfile.Errors) {
+	if s.Zones == nil || previous != nil && s.Follows(previous) && s.Zones.Highest() == previous.Zones.Highest() {
 		return nil
 	}
 	return zones.SerialFile(s.Config.DNS.SerialFile).Keep(s.Zones)

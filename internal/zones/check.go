@@ -8,9 +8,10 @@ import (
 
 	"github.com/miekg/dns"
 
-	"milepost/address"
+	"milepost/catalogue"
 	"milepost/internal/config"
 	"milepost/internal/textfile"
+	"milepost/settings"
 	"milepost/zone"
 )
 
@@ -91,7 +92,7 @@ func (s *Set) checkOverlap() textfile.Errors {
 	var errs textfile.Errors
 	for i, z := range s.conf.DNS.Zones {
 		for above := zone.Parent(z.Name); above != "."; above = zone.Parent(above) {
-			if _, ok := s.domainOf(above); ok {
+			if d, ok := s.domainOf(above); ok && !d.Row { // a row refuses no configuration
 				errs = append(errs, s.zoneMistakes(i, fmt.Errorf("lies in the zone %s, which every domain has; zones may not overlap", strings.TrimSuffix(above, ".")))...)
 				break
 			}
@@ -137,12 +138,17 @@ func (s *Set) hasAddress(name string) bool {
 // domains, and those in which one of its hosts lies.
 func (s *Set) checkDomainZones() textfile.Errors {
 	var errs textfile.Errors
-	checked := make(map[string]bool)
-	check := func(name string, d address.Domain) {
-		if checked[name] {
+	type key struct {
+		name     string
+		provider *settings.Provider
+	}
+	checked := make(map[key]bool)
+	check := func(name string, d claimed) {
+		k := key{name, d.Provider}
+		if checked[k] {
 			return
 		}
-		checked[name] = true
+		checked[k] = true
 		z, err := s.build(name, d)
 		if err == nil {
 			err = z.CheckTargets()
@@ -152,6 +158,7 @@ func (s *Set) checkDomainZones() textfile.Errors {
 		}
 	}
 	for _, p := range s.own {
+		some := slices.ContainsFunc(p.Domains, func(d settings.DomainPattern) bool { return !d.Wildcard })
 		for _, label := range s.conf.DNS.DomainZones {
 			for _, pattern := range p.Domains {
 				d := pattern.Domain
@@ -159,9 +166,12 @@ func (s *Set) checkDomainZones() textfile.Errors {
 					continue
 				}
 				if _, inside := s.configuredAt(domainZone(label, d)); !inside {
-					check(domainZone(label, d), d)
+					check(domainZone(label, d), claimed{d, catalogue.Claim{Provider: p}})
 					break
 				}
+			}
+			if !some && s.catalogue.HasRows(p) {
+				check(domainZone(label, sample), claimed{sample, catalogue.Claim{Provider: p}})
 			}
 		}
 		for _, rr := range zone.Records(p, sample, s.options) {
@@ -170,7 +180,7 @@ func (s *Set) checkDomainZones() textfile.Errors {
 				continue
 			}
 			origin, d, ok := s.origin(dns.CanonicalName(srv.Target))
-			if owner, named := s.catalogue.Named(d); ok && named && owner == p {
+			if ok && d.Provider == p && !d.Row {
 				check(origin, d)
 			}
 		}

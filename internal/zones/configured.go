@@ -16,11 +16,11 @@ import (
 )
 
 // buildConfigured makes the configured zones.
-func (s *Set) buildConfigured(previous *Set) textfile.Errors {
+func (s *Set) buildConfigured(previous *Set, at Time) textfile.Errors {
 	var errs textfile.Errors
-	domains := s.domainsByZone()
+	s.members = s.domainsByZone()
 	for i, z := range s.conf.DNS.Zones {
-		built, err := s.buildOne(z, domains[z.Name], previous)
+		built, err := s.buildOne(z, previous, at)
 		if err != nil {
 			errs = append(errs, s.zoneMistakes(i, err)...)
 			continue
@@ -37,7 +37,7 @@ func (s *Set) domainsByZone() map[string][]address.Domain {
 	if len(s.configured) == 0 {
 		return domains
 	}
-	for d := range s.ownDomains() {
+	for d := range s.catalogue.Claims() {
 		if name, ok := s.configuredAt(dns.Fqdn(d.ASCII)); ok {
 			domains[name] = append(domains[name], d)
 		}
@@ -47,13 +47,13 @@ func (s *Set) domainsByZone() map[string][]address.Domain {
 
 // buildOne makes a configured zone of the records of its own domain, of those of
 // other domains in it, and of those in its file.
-func (s *Set) buildOne(z config.Zone, domains []address.Domain, previous *Set) (*zone.Zone, error) {
+func (s *Set) buildOne(z config.Zone, previous *Set, at Time) (*zone.Zone, error) {
 	own, p := s.domainAbove(z.Name)
 	var made []dns.RR
 	if p != nil {
 		made = s.records(p, own)
 	}
-	for _, d := range domains {
+	for _, d := range s.members[z.Name] {
 		if p, ok := s.catalogue.Named(d); ok && d.ASCII != own.ASCII {
 			made = append(made, s.records(p, d)...)
 		}
@@ -71,22 +71,27 @@ func (s *Set) buildOne(z config.Zone, domains []address.Domain, previous *Set) (
 	for _, r := range z.Records {
 		rrs = append(rrs, r.RR)
 	}
-	serial := s.serials.highest
-	old := previous.Find(z.Name)
-	if old != nil {
-		serial = old.SOA().Serial
-	}
-	built, err := zone.New(z.Name, s.authority(own, serial), rrs)
+	with := func(serial uint32) (*zone.Zone, error) { return zone.New(z.Name, s.authority(own, serial), rrs) }
+	built, err := with(0)
 	if err == nil {
 		err = built.CheckTargets()
 	}
 	if err != nil || clash != nil {
 		return nil, errors.Join(err, clash)
 	}
-	if old != nil && text(built.Records()) != text(old.Records()) {
-		return zone.New(z.Name, s.authority(own, s.serials.highest), rrs)
+	old := previous.Find(z.Name)
+	switch {
+	case at.Agree != nil:
+		name := "zone " + z.Name
+		return with(at.agreed(map[string][32]byte{name: digest(text(built.Records()))})[name])
+	case old == nil:
+		return with(s.serials.highest)
 	}
-	return built, nil
+	was := text(old.Records())
+	if built, err = with(old.SOA().Serial); err == nil && text(built.Records()) != was {
+		return with(s.serials.highest)
+	}
+	return built, err
 }
 
 // disjoint refuses, in a zone's file, records of the same name and type as those

@@ -72,69 +72,92 @@ func (f formers) providers() []*settings.Provider {
 	return out
 }
 
-// changes are the former providers of a set.
+// changes are the former providers of a set, but for those that its parts know.
 type changes struct {
-	now       time.Time          // when the set was made
-	lapses    time.Time          // when the first of them does
-	providers map[string]formers // by the ID of the present one
-	domains   map[string]formers // by domain, if it came to its provider in that time
+	now     time.Time          // when the set was made
+	lapses  time.Time          // when the first of them does
+	domains map[string]formers // by domain, if it came to its provider in that time
 }
 
-func (c *changes) of(d address.Domain, p *settings.Provider) formers {
-	if f, ok := c.domains[d.ASCII]; ok {
+// formers are those of a domain.
+func (s *Set) formers(d address.Domain, p *settings.Provider) formers {
+	if f, ok := s.changes.domains[d.ASCII]; ok {
 		return f
 	}
-	return c.providers[p.ID]
+	if part := s.parts[p]; part != nil {
+		return part.formers
+	}
+	return nil
+}
+
+// comparison compares the documents of the providers of two sets.
+type comparison struct {
+	previous *Set
+	now      time.Time
+	ttl      time.Duration
+	replaced map[pair]bool    // whether the document was: a million domains have few providers
+	moved    map[pair]formers // so that a million domains share one
+}
+
+type pair struct{ present, was *settings.Provider }
+
+func compare(previous *Set, now time.Time) *comparison {
+	ttl := time.Duration(cmp.Or(previous.options.TTL, zone.DefaultTTL)) * time.Second
+	return &comparison{previous: previous, now: now, ttl: ttl, replaced: make(map[pair]bool), moved: make(map[pair]formers)}
+}
+
+// after returns the formers of a provider p that has come after q, which had some.
+func (c *comparison) after(f formers, p, q *settings.Provider) formers {
+	changed, ok := c.replaced[pair{p, q}]
+	if !ok {
+		changed = replaced(p, q)
+		c.replaced[pair{p, q}] = changed
+	}
+	if f = f.at(c.now); changed {
+		f = f.with(q, c.now, c.ttl)
+	}
+	return f
+}
+
+// ofDomain returns the formers that a domain has alone, for it came to p from another
+// provider.
+func (c *comparison) ofDomain(s *Set, d address.Domain, p *settings.Provider) formers {
+	q, ok := c.previous.catalogue.Named(d)
+	if !ok {
+		return nil
+	}
+	if f, alone := c.previous.changes.domains[d.ASCII]; alone {
+		return c.after(f, p, q)
+	}
+	if c.previous.partName(q) == s.partName(p) {
+		return nil
+	}
+	f, ok := c.moved[pair{p, q}]
+	if !ok {
+		f = c.after(c.previous.formers(address.Domain{}, q), p, q)
+		c.moved[pair{p, q}] = f
+	}
+	return f
 }
 
 // newChanges compares the documents of a set with those of the one before it.
-func newChanges(s, previous *Set, now time.Time) changes {
-	out := changes{now: now, providers: make(map[string]formers), domains: make(map[string]formers)}
+func newChanges(s, previous *Set, at Time) changes {
+	out := changes{now: at.Now, domains: make(map[string]formers)}
 	if previous == nil || !s.announces() && len(s.configured) == 0 {
 		return out
 	}
-	ttl := time.Duration(cmp.Or(previous.options.TTL, zone.DefaultTTL)) * time.Second
-	type pair struct{ present, was *settings.Provider }
-	known := make(map[pair]bool) // whether the document was replaced: a million domains have few providers
-	after := func(f formers, p, q *settings.Provider) formers {
-		changed, ok := known[pair{p, q}]
-		if !ok {
-			changed = replaced(p, q)
-			known[pair{p, q}] = changed
-		}
-		if f = f.at(now); changed {
-			f = f.with(q, now, ttl)
-		}
-		return f
-	}
-	before := previous.ownByID()
-	for _, p := range s.own {
-		if q := before[p.ID]; q != nil {
-			if f := after(previous.changes.providers[p.ID], p, q); len(f) > 0 {
-				out.providers[p.ID] = f
-				out.note(f)
-			}
+	c, before := compare(previous, at.Now), previous.partNames()
+	for p, part := range s.parts {
+		if q := before[part.name]; q != nil {
+			part.formers = c.after(previous.parts[q].formers, p, q)
+			out.note(part.formers)
 		}
 	}
-	moved := make(map[pair]formers) // so that a million domains share one
-	for d, p := range s.ownDomains() {
-		q, ok := previous.catalogue.Named(d)
-		if !ok {
-			continue
-		}
-		f, alone := previous.changes.domains[d.ASCII]
-		switch {
-		case alone:
-			f = after(f, p, q)
-		case q.ID == p.ID:
-			continue
-		default:
-			if f, ok = moved[pair{p, q}]; !ok {
-				f = after(previous.changes.providers[q.ID], p, q)
-				moved[pair{p, q}] = f
-			}
-		}
-		if len(f) > 0 {
+	if at.Agree != nil { // that such a time is over would be told in no part of a serial
+		return out
+	}
+	for d, claim := range s.catalogue.Claims() {
+		if f := c.ofDomain(s, d, claim.Provider); len(f) > 0 {
 			out.domains[d.ASCII] = f
 			out.note(f)
 		}
@@ -162,7 +185,7 @@ func replaced(p, q *settings.Provider) bool {
 
 // records makes the records of a domain.
 func (s *Set) records(p *settings.Provider, d address.Domain) []dns.RR {
-	return zone.Records(p, d, s.options, s.changes.of(d, p).providers()...)
+	return zone.Records(p, d, s.options, s.formers(d, p).providers()...)
 }
 
 // Announced returns the provider whose PACC document is to be served for a domain of the
@@ -174,7 +197,7 @@ func (s *Set) Announced(p *settings.Provider, d address.Domain) *settings.Provid
 	if _, _, ours := s.origin(pacc.RecordLabel + "." + dns.Fqdn(d.ASCII)); !ours {
 		return p // what DNS says of it is somebody else's matter
 	}
-	if q, ok := s.changes.of(d, p).servedAt(s.changes.now); ok {
+	if q, ok := s.formers(d, p).servedAt(s.changes.now); ok {
 		return q
 	}
 	return p

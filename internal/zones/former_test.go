@@ -97,7 +97,7 @@ func TestChangedDocuments(t *testing.T) {
 				}
 				c := fixture.Catalogue(t, files...)
 				conf := config.Config{DNS: config.DNS{TTL: 60, DomainZones: []string{pacc.RecordLabel}, NameServers: []config.NameServer{{Name: "ns1.example.net."}}}}
-				set, err := zones.New(c, c.Own(), &conf, before, time.Unix(s.at, 0), uint32(s.at))
+				set, err := zones.New(c, &conf, before, zones.Time{Now: time.Unix(s.at, 0), Serial: uint32(s.at)})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -152,7 +152,7 @@ func TestDocumentsOfOtherZones(t *testing.T) {
 	for i, text := range []string{one, strings.Replace(one, `"One"`, `"Uno"`, 1)} {
 		c := fixture.Catalogue(t, "one.toml", text)
 		conf := config.Config{DNS: config.DNS{DomainZones: []string{"_tcp"}, NameServers: []config.NameServer{{Name: "ns1.example.net."}}}}
-		set, err := zones.New(c, c.Own(), &conf, before, time.Unix(int64(i), 0), uint32(i))
+		set, err := zones.New(c, &conf, before, zones.Time{Now: time.Unix(int64(i), 0), Serial: uint32(i)})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -65,7 +65,7 @@ func TestSerials(t *testing.T) {
 			if s.change != nil {
 				s.change(&conf.DNS)
 			}
-			set, err := zones.New(c, c.Own(), &conf, before, time.Unix(int64(s.now), 0), s.now)
+			set, err := zones.New(c, &conf, before, zones.Time{Now: time.Unix(int64(s.now), 0), Serial: s.now})
 			if err != nil {
 				t.Fatal(err)
 			}

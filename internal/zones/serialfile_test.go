@@ -60,7 +60,7 @@ func TestSerialFileAfter(t *testing.T) {
 
 // A file that cannot be written is a warning, and what was kept stays.
 func TestSerialFileKeep(t *testing.T) {
-	set, err := zones.New(fixture.Catalogue(t, "one.toml", one), nil, &config.Config{}, nil, time.Unix(1000, 0), 1000)
+	set, err := zones.New(fixture.Catalogue(t, "one.toml", one), &config.Config{}, nil, zones.Time{Now: time.Unix(1000, 0), Serial: 1000})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,46 +8,57 @@ import (
 	"iter"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/miekg/dns"
 
 	"milepost/address"
+	"milepost/catalogue"
 	"milepost/internal/config"
 	"milepost/settings"
 	"milepost/zone"
 )
 
-// Catalogue finds providers. A [catalogue.Catalogue] does.
-//
-// [catalogue.Catalogue]: milepost/catalogue
-type Catalogue interface {
-	// Lookup finds the provider that serves a domain.
-	Lookup(address.Domain) (*settings.Provider, bool)
-	// Named finds the provider that names the domain itself: no wildcard, no MX.
-	Named(address.Domain) (*settings.Provider, bool)
-}
-
 // Set is the zones that a server is authoritative for. It is immutable, and safe
 // for concurrent use. A domain's zones are built when they are asked for, so that a
 // million domains cost nothing until then.
 type Set struct {
-	catalogue  Catalogue
-	own        []*settings.Provider // the admin's: their domains have zones
-	isOwn      map[*settings.Provider]bool
+	catalogue  *catalogue.Catalogue
+	own        []*settings.Provider // the admin's, as their files have them
 	conf       *config.Config
 	options    zone.Options
-	configured map[string]*zone.Zone // by absolute name; nil until it is built
+	configured map[string]*zone.Zone       // by absolute name; nil until it is built
+	members    map[string][]address.Domain // of a configured zone: the domains that lie in it
+	parts      map[*settings.Provider]*part
 	changes    changes
 	serials    serials
-
-	mu    sync.RWMutex
-	built map[string]*zone.Zone // of domains, by absolute name; at most maxBuilt
+	history    history
+	built      *built
 }
 
-// maxBuilt is how many zones of domains are kept: some 5 kB each.
-const maxBuilt = 4096
+// part is one of the admin's own providers, as its file or the rows of a table have it.
+// It is a part of the serials of its domains' zones.
+type part struct {
+	name    string   // the same in all sets
+	formers formers  // how it was
+	digest  [32]byte // of the records that it makes
+	serial  uint32
+}
+
+// Time is when a set is made.
+type Time struct {
+	Now    time.Time
+	Serial uint32 // in seconds, as serials are
+	// Agree gives the parts of serials their numbers; nil: Serial is that of what changes.
+	Agree Agree
+}
+
+// Agree returns the serial of each part of the zones, by the part's name. Whoever asks
+// with the same digest gets the same serial, and each other digest a higher one than
+// those before; a new one is now if it can be. So several servers that have the same
+// content have the same serials. A part that is not in the answer has none: its serial is
+// now.
+type Agree func(now uint32, parts map[string][32]byte) map[string]uint32
 
 // New makes the zones of a configuration, as [config.Load] returns it: the
 // configured ones, and those of every domain of the admin's own providers. The
@@ -57,17 +68,17 @@ const maxBuilt = 4096
 // to the one that is given, a time in seconds, or more. It never falls. What was announced
 // of PACC documents that differ stays for its time from now. The error is textfile.Errors
 // with every mistake.
-func New(c Catalogue, own []*settings.Provider, conf *config.Config, previous *Set, now time.Time, serial uint32) (*Set, error) {
+func New(c *catalogue.Catalogue, conf *config.Config, previous *Set, at Time) (*Set, error) {
 	s := &Set{
-		catalogue: c, own: own, isOwn: make(map[*settings.Provider]bool), conf: conf,
+		catalogue: c, own: c.Own(), conf: conf,
 		options: zone.Options{
 			Host: conf.Service.Host, Addresses: conf.Service.Addresses,
 			TTL: conf.DNS.TTL, AllNotOffered: conf.DNS.AllNotOffered,
 		},
-		configured: make(map[string]*zone.Zone), built: make(map[string]*zone.Zone),
+		configured: make(map[string]*zone.Zone), parts: make(map[*settings.Provider]*part), built: newBuilt(),
 	}
-	for _, p := range own {
-		s.isOwn[p] = true
+	for name, p := range c.Variants() {
+		s.parts[p] = &part{name: name}
 	}
 	for _, z := range conf.DNS.Zones {
 		s.configured[z.Name] = nil
@@ -79,34 +90,29 @@ func New(c Catalogue, own []*settings.Provider, conf *config.Config, previous *S
 	if errs := append(s.checkOverlap(), s.checkNameServers()...); len(errs) > 0 {
 		return nil, errs
 	}
-	s.changes = newChanges(s, previous, now)
-	s.serials = newSerials(s, previous, serial)
-	if errs := append(s.buildConfigured(previous), s.checkDomainZones()...); len(errs) > 0 {
+	s.changes = newChanges(s, previous, at)
+	s.serials = newSerials(s, previous, at)
+	if errs := append(s.buildConfigured(previous, at), s.checkDomainZones()...); len(errs) > 0 {
 		return nil, errs
 	}
 	return s, nil
 }
 
-// ownByID returns the admin's own providers by their IDs.
-func (s *Set) ownByID() map[string]*settings.Provider {
-	all := make(map[string]*settings.Provider, len(s.own))
-	for _, p := range s.own {
-		all[p.ID] = p
+// partNames returns the admin's own providers by the names of their parts.
+func (s *Set) partNames() map[string]*settings.Provider {
+	all := make(map[string]*settings.Provider, len(s.parts))
+	for p, part := range s.parts {
+		all[part.name] = p
 	}
 	return all
 }
 
-// ownDomains yields the domains of the admin's own providers.
-func (s *Set) ownDomains() iter.Seq2[address.Domain, *settings.Provider] {
-	return func(yield func(address.Domain, *settings.Provider) bool) {
-		for _, p := range s.own {
-			for _, d := range p.Domains {
-				if !d.Wildcard && !yield(d.Domain, p) {
-					return
-				}
-			}
-		}
+// partName is empty for a provider that is not the admin's own.
+func (s *Set) partName(p *settings.Provider) string {
+	if part := s.parts[p]; part != nil {
+		return part.name
 	}
+	return ""
 }
 
 // domainZone names the zone that a domain has below it, or at it ([config.Apex]).
@@ -117,8 +123,14 @@ func domainZone(label string, d address.Domain) string {
 	return label + "." + dns.Fqdn(d.ASCII)
 }
 
+// claimed is a domain, and how its provider has it; zero: none.
+type claimed struct {
+	address.Domain
+	catalogue.Claim
+}
+
 // domainOf returns the domain whose zone has that name; false: no domain's has.
-func (s *Set) domainOf(name string) (address.Domain, bool) {
+func (s *Set) domainOf(name string) (claimed, bool) {
 	for _, label := range s.conf.DNS.DomainZones {
 		rest, ok := strings.CutPrefix(name, label+".")
 		if label == config.Apex {
@@ -129,11 +141,11 @@ func (s *Set) domainOf(name string) (address.Domain, bool) {
 		}
 		ascii := strings.TrimSuffix(rest, ".")
 		d := address.Domain{ASCII: ascii, Unicode: ascii}
-		if p, named := s.catalogue.Named(d); named && s.isOwn[p] && s.fits(label, d) {
-			return d, true
+		if claim, ok := s.catalogue.Claim(d); ok && s.fits(label, d) {
+			return claimed{d, claim}, true
 		}
 	}
-	return address.Domain{}, false
+	return claimed{}, false
 }
 
 // configuredAt returns the configured zone in which a canonical name lies.
@@ -149,16 +161,16 @@ func (s *Set) configuredAt(name string) (origin string, ok bool) {
 // origin returns the zone in which a canonical name lies. If it is one of a domain's
 // zones, it returns the domain too. A domain inside a configured zone has none: its
 // records are in that zone.
-func (s *Set) origin(name string) (origin string, d address.Domain, ok bool) {
+func (s *Set) origin(name string) (origin string, d claimed, ok bool) {
 	if origin, ok := s.configuredAt(name); ok {
-		return origin, address.Domain{}, true
+		return origin, claimed{}, true
 	}
 	for above := name; above != "."; above = zone.Parent(above) {
 		if d, ok := s.domainOf(above); ok {
 			return above, d, true
 		}
 	}
-	return "", address.Domain{}, false
+	return "", claimed{}, false
 }
 
 // Find returns the zone in which a name lies; nil: there is none, or no set.
@@ -173,23 +185,13 @@ func (s *Set) Find(name string) *zone.Zone {
 	if z := s.configured[origin]; z != nil {
 		return z
 	}
-	s.mu.RLock()
-	z := s.built[origin]
-	s.mu.RUnlock()
-	if z != nil {
+	return s.built.get(builtKey{origin, d.Provider, s.serial(d)}, func() *zone.Zone {
+		z, err := s.build(origin, d)
+		if err != nil {
+			return nil // New has refused whatever of a file fails
+		}
 		return z
-	}
-	z, err := s.build(origin, d)
-	if err != nil {
-		return nil // New has refused whatever fails
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.built) >= maxBuilt {
-		clear(s.built)
-	}
-	s.built[origin] = z
-	return z
+	})
 }
 
 // Example returns the header of a record that people can ask for; nil: there is none.
@@ -210,28 +212,12 @@ func (s *Set) Names() iter.Seq[string] {
 				return
 			}
 		}
-		for d := range s.ownDomains() {
+		for d := range s.catalogue.Claims() {
 			for _, label := range s.conf.DNS.DomainZones {
 				name := domainZone(label, d)
 				if _, inside := s.configuredAt(name); !inside && s.fits(label, d) && !yield(name) {
 					return
 				}
-			}
-		}
-	}
-}
-
-// Changed yields the absolute name of every zone that the previous set did not have
-// (nil: there was none), or had with another serial.
-func (s *Set) Changed(previous *Set) iter.Seq[string] {
-	if previous == nil {
-		return s.Names()
-	}
-	return func(yield func(string) bool) {
-		for name := range s.Names() {
-			serial, _ := s.serial(name)
-			if old, ok := previous.serial(name); (!ok || old != serial) && !yield(name) {
-				return
 			}
 		}
 	}
@@ -248,10 +234,9 @@ func (s *Set) fits(label string, d address.Domain) bool {
 }
 
 // build makes one of a domain's zones.
-func (s *Set) build(origin string, d address.Domain) (*zone.Zone, error) {
-	p, _ := s.catalogue.Named(d)
-	rrs := append(s.records(p, d), s.nameServerAddresses(d)...)
-	return zone.New(origin, s.authority(d, s.serials.of(d, p)), within(origin, rrs))
+func (s *Set) build(origin string, d claimed) (*zone.Zone, error) {
+	rrs := append(s.records(d.Provider, d.Domain), s.nameServerAddresses(d.Domain)...)
+	return zone.New(origin, s.authority(d.Domain, s.serial(d)), within(origin, rrs))
 }
 
 // nameServers returns the name servers of a domain's zones: the configured ones, or

@@ -123,13 +123,13 @@ func zonesOf(t *testing.T, p *fixture.Page) (*zones.Set, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return zones.New(c, c.Own(), conf, nil, time.Unix(1, 0), 1)
+	return zones.New(c, conf, nil, zones.Time{Now: time.Unix(1, 0), Serial: 1})
 }
 
 // Without a configuration there are no lines: -dns was asked for.
 func TestMistakesWithoutFile(t *testing.T) {
 	c := fixture.Catalogue(t, "one.toml", one)
-	_, err := zones.New(c, c.Own(), config.Default(), nil, time.Unix(1, 0), 1)
+	_, err := zones.New(c, config.Default(), nil, zones.Time{Now: time.Unix(1, 0), Serial: 1})
 	const want = "-dns: the service's addresses are missing: autoconfig is a zone of its own, and no CNAME can stand at the top of one (RFC 1034 §3.6.2)"
 	if err == nil || err.Error() != want {
 		t.Error(err)

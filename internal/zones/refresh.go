@@ -1,0 +1,285 @@
+package zones
+
+import (
+	"iter"
+	"maps"
+	"slices"
+
+	"github.com/miekg/dns"
+
+	"milepost/address"
+	"milepost/catalogue"
+	"milepost/internal/textfile"
+	"milepost/settings"
+)
+
+// Refresh makes the set that follows from this one when rows of tables have changed:
+// those of the domains that are named, in A-labels. The catalogue is this set's with other
+// tables. It costs what the changes cost, and shares all else. A warning is of a
+// configured zone that cannot be made with them; it stays as it was.
+func (s *Set) Refresh(c *catalogue.Catalogue, changed []string, at Time) (*Set, textfile.Errors) {
+	next := *s
+	next.catalogue = c
+	next.refreshParts(at)
+	o := &next.serials
+	o.limit = uint32(at.Now.Unix()) + ahead
+	domains := next.changedDomains(s, changed)
+	if at.Agree == nil && s.announces() {
+		next.refreshFormers(s, domains, at)
+	}
+	if at.Agree == nil {
+		next.refreshMoved(s, domains, at)
+	}
+	o.highest = max(o.highest, min(c.Latest(), o.limit))
+	names := make([]string, len(domains))
+	for i, d := range domains {
+		names[i] = d.ASCII
+	}
+	next.history = s.history.with(names)
+	return &next, next.refreshConfigured(s, domains, at)
+}
+
+// changedDomains returns those domains that are another provider's now, or whose row has
+// changed. A domain that nobody has any longer has no provider.
+func (s *Set) changedDomains(previous *Set, changed []string) (domains []claimed) {
+	for _, ascii := range changed {
+		d := address.Domain{ASCII: ascii, Unicode: ascii}
+		now, _ := s.catalogue.Claim(d)
+		if was, _ := previous.catalogue.Claim(d); now != was {
+			domains = append(domains, claimed{d, now})
+		}
+	}
+	return domains
+}
+
+// fresh returns a serial that no zone has had.
+func (o *serials) fresh(at Time) uint32 {
+	o.highest = max(at.Serial, o.highest+1)
+	return o.highest
+}
+
+// refreshParts enters the providers that the tables have made since, and leaves out
+// those that they make no longer.
+func (s *Set) refreshParts(at Time) {
+	var added map[string]*settings.Provider
+	count := 0
+	for name, p := range s.catalogue.Variants() {
+		if count++; s.parts[p] == nil {
+			if added == nil {
+				added = make(map[string]*settings.Provider)
+			}
+			added[name] = p
+		}
+	}
+	if added == nil && count == len(s.parts) {
+		return
+	}
+	parts := make(map[*settings.Provider]*part, count)
+	for _, p := range s.catalogue.Variants() {
+		if known := s.parts[p]; known != nil {
+			parts[p] = known
+		}
+	}
+	s.parts = parts
+	if len(added) == 0 {
+		return
+	}
+	digests := make(map[string][32]byte, len(added))
+	for name, p := range added {
+		s.parts[p] = &part{name: name, digest: s.digestOf(p)}
+		digests["provider "+name] = s.parts[p].digest
+	}
+	var agreed map[string]uint32
+	fresh := uint32(0)
+	if at.Agree != nil {
+		agreed = at.agreed(digests)
+	} else {
+		fresh = s.serials.fresh(at)
+	}
+	for name, p := range added {
+		s.parts[p].serial = max(fresh, agreed["provider "+name])
+		s.serials.highest = max(s.serials.highest, s.parts[p].serial)
+	}
+}
+
+// refreshFormers notes the PACC documents that domains had at another provider.
+func (s *Set) refreshFormers(previous *Set, domains []claimed, at Time) {
+	c := compare(previous, at.Now)
+	shared := true
+	set := func(d string, f formers) {
+		if shared {
+			s.changes.domains, shared = maps.Clone(s.changes.domains), false
+		}
+		if delete(s.changes.domains, d); len(f) > 0 {
+			s.changes.domains[d] = f
+			s.changes.note(f)
+		}
+	}
+	for _, d := range domains {
+		var f formers
+		if d.Provider != nil {
+			f = c.ofDomain(s, d.Domain, d.Provider)
+		}
+		if _, had := s.changes.domains[d.ASCII]; had || len(f) > 0 {
+			set(d.ASCII, f)
+		}
+	}
+}
+
+// refreshMoved gives a serial to those domains whose row does not say that it has changed.
+func (s *Set) refreshMoved(previous *Set, domains []claimed, at Time) {
+	o := &s.serials
+	fresh, shared := uint32(0), true
+	for _, d := range domains {
+		if d.Provider == nil || s.rowSays(d, previous) {
+			continue
+		}
+		if fresh == 0 {
+			fresh = o.fresh(at)
+		}
+		if shared {
+			recent := make(map[string]uint32, len(o.recent)+1)
+			maps.Copy(recent, o.recent)
+			o.recent, shared = recent, false
+		}
+		o.recent[d.ASCII] = fresh
+	}
+	if len(o.recent) > max(fewMoved, len(o.moved)/64) {
+		moved := maps.Clone(o.moved)
+		maps.Copy(moved, o.recent)
+		o.moved, o.recent = moved, nil
+	}
+}
+
+// fewMoved is how many serials are always kept beside the others: each refresh copies them.
+const fewMoved = 4096
+
+// refreshConfigured makes the configured zones anew in which one of the domains lies, or
+// which lie in it.
+func (s *Set) refreshConfigured(previous *Set, domains []claimed, at Time) (warnings textfile.Errors) {
+	var affected []string
+	for _, z := range s.conf.DNS.Zones {
+		if slices.ContainsFunc(domains, func(d claimed) bool {
+			name := dns.Fqdn(d.ASCII)
+			return dns.IsSubDomain(z.Name, name) || dns.IsSubDomain(name, z.Name)
+		}) {
+			affected = append(affected, z.Name)
+		}
+	}
+	if len(affected) == 0 {
+		return nil
+	}
+	s.members, s.configured = maps.Clone(s.members), maps.Clone(s.configured)
+	for _, d := range domains {
+		name, ok := s.configuredAt(dns.Fqdn(d.ASCII))
+		if !ok {
+			continue
+		}
+		members := slices.DeleteFunc(slices.Clone(s.members[name]), func(m address.Domain) bool { return m.ASCII == d.ASCII })
+		if d.Provider != nil {
+			members = append(members, d.Domain)
+		}
+		s.members[name] = members
+	}
+	if at.Agree == nil {
+		s.serials.fresh(at)
+	}
+	for i, z := range s.conf.DNS.Zones {
+		if !slices.Contains(affected, z.Name) {
+			continue
+		}
+		built, err := s.buildOne(z, previous, at)
+		if err != nil {
+			warnings = append(warnings, s.zoneMistakes(i, err)...)
+			continue
+		}
+		s.configured[z.Name] = built
+		s.serials.highest = max(s.serials.highest, built.SOA().Serial)
+	}
+	return warnings
+}
+
+// history is which domains have changed in the last sets, each of which follows from the
+// one before by changes of rows.
+type history struct {
+	steps [][]string // of the last sets
+	count int        // of all steps
+}
+
+const (
+	maxSteps   = 1024
+	maxChanged = 1 << 16 // domains in all steps
+)
+
+func (h history) with(changed []string) history {
+	steps, sum := append(slices.Clip(h.steps), changed), 0
+	for i, s := range slices.Backward(steps) {
+		if sum += len(s); sum > maxChanged || len(steps)-i > maxSteps {
+			steps = steps[i+1:]
+			break
+		}
+	}
+	return history{steps: steps, count: h.count + 1}
+}
+
+// since returns the domains that have changed after an earlier set; false: more than rows
+// have, or it is too long ago.
+func (s *Set) since(earlier *Set) ([]string, bool) {
+	n := s.history.count - earlier.history.count
+	if s.built != earlier.built || n < 0 || n > len(s.history.steps) {
+		return nil, false
+	}
+	return slices.Concat(s.history.steps[len(s.history.steps)-n:]...), true
+}
+
+// Follows tells whether nothing but rows has changed since an earlier set, and it is
+// known which.
+func (s *Set) Follows(earlier *Set) bool {
+	if s == nil || earlier == nil {
+		return false
+	}
+	_, ok := s.since(earlier)
+	return ok
+}
+
+// Changed yields the absolute name of every zone that the previous set did not have
+// (nil: there was none), or had with another serial. If it [Set.Follows] the other, that
+// costs what the changes cost.
+func (s *Set) Changed(previous *Set) iter.Seq[string] {
+	if previous == nil {
+		return s.Names()
+	}
+	names := s.Names()
+	if domains, ok := s.since(previous); ok {
+		slices.Sort(domains)
+		names = s.namesOf(slices.Compact(domains))
+	}
+	return func(yield func(string) bool) {
+		for name := range names {
+			serial, now := s.serialOf(name)
+			old, ok := previous.serialOf(name)
+			if now && (!ok || old != serial) && !yield(name) {
+				return
+			}
+		}
+	}
+}
+
+// namesOf yields the names of the configured zones, and of those that domains have or had.
+func (s *Set) namesOf(domains []string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, z := range s.conf.DNS.Zones {
+			if !yield(z.Name) {
+				return
+			}
+		}
+		for _, d := range domains {
+			for _, label := range s.conf.DNS.DomainZones {
+				name := domainZone(label, address.Domain{ASCII: d})
+				if _, inside := s.configuredAt(name); !inside && !yield(name) {
+					return
+				}
+			}
+		}
+	}
+}
