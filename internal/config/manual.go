@@ -15,8 +15,46 @@ type Array struct {
 // ArrayKey is a key of each of its tables.
 type ArrayKey struct{ Name, Doc, Example string }
 
+// Under is the table whose place in the manual it shares.
+func (a Array) Under() string {
+	switch table, _, _ := strings.Cut(a.Name, "."); table {
+	case "source":
+		return "catalogue"
+	case "directory":
+		return "lookup"
+	default:
+		return table
+	}
+}
+
+// instead are keys that stand in place of others, as ARRAY.KEY: the example has them
+// as comments of their own.
+var instead = []string{
+	"source.dsn_file", "source.domains", "source.changed_since", "source.version",
+	"source.base", "source.filter", "source.domain_attribute", "source.provider_attribute", "source.host_attribute", "source.name_attribute",
+}
+
 // Arrays are all of them, in the order of the manual.
 var Arrays = []Array{
+	{"source", "Where more domains of one's own providers come from: what a hoster keeps in a database, in LDAP or in a file. It is read at the start and watched; a later source counts where two have a domain, and what provider files claim counts before it. docs/sources.md has an example of each.", []ArrayKey{
+		{"kind", "\"postgres\", \"mysql\" (MariaDB too), \"sqlite\", \"ldap\" or \"file\".", `"postgres"`},
+		{"dsn", "How to get there: the database as its driver takes it, the LDAP server's URL, or the file. It may hold a password, and is never shown.", `"postgres://milepost@db.example.net/mail"`},
+		{"dsn_file", "A file that has the dsn alone, in place of it.", `"mail.dsn"`},
+		{"name", "What the source is called in messages, in metrics and on the disk: letters, digits, - and _. Default: the preset's name, or the kind.", `"customers"`},
+		{"provider", "The ID of the provider to which domains belong whose rows do not say. Its file may have no domains of its own.", `"example.net"`},
+		{"preset", "Ready-made queries. In SQL: \"postfixadmin\", \"mailcow\", \"iredmail\", \"ispconfig\", \"froxlor\", \"modoboa\", \"mailu\", \"ispmail\", \"mailinabox\", and \"milepost\" for its own tables.", `"postfixadmin"`},
+		{"listen", "The channel on which PostgreSQL's NOTIFY tells of a change; the preset milepost has its own.", `"domains"`},
+		{"every", "How often the source is asked whether something has changed. Default: 1s; 30s while a channel is listened to.", `"1s"`},
+		{"domains", "The query of all domains, in place of a preset. It may have the columns domain, provider (or template: the provider's ID), host (or mx: in place of %MXHOST%), name (in place of the provider's display_name), changed (seconds since 1970, or a time), and active.", `"SELECT domain, provider, changed FROM domain WHERE active"`},
+		{"changed_since", "The query of what changed at the time ? (seconds since 1970) or later; rows that are not active are taken away.", `"SELECT domain, provider, changed, active FROM domain WHERE changed >= ?"`},
+		{"version", "A query of one row that is another whenever something has changed, and cheap. If it has a column named domains, that is how many there are: then rows that are deleted are noticed.", `"SELECT count(*) AS domains, max(changed) FROM domain WHERE active"`},
+		{"base", "LDAP: below which entry to search.", `"ou=domains,dc=example,dc=net"`},
+		{"filter", "LDAP: which entries are domains (RFC 4515).", `"(objectClass=domainRelatedObject)"`},
+		{"domain_attribute", "LDAP: the attribute that has the domain, or several with commas between.", `"associatedDomain"`},
+		{"provider_attribute", "LDAP: the attribute that has the provider's ID.", `"businessCategory"`},
+		{"host_attribute", "LDAP: the attribute that has the host, in place of %MXHOST%.", `"host"`},
+		{"name_attribute", "LDAP: the attribute that has the name, in place of the provider's display_name.", `"o"`},
+	}},
 	{"dns.name_server", "A name server of the zones. Default: ns.autoconfig.DOMAIN, with the service's addresses.", []ArrayKey{
 		{"name", "Its name.", `"ns1.example.net"`},
 		{"addresses", "Needed if its name lies in one of the zones.", `["192.0.2.1"]`},
@@ -56,7 +94,10 @@ func (c *Config) Effective() string {
 				fmt.Fprintf(&b, "%-40s # %s\n", s.Key+" = "+v, c.origins[s.Name()])
 			}
 		}
-		if t.Name == "dns" {
+		switch t.Name {
+		case "catalogue":
+			c.showSources(&b)
+		case "dns":
 			c.DNS.showArrays(&b)
 		}
 	}
@@ -105,9 +146,12 @@ func Example() string {
 			}
 		}
 		for _, a := range Arrays {
-			if strings.HasPrefix(a.Name, t.Name+".") {
+			if a.Under() == t.Name {
 				fmt.Fprintf(&b, "\n%s# [[%s]]\n", comment(a.Doc), a.Name)
 				for _, k := range a.Keys {
+					if slices.Contains(instead, a.Name+"."+k.Name) {
+						b.WriteString("# ")
+					}
 					fmt.Fprintf(&b, "# %s = %s   # %s\n", k.Name, k.Example, k.Doc)
 				}
 			}
@@ -189,7 +233,7 @@ func Manual() string {
 			fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", s.Key, cell(s.word), cell(byDefault), cell(doc))
 		}
 		for _, a := range Arrays {
-			if strings.HasPrefix(a.Name, t.Name+".") {
+			if a.Under() == t.Name {
 				fmt.Fprintf(&b, "\n`[[%s]]`: %s\n\n| key | as | what it is for |\n|---|---|---|\n", a.Name, a.Doc)
 				for _, k := range a.Keys {
 					fmt.Fprintf(&b, "| `%s` | `%s` | %s |\n", k.Name, k.Example, cell(k.Doc))

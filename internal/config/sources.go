@@ -45,7 +45,7 @@ type Source struct {
 	DomainAttribute, ProviderAttribute, HostAttribute, NameAttribute string
 
 	Listen string        // the channel of Postgres' NOTIFY; empty: none
-	Every  time.Duration // how often it is asked whether something has changed
+	Every  time.Duration // how often it is asked whether something has changed; 0: its reader decides
 }
 
 // Directory is a [[directory]]: where login names come from.

@@ -66,8 +66,10 @@ func (p *rows) parse(r record) (row catalogue.Row, err error) {
 	if row.Domain, err = address.ParseDomain(strings.TrimSpace(r.domain)); err != nil {
 		return row, err
 	}
-	if row.Belonging, err = p.belonging(r); err != nil {
-		return row, fmt.Errorf("%s: %w", row.Domain, err)
+	if !r.gone { // else nobody needs to know whose it was
+		if row.Belonging, err = p.belonging(r); err != nil {
+			return row, fmt.Errorf("%s: %w", row.Domain, err)
+		}
 	}
 	if r.changed > p.now+ahead {
 		p.add(r, fmt.Errorf("%s: its row changed at a time that is yet to come, which is not used; is a clock wrong, or a time zone?", row.Domain))

@@ -47,9 +47,9 @@ type sqlReader struct {
 func openSQL(s config.Source) (reader, error) {
 	q := sqlQueries{domains: s.Domains, since: s.ChangedSince, version: s.Version}
 	if s.Preset != "" {
-		var ok bool
-		if q, ok = sqlPresets[s.Preset][s.Kind]; !ok {
-			return nil, fmt.Errorf("there is no preset %q for %s", s.Preset, s.Kind)
+		var err error
+		if q, err = sqlPreset(s.Preset, s.Kind); err != nil {
+			return nil, err
 		}
 	}
 	r := &sqlReader{kind: s.Kind, channel: s.Listen, texts: q.files}
@@ -66,7 +66,7 @@ func openSQL(s config.Source) (reader, error) {
 		}
 		var err error
 		if *part.to, err = parseStatement(s.Kind, part.query, part.arguments); err != nil {
-			return nil, fmt.Errorf("%s %w", part.key, err)
+			return nil, fmt.Errorf("%s: %w", part.key, err)
 		}
 	}
 	var err error
@@ -93,7 +93,7 @@ func openDatabase(kind config.Kind, dsn string) (*sql.DB, secrets, error) {
 	case config.Postgres:
 		c, err := pgx.ParseConfig(dsn)
 		if err != nil { // what the library says may hold the password
-			return nil, nil, errors.New(`dsn is not understood; "postgres://USER:PASSWORD@HOST/DATABASE" and "host=HOST user=USER password=PASSWORD dbname=DATABASE", say, are allowed`)
+			return nil, nil, errors.New(`dsn: is not understood; "postgres://USER:PASSWORD@HOST/DATABASE" and "host=HOST user=USER password=PASSWORD dbname=DATABASE", say, are allowed`)
 		}
 		if c.ConnectTimeout == 0 {
 			c.ConnectTimeout = connectTimeout
@@ -105,7 +105,7 @@ func openDatabase(kind config.Kind, dsn string) (*sql.DB, secrets, error) {
 	case config.MySQL:
 		c, err := mysql.ParseDSN(dsn)
 		if err != nil {
-			return nil, nil, errors.New(`dsn is not understood; "USER:PASSWORD@tcp(HOST:3306)/DATABASE" and "USER:PASSWORD@unix(/run/mysqld/mysqld.sock)/DATABASE", say, are allowed`)
+			return nil, nil, errors.New(`dsn: is not understood; "USER:PASSWORD@tcp(HOST:3306)/DATABASE" and "USER:PASSWORD@unix(/run/mysqld/mysqld.sock)/DATABASE", say, are allowed`)
 		}
 		if c.Timeout == 0 {
 			c.Timeout = connectTimeout
@@ -113,7 +113,7 @@ func openDatabase(kind config.Kind, dsn string) (*sql.DB, secrets, error) {
 		c.Logger = &mysql.NopLogger{} // what it would say comes as an error, too
 		connector, err := mysql.NewConnector(c)
 		if err != nil {
-			return nil, nil, newSecrets(dsn, c.Passwd).hide(fmt.Errorf("dsn is not understood: %w", err))
+			return nil, nil, newSecrets(dsn, c.Passwd).hide(fmt.Errorf("dsn: is not understood: %w", err))
 		}
 		return sql.OpenDB(connector), newSecrets(dsn, c.Passwd), nil
 	case config.SQLite:

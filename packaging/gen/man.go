@@ -87,7 +87,7 @@ func filePage(name string, date time.Time) string {
 		}
 		p(".El")
 		for _, a := range config.Arrays {
-			if !strings.HasPrefix(a.Name, t.Name+".") {
+			if a.Under() != t.Name {
 				continue
 			}
 			p(".Pp\n.Li [[%s]] :\n%s\n.Bl -tag -width Ds", a.Name, roff(a.Doc))
