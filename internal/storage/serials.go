@@ -66,21 +66,26 @@ func OpenSerials(ctx context.Context, where string, log *slog.Logger) (*Serials,
 // Agree returns the serials of parts. That of a part that has another digest than the
 // storage has of it rises to now, seconds since 1970, or more. While the storage cannot
 // be used, what has changed gets a serial of this process, on which it agrees with the
-// others later.
+// others later. Parts that are not named stay as they are.
 func (s *Serials) Agree(now uint32, parts map[string][32]byte) map[string]uint32 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	all := make(map[string][32]byte, len(s.mine)+len(parts))
+	for part, m := range s.mine {
+		all[part] = m.digest
+	}
+	maps.Copy(all, parts)
 	ctx, cancel := context.WithTimeout(context.Background(), agreeing)
 	defer cancel()
-	next, err := s.agree(ctx, now, parts)
+	next, err := s.agree(ctx, now, all)
 	s.tell(err)
 	if err != nil {
-		next, _ = s.take(now, parts, nil)
+		next, _ = s.take(now, all, nil)
 	}
 	s.mine = next
 	serials := make(map[string]uint32, len(parts))
-	for part, m := range next {
-		serials[part] = m.serial
+	for part := range parts {
+		serials[part] = next[part].serial
 	}
 	return serials
 }

@@ -65,6 +65,7 @@ func testAgree(t *testing.T, where string) {
 		{"the other takes that over, at the same content", "two", 210, "common=a one=c", "common=100 one=200"},
 		{"a part more", "two", 220, "common=a one=c two=a", "common=100 one=200 two=220"},
 		{"a part less", "two", 230, "common=a two=a", "common=100 two=220"},
+		{"the others are still known", "two", 235, "one=c", "one=200"},
 		{"a restart", "three", 240, "common=a one=c two=a", "common=100 one=200 two=220"},
 		{"a restart that still has what was before", "four", 250, "common=a one=b two=a", "common=100 one=250 two=220"},
 		{"it gets what others have", "four", 260, "common=a one=c two=a", "common=100 one=260 two=220"},
