@@ -3,12 +3,19 @@ package main
 import (
 	"context"
 	"fmt"
+	"io/fs"
+	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"milepost/catalogue"
+	"milepost/internal/config"
+	"milepost/internal/directory"
 	"milepost/internal/fixture"
+	"milepost/internal/providerfile"
 )
 
 // rows are what a query yields, a line each.
@@ -109,4 +116,48 @@ func numbered(from, to int) string {
 		fmt.Fprintf(&b, "d%d.example\n", i)
 	}
 	return b.String()
+}
+
+// What was imported is read by a source of the preset "milepost": domains, files, and
+// what changes.
+func TestImportedTablesAreRead(t *testing.T) {
+	dsn := fixture.Postgres(t)
+	t.Chdir(fixture.Directory(t, "one.toml", strings.Replace(fixture.Family, `domains = ["example.com"]`, `domains_from = "one.txt"`, 1), "one.txt", numbered(1, 20)))
+	imported := func() {
+		t.Helper()
+		if code, _, stderr := milepost(t, "import", "-to", dsn, "one.toml"); code != 0 {
+			t.Fatal(stderr)
+		}
+	}
+	imported()
+	sources := directory.NewSources(directory.Options{Log: slog.New(slog.DiscardHandler)})
+	defer sources.Close()
+	tables, warnings, mistakes := sources.Tables(t.Context(), []config.Source{{Name: "own", Every: time.Second,
+		Access: config.Access{Kind: config.Postgres, DSN: dsn, Preset: "milepost"}}})
+	if len(warnings)+len(mistakes) > 0 || len(tables) != 1 || tables[0].Len() != 20 {
+		t.Fatal(tables, warnings, mistakes)
+	}
+	held, _ := sources.Files()
+	text, err := fs.ReadFile(held["own"], "one.toml")
+	if err != nil || strings.Contains(string(text), "domains_from") || !strings.Contains(string(text), "mail.example.com") {
+		t.Fatalf("%s, %v", text, err)
+	}
+	files := providerfile.Directory{Name: "own", FS: held["own"]}
+	c, _, err := catalogue.New(t.Context(), catalogue.Input{Own: []catalogue.Source{files}, Tables: tables})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p, ok := c.Lookup(fixture.Domain(t, "d7.example")); !ok || p.ID != "one" {
+		t.Errorf("d7.example is %v's", p)
+	}
+
+	go sources.Run(t.Context())
+	fixture.Write(t, "one.txt", numbered(2, 21))
+	imported()
+	fixture.Await(t, "the change is not seen", func() bool {
+		tables, _ := sources.Take()
+		_, gone := tables[0].Find("d1.example")
+		_, there := tables[0].Find("d21.example")
+		return there && !gone
+	})
 }

@@ -38,8 +38,9 @@ type sources interface {
 type reloader struct {
 	*services
 	options snapshot.Options
-	sources sources          // nil: none
 	serials *storage.Serials // nil: they are this server's alone
+	sources sources          // nil: none
+	refused snapshot.Files   // of sources, which are not tried again
 	stderr  io.Writer
 }
 
@@ -97,12 +98,13 @@ func (r *reloader) run(ctx context.Context, signals <-chan os.Signal) {
 // unless provider files in a source have changed too.
 func (r *reloader) refresh(ctx context.Context) {
 	tables, changed := r.sources.Take()
-	current := r.current.Load()
-	if current.FilesChanged(r.options) {
-		r.reload(ctx, false, 0)
-		return
+	if files := r.options.FilesNow(); files != r.current.Load().Files() && files != r.refused {
+		if r.reload(ctx, false, 0) {
+			return
+		}
+		r.refused = files
 	}
-	next := current.Refresh(r.options, tables, changed)
+	next := r.current.Load().Refresh(r.options, tables, changed)
 	r.serve(ctx, next)
 	r.log.Debug("domains taken over", "changed", len(changed), "domains", next.Catalogue.Domains())
 }
@@ -134,8 +136,9 @@ func (r *reloader) serve(ctx context.Context, next *snapshot.Snapshot) {
 }
 
 // reload builds a snapshot and serves it, unless it has mistakes, or what it is made of
-// has changed again before some time is over: then the next look builds another one.
-func (r *reloader) reload(ctx context.Context, takeShrunk bool, unchanged time.Duration) {
+// has changed again before some time is over: then the next look builds another one. It
+// tells whether that is served.
+func (r *reloader) reload(ctx context.Context, takeShrunk bool, unchanged time.Duration) bool {
 	r.unit.Reloading()
 	defer func() { r.unit.Ready(size(r.current.Load().Catalogue)) }()
 	o, previous := r.options, r.current.Load()
@@ -143,22 +146,23 @@ func (r *reloader) reload(ctx context.Context, takeShrunk bool, unchanged time.D
 	next, err := snapshot.Build(ctx, o, previous)
 	select {
 	case <-ctx.Done():
-		return
+		return false
 	case <-time.After(unchanged):
 	}
 	if unchanged > 0 && o.Seen.Changed() {
-		return
+		return false
 	}
 	r.options.Seen = o.Seen
 	r.metrics.Reloaded(err == nil, time.Now())
 	if err != nil {
 		complainBuild(r.stderr, err)
 		r.log.Error("reload refused; what was served before stays")
-		return
+		return false
 	}
 	r.serve(ctx, next)
 	if late := config.NeedRestart(r.conf, next.Config); len(late) > 0 {
 		r.log.Warn("some settings need a restart", "settings", strings.Join(late, ","))
 	}
 	r.log.Info("reloaded", "providers", len(next.Catalogue.Providers()), "domains", next.Catalogue.Domains())
+	return true
 }

@@ -88,7 +88,7 @@ func (s *Server) Notify(ctx context.Context, previous *snapshot.Snapshot) {
 	if n.closed {
 		return
 	}
-	if previous != nil && st.of.Follows(previous) && st.of.Zones.Follows(previous.Zones) && n.ctx != nil {
+	if previous != nil && st.of.Zones.Follows(previous.Zones) && n.ctx != nil {
 		s.notifyMore(st, previous.Zones)
 		return
 	}

@@ -39,16 +39,26 @@ func (s *Snapshot) Refresh(o Options, tables []*catalogue.Table, changed []strin
 }
 
 // Follows tells whether nothing but rows of tables has changed since an earlier snapshot.
-func (s *Snapshot) Follows(earlier *Snapshot) bool { return earlier != nil && s.of == earlier.of }
-
-// FilesChanged tells whether sources hold other provider files than those of which the
-// snapshot was made.
-func (s *Snapshot) FilesChanged(o Options) bool {
-	return o.Sources != nil && digest(o.Sources.Files()) != s.files
+func (s *Snapshot) Follows(earlier *Snapshot) bool {
+	return earlier != nil && s.of != nil && s.of == earlier.of
 }
 
+// Files is the digest of the provider files that sources hold.
+type Files [32]byte
+
+// FilesNow is that of the files as they are now.
+func (o Options) FilesNow() Files {
+	if o.Sources == nil {
+		return Files{}
+	}
+	return digest(o.Sources.Files())
+}
+
+// Files is that of the files of which the snapshot was made.
+func (s *Snapshot) Files() Files { return s.files }
+
 // digest is that of the names and the content of files.
-func digest(sources map[string]fs.FS) [32]byte {
+func digest(sources map[string]fs.FS) Files {
 	h := sha256.New()
 	for _, source := range slices.Sorted(maps.Keys(sources)) {
 		fs.WalkDir(sources[source], ".", func(name string, _ fs.DirEntry, err error) error {
@@ -57,7 +67,7 @@ func digest(sources map[string]fs.FS) [32]byte {
 			return nil
 		})
 	}
-	return [32]byte(h.Sum(nil))
+	return Files(h.Sum(nil))
 }
 
 // ahead warns of rows that say that they have changed later than can be.

@@ -69,7 +69,7 @@ type Snapshot struct {
 
 	host  settings.Hostname
 	read  textfile.Errors // the warnings about the catalogue
-	files [32]byte        // the digest of provider files that sources hold
+	files Files
 	of    *origin
 }
 
@@ -94,10 +94,7 @@ func Build(ctx context.Context, o Options, previous *Snapshot) (*Snapshot, error
 	looks, mistakes := branding(conf)
 	no.Configuration = append(no.Configuration, mistakes...)
 	slices.SortStableFunc(no.Configuration, func(a, b textfile.Error) int { return cmp.Or(strings.Compare(a.File, b.File), a.Line-b.Line) })
-	var files [32]byte
-	if o.Sources != nil {
-		files = digest(o.Sources.Files())
-	}
+	files := o.FilesNow()
 	c, warnings, mistakes := load(ctx, conf, o, len(no.Configuration) == 0)
 	if no.Catalogue = mistakes; previous != nil && !o.TakeShrunk && mistakes == nil {
 		no.Catalogue = append(emptied(warnings, previous.read), shrunk(c.Lists(), previous.Catalogue.Lists())...)

@@ -126,29 +126,50 @@ func (s *Set) refreshFormers(previous *Set, domains []claimed, at Time) {
 	}
 }
 
-// refreshMoved gives a serial to those domains whose row does not say that it has changed.
+// refreshMoved gives a serial to those domains whose row does not say that it has changed,
+// and keeps that of those that are gone.
 func (s *Set) refreshMoved(previous *Set, domains []claimed, at Time) {
 	o := &s.serials
-	fresh, shared := uint32(0), true
+	moved := make(map[string]uint32)
 	for _, d := range domains {
-		if d.Provider == nil || s.rowSays(d, previous) {
-			continue
+		switch was, _ := previous.catalogue.Claim(d.Domain); {
+		case d.Provider == nil:
+			moved[d.ASCII] = previous.serial(claimed{d.Domain, was}) + 1
+			o.highest = max(o.highest, moved[d.ASCII])
+		case !s.rowSays(d, previous):
+			if o.highest == previous.serials.highest {
+				o.fresh(at)
+			}
+			moved[d.ASCII] = o.highest
 		}
-		if fresh == 0 {
-			fresh = o.fresh(at)
-		}
-		if shared {
-			recent := make(map[string]uint32, len(o.recent)+1)
-			maps.Copy(recent, o.recent)
-			o.recent, shared = recent, false
-		}
-		o.recent[d.ASCII] = fresh
 	}
-	if len(o.recent) > max(fewMoved, len(o.moved)/64) {
-		moved := maps.Clone(o.moved)
-		maps.Copy(moved, o.recent)
-		o.moved, o.recent = moved, nil
+	if len(moved) == 0 {
+		return
 	}
+	recent := maps.Clone(moved)
+	for d, serial := range o.recent {
+		if _, later := moved[d]; !later {
+			recent[d] = serial
+		}
+	}
+	if o.recent = recent; len(recent) > max(fewMoved, len(o.moved)/64) {
+		o.moved, o.recent = s.settled(at), nil
+	}
+}
+
+// settled returns the serials that domains have of their own, without those that make no
+// difference any longer.
+func (s *Set) settled(at Time) map[string]uint32 {
+	moved := make(map[string]uint32, len(s.serials.moved))
+	without := *s
+	without.serials.recent, without.serials.moved = nil, nil
+	for d, serial := range s.serials.allMoved() {
+		claim, ok := s.catalogue.Claim(address.Domain{ASCII: d})
+		if !ok && serial+forgotten > at.Serial || ok && without.serial(claimed{address.Domain{ASCII: d}, claim}) < serial {
+			moved[d] = serial
+		}
+	}
+	return moved
 }
 
 // fewMoved is how many serials are always kept beside the others: each refresh copies them.

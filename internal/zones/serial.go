@@ -3,6 +3,7 @@ package zones
 import (
 	"crypto/sha256"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -21,7 +22,7 @@ import (
 type serials struct {
 	common  uint32            // of name servers, timers and what else all zones share
 	digest  [32]byte          // of that
-	moved   map[string]uint32 // by domain, if it came to its provider or out of a configured zone since the start, or has lost a former digest since
+	moved   map[string]uint32 // by domain, if it came to its provider or out of a configured zone since the start, or has lost a former digest since, or is gone
 	recent  map[string]uint32 // the same, if only rows have changed since; goes first
 	limit   uint32            // a row cannot have changed later: somebody's clock is wrong
 	highest uint32            // of this set and all before it; what has changed now gets it
@@ -111,13 +112,18 @@ func (o *serials) compare(s, previous *Set) {
 		}
 	}
 	s.serials = *o // for serial
+	for d, serial := range old.allMoved() {
+		if _, ok := s.catalogue.Claim(address.Domain{ASCII: d}); !ok && serial+forgotten > o.highest {
+			o.moved[d] = serial
+		}
+	}
 	for d, claim := range s.catalogue.Claims() {
 		was, ok := previous.catalogue.Claim(d)
 		other := !ok || previous.partName(was.Provider) != s.partName(claim.Provider) || s.configuredZones(d) != previous.configuredZones(d) ||
 			s.announces() && len(s.changes.domains[d.ASCII]) != len(previous.changes.domains[d.ASCII])
 		now := s.serial(claimed{d, claim})
 		switch then := previous.serial(claimed{d, was}); {
-		case claim.Row && s.rowSays(claimed{d, claim}, previous):
+		case claim.Row && now >= then && s.rowSays(claimed{d, claim}, previous): // there is nothing to keep
 		case other:
 			o.moved[d.ASCII] = o.highest
 		case now < then:
@@ -126,11 +132,31 @@ func (o *serials) compare(s, previous *Set) {
 	}
 }
 
+// forgotten is how many seconds a zone that is gone has its serial kept, so that it comes
+// back with a higher one even if its row came back at once.
+const forgotten = 3600
+
+// allMoved yields the serials that domains have of their own.
+func (o *serials) allMoved() iter.Seq2[string, uint32] {
+	return func(yield func(string, uint32) bool) {
+		for d, serial := range o.recent {
+			if !yield(d, serial) {
+				return
+			}
+		}
+		for d, serial := range o.moved {
+			if _, later := o.recent[d]; !later && !yield(d, serial) {
+				return
+			}
+		}
+	}
+}
+
 // rowSays tells whether the serial of a domain's zones is higher than before because its
 // row, or its provider, says that it has changed.
 func (s *Set) rowSays(d claimed, previous *Set) bool {
 	was, ok := previous.catalogue.Claim(d.Domain)
-	if !ok { // perhaps it was there before that
+	if !ok {
 		return d.Changed > 0 && d.Changed <= s.serials.limit
 	}
 	return s.serial(d) > previous.serial(claimed{d.Domain, was})
