@@ -18,6 +18,9 @@ func importDocuments(args []string, stdout, stderr io.Writer) int {
 	var (
 		flags = flag.NewFlagSet("import", flag.ContinueOnError)
 		into  = flags.String("into", "", "")
+		to    = flags.String("to", "", "")
+		of    = flags.String("provider", "", "")
+		list  = flags.String("domains", "", "")
 		i     = exchange.Importer{Say: func(line string) { fmt.Fprintln(stderr, line) }}
 	)
 	flags.BoolVar(&i.Overwrite, "overwrite", false, "")
@@ -25,6 +28,16 @@ func importDocuments(args []string, stdout, stderr io.Writer) int {
 	option(flags, "checked", &i.Checked, parseDate)
 	if code, ok := parse(flags, args, stdout, stderr); !ok {
 		return code
+	}
+	switch {
+	case *to != "" && *into != "":
+		complain(stderr, "import: -to a database and -into a directory do not go together")
+		return exitUsage
+	case *to == "" && *of+*list != "" || (*of == "") != (*list == ""):
+		complain(stderr, "import: -provider ID and -domains FILE belong together, and to -to URL")
+		return exitUsage
+	case *to != "":
+		return importTables(*to, *of, *list, flags.Args(), i.Overwrite, stdout, stderr)
 	}
 	var paths []string
 	failed := false

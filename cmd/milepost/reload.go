@@ -11,6 +11,7 @@ import (
 	"milepost/catalogue"
 	"milepost/internal/config"
 	"milepost/internal/snapshot"
+	"milepost/internal/storage"
 	"milepost/internal/textfile"
 )
 
@@ -37,8 +38,9 @@ type sources interface {
 type reloader struct {
 	*services
 	options snapshot.Options
-	sources sources        // nil: none
-	refused snapshot.Files // of sources, which are not tried again
+	serials *storage.Serials // nil: they are this server's alone
+	sources sources          // nil: none
+	refused snapshot.Files   // of sources, which are not tried again
 	stderr  io.Writer
 }
 
@@ -55,6 +57,11 @@ func (r *reloader) run(ctx context.Context, signals <-chan os.Signal) {
 	if r.sources != nil {
 		changed = r.sources.Changed()
 	}
+	var raised <-chan struct{} // none, if no other server raises serials
+	if every := r.conf.Catalogue.CheckEvery; r.serials != nil && every > 0 {
+		raised = r.serials.Changed()
+		go r.serials.Run(ctx, every)
+	}
 	for {
 		var lapse <-chan time.Time // none, if nothing of what is served will lapse
 		s := r.current.Load()
@@ -67,9 +74,13 @@ func (r *reloader) run(ctx context.Context, signals <-chan os.Signal) {
 		case s := <-signals:
 			r.reload(ctx, s != syscall.SIGHUP, 0)
 		case <-lapse:
-			if !r.lapse(ctx) {
+			if r.remake(ctx) {
+				r.log.Info("a change of PACC documents went a step on")
+			} else {
 				stuck = s
 			}
+		case <-raised:
+			r.remake(ctx)
 		case <-changed:
 			r.refresh(ctx)
 			changed, paced = nil, time.After(pace)
@@ -98,15 +109,15 @@ func (r *reloader) refresh(ctx context.Context) {
 	r.log.Debug("domains taken over", "changed", len(changed), "domains", next.Catalogue.Domains())
 }
 
-// lapse serves what follows from the time alone: no file of a provider is read.
-func (r *reloader) lapse(ctx context.Context) bool {
+// remake serves what follows from the time, or from what other servers agree on: no file
+// of a provider is read.
+func (r *reloader) remake(ctx context.Context) bool {
 	next, err := r.current.Load().Lapsed(r.options)
 	if err != nil {
 		complainBuild(r.stderr, err)
 		return false
 	}
 	r.serve(ctx, next)
-	r.log.Info("a change of PACC documents went a step on")
 	return true
 }
 

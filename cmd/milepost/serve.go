@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"io"
+	"log/slog"
 	"os"
 	"os/signal"
 	"runtime"
@@ -11,8 +12,10 @@ import (
 	"syscall"
 	"time"
 
+	"milepost/internal/config"
 	"milepost/internal/logqueue"
 	"milepost/internal/snapshot"
+	"milepost/internal/storage"
 	"milepost/internal/systemd"
 	"milepost/internal/textfile"
 )
@@ -57,14 +60,23 @@ func serve(args []string, stdout, stderr io.Writer) int {
 
 	o.locate(stderr)
 	o.Seen = new(textfile.Seen)
+	conf, _ := config.Load(o.Inputs) // its mistakes come with those of everything else
+	queue := logqueue.New(stderr, logQueue, logFormat(conf))
+	defer queue.Close(logFlush)
+	serials, err := openSerials(ctx, conf, queue)
+	if err != nil {
+		complain(stderr, "%s", err)
+		return exitNo
+	}
+	if serials != nil {
+		o.Agree = serials.Agree
+	}
 	first, err := snapshot.Build(ctx, o.Options, nil)
 	if err != nil {
 		complainBuild(stderr, err)
 		return exitNo
 	}
-	conf := first.Config
-	queue := logqueue.New(stderr, logQueue, logFormat(conf))
-	defer queue.Close(logFlush)
+	conf = first.Config
 	stderr = complaints(conf, queue) // so that they stay in order
 	warn(stderr, append(first.Warnings, first.KeepSerial(nil)...))
 	var current atomic.Pointer[snapshot.Snapshot]
@@ -78,11 +90,23 @@ func serve(args []string, stdout, stderr io.Writer) int {
 	}
 	s.announce(stdout, stderr, first)
 
-	reload := reloader{services: s, options: o.Options, stderr: stderr}
+	reload := reloader{services: s, options: o.Options, serials: serials, stderr: stderr}
 	go reload.run(ctx, reloads)
 	if err := s.run(ctx); err != nil {
 		complain(stderr, "%s", err)
 		return exitNo
 	}
 	return exitOK
+}
+
+// openSerials opens where replicas agree on serials; nil: they do not.
+func openSerials(ctx context.Context, conf *config.Config, log io.Writer) (*storage.Serials, error) {
+	if conf.DNS.SerialStorage == "" || conf.DNS.Listen == "" {
+		return nil, nil
+	}
+	s, err := storage.OpenSerials(ctx, conf.DNS.SerialStorage, slog.New(logFormat(conf).Handler(log, conf.Log.Level)))
+	if err != nil {
+		return nil, conf.Mistake("dns.serial_storage", err)
+	}
+	return s, nil
 }

@@ -67,6 +67,12 @@ func eachDomain[T any](t *tomlfile.Table, key string, parse func(string) (T, err
 	return out, lines
 }
 
+// ParseList reads a list of domains as that of an entry, of which it sets nothing else.
+func ParseList(file, text string) (catalogue.Entry, textfile.Errors) {
+	e := catalogue.Entry{Provider: &settings.Provider{}, List: catalogue.List{File: file}}
+	return e, readList(&e, text)
+}
+
 // readList reads a list of domains into an entry. It is data that a program may
 // have written: a line that is no domain costs that line alone.
 func readList(e *catalogue.Entry, text string) textfile.Errors {
