@@ -12,15 +12,26 @@ import (
 	"milepost/settings"
 )
 
-// New loads providers from the shipped source (nil: none) and from the admin's
-// own. A later source's provider replaces an earlier one with the same ID, and
-// takes over the domains that both claim; inside one source each may be claimed
-// once. The error is a [textfile.Errors] with every mistake of every source; then
-// there is no catalogue.
-func New(ctx context.Context, shipped Source, own ...Source) (*Catalogue, textfile.Errors, error) {
-	sources := own
-	if shipped != nil {
-		sources = append([]Source{shipped}, own...)
+// Input is what a catalogue is made of.
+type Input struct {
+	Shipped Source   // nil: none
+	Own     []Source // the admin's own
+	Tables  []*Table // domains of the admin's own providers
+	// Fed tells whether a provider's domains come from a table, even if none names it at
+	// the moment; nil: of no provider.
+	Fed func(id string) bool
+}
+
+// New loads providers. Own ones go before the shipped ones, and a later source's before
+// an earlier one's: such a provider replaces another one with the same ID, and takes over
+// the domains that both claim. Inside one source each may be claimed once. What own
+// providers claim by name goes before the tables, of which a later one counts; these
+// go before what shipped providers claim by name, and before all wildcards. The error is a
+// [textfile.Errors] with every mistake of every source; then there is no catalogue.
+func New(ctx context.Context, in Input) (*Catalogue, textfile.Errors, error) {
+	sources := in.Own
+	if in.Shipped != nil {
+		sources = append([]Source{in.Shipped}, in.Own...)
 	}
 	var b builder
 	layers, size := make([][]Entry, len(sources)), 0
@@ -33,46 +44,57 @@ func New(ctx context.Context, shipped Source, own ...Source) (*Catalogue, textfi
 		layers[i] = entries
 	}
 	b.Catalogue = &Catalogue{
-		domains:   make(map[string]*settings.Provider, size),
+		own:       &own{domains: make(map[string]*settings.Provider, size), providers: make(map[string]*settings.Provider)},
+		shipped:   make(map[string]*settings.Provider),
 		wildcards: make(map[string]*settings.Provider),
 		mx:        make(map[string]*settings.Provider),
 	}
-	b.ids = make(map[string]*Entry)
-	if shipped != nil {
-		b.shipped = make(map[settings.DomainPattern]string)
+	b.ids, b.fed = make(map[string]*Entry), in.fed()
+	if in.Shipped != nil {
+		b.others = make(map[settings.DomainPattern]string)
 		for _, e := range layers[0] {
 			for _, d := range e.Provider.Domains {
-				b.shipped[d] = e.Provider.ID
+				b.others[d] = e.Provider.ID
 			}
 		}
 	}
 	for i, entries := range slices.Backward(layers) {
-		if i == 0 && shipped != nil {
-			b.own, b.shipped = slices.Clone(b.providers), nil
+		if i == 0 && in.Shipped != nil {
+			b.others, b.last = nil, true
 		}
 		b.layer(entries)
 	}
-	if shipped == nil {
-		b.own = slices.Clone(b.providers)
-	}
-	byID := func(a, b *settings.Provider) int { return strings.Compare(a.ID, b.ID) }
-	slices.SortFunc(b.providers, byID)
-	slices.SortFunc(b.own, byID)
-	slices.SortFunc(b.lists, func(a, b ListSize) int { return strings.Compare(a.File, b.File) })
 	byPlace := func(a, b textfile.Error) int { return cmp.Or(strings.Compare(a.File, b.File), a.Line-b.Line) }
-	slices.SortStableFunc(b.warnings, byPlace)
 	slices.SortStableFunc(b.mistakes, byPlace)
+	slices.SortFunc(b.providers, func(a, b *settings.Provider) int { return strings.Compare(a.ID, b.ID) })
+	slices.SortFunc(b.lists, func(a, b ListSize) int { return strings.Compare(a.File, b.File) })
+	c, unknown := b.With(in.Tables)
+	b.warnings = append(append(b.warnings, unknown...), c.takenOver()...)
+	slices.SortStableFunc(b.warnings, byPlace)
 	if len(b.mistakes) > 0 {
 		return nil, b.warnings, b.mistakes
 	}
-	return b.Catalogue, b.warnings, nil
+	return c, b.warnings, nil
+}
+
+// fed returns the question whether a provider's domains come from a table.
+func (in *Input) fed() func(id string) bool {
+	named := make(map[string]bool)
+	for _, t := range in.Tables {
+		for b := range t.Belongings() {
+			named[b.Provider] = true
+		}
+	}
+	return func(id string) bool { return named[id] || in.Fed != nil && in.Fed(id) }
 }
 
 type builder struct {
 	*Catalogue
 	ids                map[string]*Entry
-	shipped            map[settings.DomainPattern]string // the ID of the shipped provider that a domain would have; nil while those are entered
-	owners             map[*settings.Provider]*Entry     // of the layer that is being entered
+	others             map[settings.DomainPattern]string // the ID of the shipped provider that a domain would have; nil while those are entered
+	last               bool                              // the shipped ones are entered
+	fed                func(id string) bool
+	owners             map[*settings.Provider]*Entry // of the layer that is being entered
 	warnings, mistakes textfile.Errors
 }
 
@@ -85,6 +107,12 @@ func (b *builder) layer(entries []Entry) {
 		if e := &entries[i]; b.claimID(e) {
 			b.owners[e.Provider] = e
 			b.providers = append(b.providers, e.Provider)
+			if !b.last {
+				b.own.providers[e.Provider.ID] = e.Provider
+			}
+			if e.Bare.Err != nil && !b.fed(e.Provider.ID) {
+				b.mistakes = append(b.mistakes, e.Bare)
+			}
 			entered = append(entered, e)
 		}
 	}
@@ -135,16 +163,22 @@ func (b *builder) claimDomains(e *Entry, from, to int, rule string) textfile.Ser
 	var twice, takenOver textfile.Series
 	for i := from; i < to; i++ {
 		d := &e.Provider.Domains[i] // no copy: there may be a million
-		if id, ok := b.shipped[*d]; ok {
+		if id, ok := b.others[*d]; ok {
 			takenOver.Add(e.claimed(i), func() error {
 				return fmt.Errorf("%s is answered from here, and not from the shipped provider %s", *d, id)
 			})
 		}
-		index := b.domains
-		if d.Wildcard {
+		index := b.own.domains
+		switch {
+		case d.Wildcard:
 			index = b.wildcards
+		case b.last:
+			index = b.shipped
 		}
-		other := give(index, d.Domain, e.Provider)
+		other := b.own.domains[d.Domain.ASCII]
+		if d.Wildcard || other == nil {
+			other = give(index, d.Domain, e.Provider)
+		}
 		if other == nil {
 			continue
 		}

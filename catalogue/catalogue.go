@@ -14,11 +14,19 @@ import (
 // shared freely.
 type Catalogue struct {
 	providers []*settings.Provider // by ID
-	own       []*settings.Provider // those that did not come from the shipped source
 	lists     []ListSize
-	domains   map[string]*settings.Provider
-	wildcards map[string]*settings.Provider // the key of *.example.com is example.com, that of * is empty
+	own       *own
+	tables    []tier                           // the last one is asked first
+	variants  map[Belonging]*settings.Provider // what the tables have made of the admin's own providers
+	shipped   map[string]*settings.Provider    // by a domain that the shipped source's claim
+	wildcards map[string]*settings.Provider    // the key of *.example.com is example.com, that of * is empty
 	mx        map[string]*settings.Provider
+}
+
+// own are the providers that did not come from the shipped source.
+type own struct {
+	providers map[string]*settings.Provider // by ID
+	domains   map[string]*settings.Provider // by a domain that one of them claims
 }
 
 // Providers returns all providers in the order of their IDs.
@@ -26,27 +34,21 @@ func (c *Catalogue) Providers() []*settings.Provider { return slices.Clone(c.pro
 
 // Own returns the admin's own providers, those that did not come from the shipped
 // source, in the order of their IDs.
-func (c *Catalogue) Own() []*settings.Provider { return slices.Clone(c.own) }
+func (c *Catalogue) Own() []*settings.Provider {
+	return slices.DeleteFunc(c.Providers(), func(p *settings.Provider) bool { return c.own.providers[p.ID] != p })
+}
 
 // Lists returns the lists of domains that were read.
 func (c *Catalogue) Lists() []ListSize { return slices.Clone(c.lists) }
 
-// Domains returns the number of domain patterns that the providers serve.
-func (c *Catalogue) Domains() int { return len(c.domains) + len(c.wildcards) }
-
-// NamedDomains returns every domain that a provider names, in the order of their names.
-// Which domains match a wildcard is not known.
-func (c *Catalogue) NamedDomains() []address.Domain {
-	domains := make([]address.Domain, 0, len(c.domains))
-	for _, p := range c.providers {
-		for _, d := range p.Domains {
-			if !d.Wildcard {
-				domains = append(domains, d.Domain)
-			}
-		}
+// Domains returns the number of domain patterns that the providers serve, and of rows
+// in tables whose provider is known.
+func (c *Catalogue) Domains() int {
+	n := len(c.own.domains) + len(c.shipped) + len(c.wildcards)
+	for _, t := range c.tables {
+		n += t.known
 	}
-	slices.SortFunc(domains, func(a, b address.Domain) int { return strings.Compare(a.ASCII, b.ASCII) })
-	return domains
+	return n
 }
 
 // Example returns a domain that is served, for people to try: the given one if it is,
@@ -104,13 +106,13 @@ func (c *Catalogue) LookupMX(host address.Domain) (*settings.Provider, bool) {
 // Named finds the provider that names the domain itself: neither by a wildcard nor
 // as an MX domain.
 func (c *Catalogue) Named(d address.Domain) (*settings.Provider, bool) {
-	p, ok := c.domains[d.ASCII]
-	return p, ok
+	p := c.named(d.ASCII)
+	return p, p != nil
 }
 
 // find finds whatever provider serves a domain, but for the default one.
 func (c *Catalogue) find(d address.Domain) *settings.Provider {
-	if p := c.domains[d.ASCII]; p != nil {
+	if p := c.named(d.ASCII); p != nil {
 		return p
 	}
 	if _, parent, ok := strings.Cut(d.ASCII, "."); ok && len(c.wildcards) > 0 {

@@ -52,7 +52,7 @@ func withList(t testing.TB, e catalogue.Entry, domains string) catalogue.Entry {
 
 func load(t testing.TB, shipped catalogue.Source, own ...catalogue.Source) *catalogue.Catalogue {
 	t.Helper()
-	c, warnings, err := catalogue.New(t.Context(), shipped, own...)
+	c, warnings, err := catalogue.New(t.Context(), catalogue.Input{Shipped: shipped, Own: own})
 	if err != nil || len(warnings) > 0 {
 		t.Fatal(err, warnings)
 	}
@@ -94,10 +94,12 @@ func TestLookup(t *testing.T) {
 
 // A later directory replaces providers by id and takes domains over.
 func TestLayers(t *testing.T) {
-	c, warnings, err := catalogue.New(t.Context(),
-		table{row(t, 1, "a", "a.example both.example *.a.example *"), row(t, 2, "b", "b.example")},
-		table{row(t, 1, "b", "b2.example"), row(t, 2, "c", "both.example *.a.example *")},
-		table{row(t, 1, "d", "d.example")})
+	c, warnings, err := catalogue.New(t.Context(), catalogue.Input{
+		Shipped: table{row(t, 1, "a", "a.example both.example *.a.example *"), row(t, 2, "b", "b.example")},
+		Own: []catalogue.Source{
+			table{row(t, 1, "b", "b2.example"), row(t, 2, "c", "both.example *.a.example *")},
+			table{row(t, 1, "d", "d.example")},
+		}})
 	const said = `sql:providers:2: domains: both.example is answered from here, and not from the shipped provider a
 sql:providers:2: domains: *.a.example is answered from here, and not from the shipped provider a
 sql:providers:2: domains: * is answered from here, and not from the shipped provider a`
@@ -136,9 +138,9 @@ sql:providers:2: domains: * is answered from here, and not from the shipped prov
 // list only the line is lost. A list that a later source replaces is gone.
 func TestClaims(t *testing.T) {
 	one, two := row(t, 1, "one", "one.example"), row(t, 2, "two", "two.example")
-	c, warnings, err := catalogue.New(t.Context(),
-		table{withList(t, row(t, 1, "replaced", ""), "replaced.example"), withList(t, row(t, 2, "kept", ""), "kept.example later.example")},
-		table{row(t, 1, "replaced", "later.example"), withList(t, one, "a.example two.example a.example"), two})
+	c, warnings, err := catalogue.New(t.Context(), catalogue.Input{
+		Shipped: table{withList(t, row(t, 1, "replaced", ""), "replaced.example"), withList(t, row(t, 2, "kept", ""), "kept.example later.example")},
+		Own:     []catalogue.Source{table{row(t, 1, "replaced", "later.example"), withList(t, one, "a.example two.example a.example"), two}}})
 	want := `sql:domains:2: two.example is claimed at sql:providers:2 already; the line is left out
 sql:domains:3: a.example is claimed at sql:domains:1 already; the line is left out
 sql:providers:1: domains: later.example is answered from here, and not from the shipped provider kept`
@@ -154,12 +156,12 @@ sql:providers:1: domains: later.example is answered from here, and not from the 
 }
 
 func TestMistakes(t *testing.T) {
-	c, _, err := catalogue.New(t.Context(), nil, table{
+	c, _, err := catalogue.New(t.Context(), catalogue.Input{Own: []catalogue.Source{table{
 		row(t, 1, "one", "one.example", "mx.example"),
 		row(t, 2, "one", ""),
 		row(t, 3, "three", "one.example three.example three.example *", "mx.example"),
 		row(t, 4, "four", "*"),
-	})
+	}}})
 	errs, _ := errors.AsType[textfile.Errors](err)
 	want := `sql:providers:2: id: "one" is the id of sql:providers too; each provider needs its own
 sql:providers:3: domains: one.example is claimed at sql:providers:1 already; a domain belongs to one provider

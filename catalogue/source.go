@@ -26,6 +26,9 @@ type Entry struct {
 	Lines    []int32 // of the Domains in File
 	MXLines  []int32 // of the MX domains
 	List     List    // zero: there is none
+	// Bare is the mistake that a provider without domains and MX domains is, unless a
+	// table has domains of it; zero: it has some.
+	Bare textfile.Error
 }
 
 // List is a provider's list of domains. It is data, not configuration: a domain

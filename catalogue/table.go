@@ -3,6 +3,7 @@ package catalogue
 import (
 	"iter"
 	"maps"
+	"slices"
 
 	"milepost/address"
 	"milepost/settings"
@@ -40,9 +41,11 @@ type Change struct {
 type Table struct {
 	name       string
 	belongings []Belonging // a member's index leads here
+	counts     []int       // how many domains have each of them; 0: it is left over
 	base       map[string]member
 	since      map[string]member // what has changed since base was made
 	size       int
+	latest     uint32 // no row has changed later
 }
 
 // member is a domain in eight octets: a table may have ten million.
@@ -58,7 +61,9 @@ func NewTable(name string, rows iter.Seq[Row]) *Table {
 	known := make(map[Belonging]uint32)
 	for r := range rows {
 		if _, twice := t.base[r.Domain.ASCII]; !twice {
-			t.base[r.Domain.ASCII] = t.member(known, r)
+			m := t.member(known, r)
+			t.base[r.Domain.ASCII] = m
+			t.counts[m.belonging-1]++
 		}
 	}
 	t.size = len(t.base)
@@ -69,10 +74,11 @@ func NewTable(name string, rows iter.Seq[Row]) *Table {
 func (t *Table) member(known map[Belonging]uint32, r Row) member {
 	i := known[r.Belonging]
 	if i == 0 {
-		t.belongings = append(t.belongings, r.Belonging)
+		t.belongings, t.counts = append(t.belongings, r.Belonging), append(t.counts, 0)
 		i = uint32(len(t.belongings))
 		known[r.Belonging] = i
 	}
+	t.latest = max(t.latest, r.Changed)
 	return member{belonging: i, changed: r.Changed}
 }
 
@@ -83,8 +89,9 @@ const fewChanges = 4096
 // With makes the table that follows from changes. The last change of a domain counts.
 func (t *Table) With(changes []Change) *Table {
 	next := &Table{
-		name: t.name, base: t.base, size: t.size,
+		name: t.name, base: t.base, size: t.size, latest: t.latest,
 		belongings: t.belongings[:len(t.belongings):len(t.belongings)], // the old one's must stay as they are
+		counts:     slices.Clone(t.counts),
 		since:      make(map[string]member, len(t.since)+len(changes)),
 	}
 	maps.Copy(next.since, t.since)
@@ -97,14 +104,15 @@ func (t *Table) With(changes []Change) *Table {
 		if !c.Gone {
 			now = next.member(known, c.Row)
 		}
-		_, was := next.find(c.Domain.ASCII)
-		next.since[c.Domain.ASCII] = now
-		switch {
-		case was && c.Gone:
+		if before, was := next.find(c.Domain.ASCII); was {
+			next.counts[before.belonging-1]--
 			next.size--
-		case !was && !c.Gone:
+		}
+		if !c.Gone {
+			next.counts[now.belonging-1]++
 			next.size++
 		}
+		next.since[c.Domain.ASCII] = now
 	}
 	if len(next.since) > max(fewChanges, len(next.base)/64) {
 		next.settle()
@@ -112,7 +120,8 @@ func (t *Table) With(changes []Change) *Table {
 	return next
 }
 
-// settle puts the changes into a base of their own.
+// settle puts the changes into a base of their own, without belongings that are left
+// over.
 func (t *Table) settle() {
 	base := maps.Clone(t.base)
 	for d, m := range t.since {
@@ -123,6 +132,22 @@ func (t *Table) settle() {
 		}
 	}
 	t.base, t.since = base, nil
+	if unused := slices.Index(t.counts, 0); unused < 0 {
+		return
+	}
+	var belongings []Belonging
+	var counts []int
+	moved := make([]uint32, len(t.belongings)+1)
+	for i, n := range t.counts {
+		if n > 0 {
+			belongings, counts = append(belongings, t.belongings[i]), append(counts, n)
+			moved[i+1] = uint32(len(belongings))
+		}
+	}
+	for d, m := range base {
+		base[d] = member{belonging: moved[m.belonging], changed: m.changed}
+	}
+	t.belongings, t.counts = belongings, counts
 }
 
 // find is false for a domain that is not there, or no longer.
@@ -139,6 +164,10 @@ func (t *Table) Name() string { return t.name }
 
 // Len is the number of domains.
 func (t *Table) Len() int { return t.size }
+
+// Latest is a time at which a row changed last, or a later one at which one did that has
+// changed again; 0: the source does not say.
+func (t *Table) Latest() uint32 { return t.latest }
 
 // Find returns the row of a domain, by its name in A-labels.
 func (t *Table) Find(d string) (Row, bool) {
@@ -157,13 +186,35 @@ func (t *Table) row(d string, m member) Row {
 // them: it is the name in A-labels here.
 func (t *Table) All() iter.Seq[Row] {
 	return func(yield func(Row) bool) {
+		for d, m := range t.members() {
+			if !yield(t.row(d, m)) {
+				return
+			}
+		}
+	}
+}
+
+// members yields every domain, in no order.
+func (t *Table) members() iter.Seq2[string, member] {
+	return func(yield func(string, member) bool) {
 		for d, m := range t.since {
-			if m.belonging != 0 && !yield(t.row(d, m)) {
+			if m.belonging != 0 && !yield(d, m) {
 				return
 			}
 		}
 		for d, m := range t.base {
-			if _, changed := t.since[d]; !changed && !yield(t.row(d, m)) {
+			if _, changed := t.since[d]; !changed && !yield(d, m) {
+				return
+			}
+		}
+	}
+}
+
+// Belongings yields to what domains belong, with their number.
+func (t *Table) Belongings() iter.Seq2[Belonging, int] {
+	return func(yield func(Belonging, int) bool) {
+		for i, b := range t.belongings {
+			if n := t.counts[i]; n > 0 && !yield(b, n) {
 				return
 			}
 		}

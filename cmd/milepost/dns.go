@@ -5,6 +5,7 @@ import (
 	"flag"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/miekg/dns"
@@ -79,7 +80,11 @@ func printDNS(args []string, stdout, stderr io.Writer) int {
 	}
 	c := s.Catalogue
 	if o.all {
-		if domains = c.NamedDomains(); len(domains) == 0 {
+		for d := range c.NamedDomains() {
+			domains = append(domains, d)
+		}
+		slices.SortFunc(domains, func(a, b address.Domain) int { return strings.Compare(a.ASCII, b.ASCII) })
+		if len(domains) == 0 {
 			complain(stderr, "dns: the catalogue names no domain; -all leaves wildcards out")
 			return exitNo
 		}

@@ -125,22 +125,35 @@ func (e *Exporter) Static(dir string) error {
 				return err
 			}
 		}
+		files := make(map[*settings.Provider][]func(address.Domain) error) // what writes those of a domain
 		for _, p := range e.Catalogue.Providers() {
-			if err := e.static(t, p); err != nil {
-				return err
-			}
+			files[p] = static(t, p, e.Say)
 			e.providers++
+			e.done(0)
+		}
+		for d, p := range e.Catalogue.NamedDomains() {
+			of, known := files[p]
+			if !known { // as a table has it
+				of = static(t, p, func(string) {}) // it has been said
+				files[p] = of
+			}
+			for _, write := range of {
+				if err := write(d); err != nil {
+					return err
+				}
+			}
+			e.done(1)
 		}
 		return nil
 	})
 }
 
-func (e *Exporter) static(t *tree, p *settings.Provider) error {
-	var files []func(address.Domain) error // what writes the files of a domain
+// static makes what writes the files of a provider's domains, and says what has none.
+func static(t *tree, p *settings.Provider, say func(string)) (files []func(address.Domain) error) {
 	if reason := noServers(p); reason != "" {
-		e.Say(p.ID + ": has no document: " + reason)
+		say(p.ID + ": has no document: " + reason)
 	} else if write, err := documentsOf(t, p, autoconfigDir, autoconfig.Render); err != nil {
-		e.Say(p.ID + ": has no document: " + err.Error())
+		say(p.ID + ": has no document: " + err.Error())
 	} else {
 		files = append(files, write)
 	}
@@ -155,19 +168,12 @@ func (e *Exporter) static(t *tree, p *settings.Provider) error {
 	for _, d := range p.Domains {
 		if d.Wildcard {
 			wildcards++
-			continue
 		}
-		for _, write := range files {
-			if err := write(d.Domain); err != nil {
-				return err
-			}
-		}
-		e.done(1)
 	}
 	if wildcards > 0 || len(p.MX) > 0 {
-		e.Say(fmt.Sprintf("%s: what it serves by wildcards (%d) or MX domains (%d) has no file", p.ID, wildcards, len(p.MX)))
+		say(fmt.Sprintf("%s: what it serves by wildcards (%d) or MX domains (%d) has no file", p.ID, wildcards, len(p.MX)))
 	}
-	return nil
+	return files
 }
 
 // documentsOf makes what writes the document of a domain. Where it holds the domain

@@ -44,7 +44,7 @@ func (i *Importer) Open(dir string) error {
 	if err != nil || len(found) == 0 {
 		return err
 	}
-	if _, _, err := catalogue.New(context.Background(), nil, i.source()); err != nil {
+	if _, _, err := catalogue.New(context.Background(), i.input()); err != nil {
 		return err
 	}
 	entries, _, _ := i.source().Load(context.Background())
@@ -61,6 +61,11 @@ func globbed(dir string) string {
 
 func (i *Importer) source() providerfile.Directory {
 	return providerfile.Directory{Name: i.dir, FS: os.DirFS(i.dir)}
+}
+
+// input lets a provider be without domains: a [[source]] may have them.
+func (i *Importer) input() catalogue.Input {
+	return catalogue.Input{Own: []catalogue.Source{i.source()}, Fed: func(string) bool { return true }}
 }
 
 func (i *Importer) enter(e catalogue.Entry) {

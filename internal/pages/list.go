@@ -185,7 +185,7 @@ func (l *List) having(f Filter, lang string, names ...string) []*Entry {
 		if f.Country != "" && e.Country != f.Country {
 			continue
 		}
-		if e.Provider == f.Serving || slices.ContainsFunc(words, func(words []string) bool {
+		if f.Serving != nil && e.ID == f.Serving.ID || slices.ContainsFunc(words, func(words []string) bool {
 			return !slices.ContainsFunc(words, func(w string) bool {
 				return !strings.Contains(e.words, w) && !strings.Contains(in.lower[e.Country], w)
 			})

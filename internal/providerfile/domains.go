@@ -25,7 +25,7 @@ func (d Directory) readDomains(t *tomlfile.Table, e *catalogue.Entry) textfile.E
 	p.MX, e.MXLines = eachDomain(t, "mx", address.ParseDomain, singleLabel)
 	if !t.Has("domains_from") {
 		if len(p.Domains)+len(p.MX) == 0 && !t.Refused("domains") && !t.Refused("mx") {
-			t.Errorf("domains", "%s; a provider needs domains, domains_from or mx", missing(t, "domains"))
+			e.Bare = bare(t, e, "domains", fmt.Errorf("%s; a provider needs domains, domains_from or mx, or a [[source]] of domains", missing(t, "domains")))
 		}
 		return nil
 	}
@@ -46,9 +46,14 @@ func (d Directory) readDomains(t *tomlfile.Table, e *catalogue.Entry) textfile.E
 	e.List.File = d.path(list)
 	warnings := readList(e, string(text))
 	if len(p.Domains)+len(p.MX) == 0 {
-		t.Errorf("domains_from", "%s names no domain; a provider needs at least one", name)
+		e.Bare = bare(t, e, "domains_from", fmt.Errorf("%s names no domain; a provider needs at least one, or a [[source]] of domains", name))
 	}
 	return warnings
+}
+
+// bare is a mistake unless the provider's domains come from elsewhere.
+func bare(t *tomlfile.Table, e *catalogue.Entry, key string, why error) textfile.Error {
+	return textfile.Error{File: e.File, Line: t.Line(key), Key: key, Err: why}
 }
 
 // eachDomain reads the domains under a key, with their lines.

@@ -39,7 +39,7 @@ func Load(dirs ...Directory) (*catalogue.Catalogue, textfile.Errors, error) {
 	for i, d := range dirs {
 		sources[i] = d
 	}
-	return catalogue.New(context.Background(), nil, sources...)
+	return catalogue.New(context.Background(), catalogue.Input{Own: sources})
 }
 
 // Load reads the files, on all processors; the entries are in their order.

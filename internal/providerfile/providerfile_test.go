@@ -152,7 +152,7 @@ func TestManyDomainsTwice(t *testing.T) {
 func TestCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	c, _, err := catalogue.New(ctx, nil, providerfile.Directory{Name: "dir", FS: fixture.FS("a.toml", fixture.Family)})
+	c, _, err := catalogue.New(ctx, catalogue.Input{Own: []catalogue.Source{providerfile.Directory{Name: "dir", FS: fixture.FS("a.toml", fixture.Family)}}})
 	if c != nil || err == nil || err.Error() != "dir: context canceled" {
 		t.Errorf("%v %v", c, err)
 	}

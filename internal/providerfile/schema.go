@@ -36,7 +36,6 @@ func Schema() []byte {
 
 	root["$schema"], root["title"] = "http://json-schema.org/draft-07/schema#", "a provider of milepost"
 	required := func(key string) object { return object{"required": []string{key}} }
-	root["anyOf"] = []object{required("domains"), required("domains_from"), required("mx")}
 	root["if"] = has("no_mail_programs", true)
 	root["then"] = object{"not": object{"anyOf": []object{required("incoming"), required("outgoing"), required("setup")}}}
 	root["else"] = object{"required": []string{"incoming", "outgoing"}, "properties": object{"incoming": object{"minItems": 1}, "outgoing": object{"minItems": 1}}}

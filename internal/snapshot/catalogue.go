@@ -26,7 +26,7 @@ func load(ctx context.Context, conf *config.Config, seen *textfile.Seen) (c *cat
 	if conf.Catalogue.Builtin {
 		shipped = providerfile.Directory{Name: builtin, FS: data.Providers()}
 	}
-	c, warnings, err := catalogue.New(ctx, shipped, directories(conf.Catalogue.Providers, seen)...)
+	c, warnings, err := catalogue.New(ctx, catalogue.Input{Shipped: shipped, Own: directories(conf.Catalogue.Providers, seen)})
 	if err == nil && len(c.Providers()) == 0 {
 		return nil, nil, warnings // every directory is empty
 	}

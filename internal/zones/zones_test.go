@@ -119,7 +119,7 @@ func zonesOf(t *testing.T, p *fixture.Page) (*zones.Set, error) {
 	if _, err := os.Stat("own"); err == nil {
 		own = append(own, providerfile.Directory{Name: "own", FS: os.DirFS("own")})
 	}
-	c, _, err := catalogue.New(t.Context(), shipped, own...)
+	c, _, err := catalogue.New(t.Context(), catalogue.Input{Shipped: shipped, Own: own})
 	if err != nil {
 		t.Fatal(err)
 	}
