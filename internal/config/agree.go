@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/miekg/dns"
+
 	"milepost/internal/textfile"
 )
 
@@ -58,6 +60,16 @@ func (c *Config) disagreements(already textfile.Errors) (errs textfile.Errors) {
 	}
 	if len(c.HTTP.Listen)+len(c.HTTPS.Listen) == 0 && c.DNS.Listen == "" {
 		refuse("http.listen", "nothing would be served; an address in http.listen, https.listen or dns.listen is needed")
+	}
+	if n := len(c.DNS.CookieSecrets); n > maxCookieSecrets {
+		refuse("dns.cookie_secret", "there are %d secrets; %d are allowed, the one that makes cookies and one beside it", n, maxCookieSecrets)
+	}
+	if catalog := c.DNS.CatalogZone; catalog != "" {
+		for _, z := range c.DNS.Zones {
+			if z.Name != "" && (dns.IsSubDomain(catalog, z.Name) || dns.IsSubDomain(z.Name, catalog)) {
+				add("dns.catalog_zone", "%s overlaps the zone %s of line %d; zones may not overlap", strings.TrimSuffix(catalog, "."), strings.TrimSuffix(z.Name, "."), z.Line)
+			}
+		}
 	}
 	for i, zone := range c.DNS.DomainZones {
 		before := c.DNS.DomainZones[:i]

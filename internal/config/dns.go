@@ -3,6 +3,7 @@ package config
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -20,14 +21,16 @@ import (
 
 // DNS says what the server is authoritative for and who may copy it.
 type DNS struct {
-	Listen        ListenAddress // empty: DNS is not served
-	DomainZones   []string      // zones of every domain of the admin's own providers: names below it, or [Apex]
-	AllNotOffered bool          // says "not offered" of every service that a provider lacks, not of mail's own alone
-	Mailbox       string        // of the SOA: an absolute name; empty: hostmaster of each domain
-	TTL           uint32        // seconds
-	NegativeTTL   uint32        // seconds
-	SerialFile    string        // keeps the highest serial between runs; empty: none does
-	RateLimit     int           // responses a second of one kind to one network; 0: no limit
+	Listen        ListenAddress  // empty: DNS is not served
+	DomainZones   []string       // zones of every domain of the admin's own providers: names below it, or [Apex]
+	AllNotOffered bool           // says "not offered" of every service that a provider lacks, not of mail's own alone
+	Mailbox       string         // of the SOA: an absolute name; empty: hostmaster of each domain
+	TTL           uint32         // seconds
+	NegativeTTL   uint32         // seconds
+	CatalogZone   string         // lists all other zones (RFC 9432): an absolute name; empty: there is none
+	CookieSecrets []CookieSecret // the first makes cookies, all check them; none: they are drawn
+	SerialFile    string         // keeps the highest serial between runs; empty: none does
+	RateLimit     int            // responses a second of one kind to one network; 0: no limit
 	NameServers   []NameServer
 	Zones         []Zone
 	Secondaries   []Secondary
@@ -73,7 +76,14 @@ type Key struct {
 	Secret    string // base64
 }
 
+// CookieSecret is what DNS cookies are made with (RFC 9018 §4.4).
+type CookieSecret [16]byte
+
 const (
+	maxCookieSecrets = 2 // RFC 9018 §5
+	// maxCatalogZone is the length of the longest name of a catalog zone, below which the
+	// member nodes are.
+	maxCatalogZone = 253 - 40
 	maxTTL         = 7 * 24 * 3600
 	leastSecret    = 16 // octets
 	maxRecords     = 100_000
@@ -298,6 +308,25 @@ func parseName(s string) (string, error) {
 		}
 	}
 	return dns.Fqdn(n), nil
+}
+
+// parseCatalogZone reads a name below which there is room for member nodes.
+func parseCatalogZone(s string) (string, error) {
+	n, err := parseName(s)
+	if err == nil && len(n) > maxCatalogZone {
+		err = fmt.Errorf("has %d characters; at most %d are allowed, for other names stand below it", len(n)-1, maxCatalogZone-1)
+	}
+	return n, err
+}
+
+// parseCookieSecret reads a secret. The message does not repeat it.
+func parseCookieSecret(s string) (secret CookieSecret, err error) {
+	b, err := hex.DecodeString(s)
+	if err != nil || len(b) != len(secret) {
+		return secret, fmt.Errorf("is no secret of %d hexadecimal digits; 'openssl rand -hex %d' makes one", 2*len(secret), len(secret))
+	}
+	copy(secret[:], b)
+	return secret, nil
 }
 
 // parseMailbox reads a mail address as the SOA holds it (RFC 1035 §8).

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -26,6 +27,14 @@ type kind struct {
 	add func(c *Config, text string) error
 	// show is the value as TOML.
 	show func(c *Config) string
+	// secret values are shown to nobody.
+	secret bool
+}
+
+// secret is a value that is not for everybody who reads what is in force.
+func secret(k kind) kind {
+	k.secret = true
+	return k
 }
 
 // one is a string that is parsed.
@@ -171,6 +180,11 @@ func boolean(at func(*Config) *bool) kind {
 func quoted[S ~string](s S) string { return tomlfile.Quote(string(s)) }
 
 func asText[T fmt.Stringer](v T) string { return quoted(v.String()) }
+
+// withoutDot shows an absolute name as people write it.
+func withoutDot(name string) string { return quoted(strings.TrimSuffix(name, ".")) }
+
+func hexadecimal(s CookieSecret) string { return quoted(hex.EncodeToString(s[:])) }
 
 func duration(d time.Duration) string {
 	s := d.String() // as 1m0s

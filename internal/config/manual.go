@@ -50,9 +50,12 @@ func (c *Config) Effective() string {
 			if s.Table != t.Name {
 				continue
 			}
-			if v := s.show(c); v == `""` {
+			switch v := s.show(c); {
+			case v == `""`:
 				fmt.Fprintf(&b, "# %s is not set\n", s.Key)
-			} else {
+			case s.secret && c.Has(s.Name()):
+				fmt.Fprintf(&b, "# %s is not shown\n", s.Key)
+			default:
 				fmt.Fprintf(&b, "%-40s # %s\n", s.Key+" = "+v, c.origins[s.Name()])
 			}
 		}

@@ -59,10 +59,11 @@ type state struct {
 	log     *slog.Logger
 	metrics *metrics.Metrics
 	cookies cookies
-	former  cookies   // by the secret before: checks what that made in its last hour
+	former  cookies   // by another secret: checks what was made with that
 	drawn   time.Time // when the secret of cookies was
 	limiter *limiter
 	keys    map[string]config.Key
+	catalog *answer // the catalog zone's SOA; nil: there is no such zone
 
 	mu      sync.RWMutex
 	answers map[string]*answer // by name in lower case on the wire, and type
@@ -134,8 +135,13 @@ func (s *Server) newState(of *snapshot.Snapshot, before *state) *state {
 	} else {
 		st.limiter = newLimiter(st.conf.RateLimit, now)
 	}
+	if c := of.Zones.CatalogZone(); c != nil {
+		st.catalog = st.catalogSOA(c)
+	}
 	switch {
-	case before == nil:
+	case len(st.conf.CookieSecrets) > 0:
+		st.cookies, st.former = cookiesOf(st.conf.CookieSecrets[0]), cookiesOf(st.conf.CookieSecrets[len(st.conf.CookieSecrets)-1])
+	case before == nil, len(before.conf.CookieSecrets) > 0:
 	case now.Sub(before.drawn) < secretAge:
 		st.cookies, st.former, st.drawn = before.cookies, before.former, before.drawn
 	default:

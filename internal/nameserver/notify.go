@@ -3,7 +3,6 @@ package nameserver
 import (
 	"context"
 	"errors"
-	"iter"
 	"net"
 	"net/netip"
 	"slices"
@@ -73,7 +72,7 @@ func (s *Server) Notify(ctx context.Context, previous *snapshot.Snapshot) {
 	ctx, n.cancel = context.WithCancel(ctx)
 	for secondary, known := range since {
 		n.running.Go(func() {
-			s.tell(ctx, st, secondary, st.of.Zones.Changed(known))
+			s.tell(ctx, st, secondary, known)
 			n.mu.Lock()
 			defer n.mu.Unlock()
 			if ctx.Err() == nil {
@@ -93,34 +92,36 @@ func (n *notifier) wait() {
 	n.running.Wait()
 }
 
-// tell tells one secondary of zones. One that does not answer is given up; it
+// tell tells one secondary of the zones that differ from those that it knows. One that does not answer is given up; it
 // looks by itself when the SOA's refresh time is over.
-func (s *Server) tell(ctx context.Context, st *state, to config.Secondary, names iter.Seq[string]) {
+func (s *Server) tell(ctx context.Context, st *state, to config.Secondary, known *zones.Set) {
 	group, telling := errgroup.WithContext(ctx)
 	group.SetLimit(notifyAtOnce)
-	zones, ticks := 0, s.notifier.ticks()
+	n, ticks := 0, s.notifier.ticks()
 feed:
-	for name := range names {
+	for name := range st.of.Zones.Changed(known) {
 		select {
 		case <-ticks:
-			zones++
-			group.Go(func() error { return s.tellOne(telling, st, to, name) })
+			n++
+			// Of a zone that is new in the catalog zone, the secondary may not know yet.
+			expected := st.of.Zones.CatalogZone() == nil || known.Has(name)
+			group.Go(func() error { return s.tellOne(telling, st, to, name, expected) })
 		case <-telling.Done():
 			break feed
 		}
 	}
 	if err := group.Wait(); err != nil {
 		s.log.Warn("a secondary does not answer NOTIFY; it will look by itself within the hour", "secondary", to.Address.String(), "err", err)
-	} else if ctx.Err() == nil && zones > 0 {
-		s.log.Info("notified", "secondary", to.Address.String(), "zones", zones)
+	} else if ctx.Err() == nil && n > 0 {
+		s.log.Info("notified", "secondary", to.Address.String(), "zones", n)
 	}
 }
 
-// tellOne sends a NOTIFY until there is an answer. The error is that of the last
-// try.
-func (s *Server) tellOne(ctx context.Context, st *state, to config.Secondary, name string) error {
-	z := st.of.Zones.Find(name)
-	if z == nil {
+// tellOne sends a NOTIFY until there is an answer; expected says that the secondary should
+// know the zone. The error is that of the last try.
+func (s *Server) tellOne(ctx context.Context, st *state, to config.Secondary, name string, expected bool) error {
+	z, ok := st.toCopy(name)
+	if !ok {
 		return nil
 	}
 	client := dns.Client{TsigProvider: tsig{s}}
@@ -131,7 +132,7 @@ func (s *Server) tellOne(ctx context.Context, st *state, to config.Secondary, na
 	var err error
 	for _, wait := range notifyWaits {
 		m := new(dns.Msg).SetNotify(name)
-		m.Answer = []dns.RR{z.SOA()} // a hint, RFC 1996 §3.7
+		m.Answer = []dns.RR{z.soa} // a hint, RFC 1996 §3.7
 		if key, ok := st.keys[to.Key]; ok {
 			m.SetTsig(key.Name, key.Algorithm, 300, s.now().Unix())
 		}
@@ -146,7 +147,7 @@ func (s *Server) tellOne(ctx context.Context, st *state, to config.Secondary, na
 		}
 		cancel()
 		if err == nil {
-			if reply.Rcode != dns.RcodeSuccess && s.rejected.pass(s.now()) { // mostly it does not know the zone
+			if reply.Rcode != dns.RcodeSuccess && expected && s.rejected.pass(s.now()) { // mostly it does not know the zone
 				s.log.Warn("a secondary refused NOTIFY; is the zone configured there?",
 					"secondary", to.Address.String(), "zone", strings.TrimSuffix(name, "."), "rcode", dns.RcodeToString[reply.Rcode])
 			}

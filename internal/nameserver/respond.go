@@ -1,11 +1,14 @@
 package nameserver
 
 import (
+	"bytes"
 	"encoding/binary"
 	"net/netip"
 	"time"
 
 	"github.com/miekg/dns"
+
+	"milepost/internal/zones"
 )
 
 // udpSize is how long an answer over UDP may be: what passes every network
@@ -35,6 +38,9 @@ func (s *state) respond(dst []byte, r *request, udp bool, client netip.Addr, now
 		dst, kind = r.bare(dst, dns.RcodeRefused), dns.RcodeRefused // version.bind CH for one
 	default:
 		a := s.answer(r)
+		if s.asksForCatalog(r) && s.mayTransfer(client, r.signature > 0) {
+			a = s.catalog
+		}
 		dst, kind = a.appendTo(dst, r, limit-len(opt)), a.kind
 	}
 	return appendOPT(dst, start, opt), kind, known
@@ -220,6 +226,29 @@ func (s *state) make(name []byte, qtype uint16) (a *answer, keep bool) {
 		a.kind = s.limiter.kind(found.Rcode, z.Name())
 	}
 	return a, named && len(found.Answer) > 0
+}
+
+// catalogSOA makes the only answer that the catalog zone gives. Who is a customer here is
+// for those alone who may copy it (RFC 9432 §7).
+func (s *state) catalogSOA(c *zones.CatalogZone) *answer {
+	q := dns.Question{Name: dns.Fqdn(c.Name()), Qtype: dns.TypeSOA, Qclass: dns.ClassINET}
+	m := dns.Msg{Question: []dns.Question{q}, Answer: []dns.RR{c.SOA()}, Compress: true}
+	m.Response, m.Authoritative = true, true
+	wire, err := m.Pack()
+	if err != nil {
+		s.log.Error("an answer cannot be sent", "zone", c.Name(), "err", err)
+		return nil
+	}
+	return &answer{wire: wire, additional: len(wire), kind: s.limiter.kind(dns.RcodeSuccess, q.Name)}
+}
+
+// asksForCatalog tells whether the catalog zone's SOA is asked for.
+func (s *state) asksForCatalog(r *request) bool {
+	if r.qtype != dns.TypeSOA || s.catalog == nil {
+		return false
+	}
+	var buf [255]byte
+	return bytes.HasPrefix(s.catalog.wire[headerSize:], appendLower(buf[:0], r.name))
 }
 
 // failure is an answer without records.

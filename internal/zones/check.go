@@ -85,8 +85,8 @@ func (s *Set) checkConfig() textfile.Errors {
 	return nil
 }
 
-// checkOverlap refuses a configured zone inside one that a domain has. That no two
-// configured ones overlap is known to package config.
+// checkOverlap refuses a configured zone inside one that a domain has, and a catalog zone
+// in or above one. That no two configured ones overlap is known to package config.
 func (s *Set) checkOverlap() textfile.Errors {
 	var errs textfile.Errors
 	for i, z := range s.conf.DNS.Zones {
@@ -94,6 +94,17 @@ func (s *Set) checkOverlap() textfile.Errors {
 			if _, ok := s.domainOf(above); ok {
 				errs = append(errs, s.zoneMistakes(i, fmt.Errorf("lies in the zone %s, which every domain has; zones may not overlap", strings.TrimSuffix(above, ".")))...)
 				break
+			}
+		}
+	}
+	if s.conf.DNS.CatalogZone == "" {
+		return errs
+	}
+	for d := range s.ownDomains() {
+		for _, label := range s.conf.DNS.DomainZones {
+			if name := domainZone(label, d); s.overlapsCatalog(name) {
+				return append(errs, s.mistakes(0, "dns.catalog_zone", fmt.Errorf("%s overlaps the zone %s of a domain; zones may not overlap",
+					strings.TrimSuffix(s.conf.DNS.CatalogZone, "."), strings.TrimSuffix(name, ".")))...)
 			}
 		}
 	}

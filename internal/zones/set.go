@@ -5,6 +5,7 @@
 package zones
 
 import (
+	"crypto/sha256"
 	"iter"
 	"slices"
 	"strings"
@@ -41,6 +42,8 @@ type Set struct {
 	configured map[string]*zone.Zone // by absolute name; nil until it is built
 	changes    changes
 	serials    serials
+	// catalogZone lists all of them; nil: it is not wanted.
+	catalogZone *CatalogZone
 
 	mu    sync.RWMutex
 	built map[string]*zone.Zone // of domains, by absolute name; at most maxBuilt
@@ -84,6 +87,7 @@ func New(c Catalogue, own []*settings.Provider, conf *config.Config, previous *S
 	if errs := append(s.buildConfigured(previous), s.checkDomainZones()...); len(errs) > 0 {
 		return nil, errs
 	}
+	s.catalogZone = newCatalogZone(s, previous, nil, func([sha256.Size]byte) uint32 { return s.serials.highest })
 	return s, nil
 }
 
@@ -202,7 +206,7 @@ func (s *Set) Example() *dns.RR_Header {
 	return nil
 }
 
-// Names yields the absolute name of every zone.
+// Names yields the absolute name of every zone but the catalog zone.
 func (s *Set) Names() iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for _, z := range s.conf.DNS.Zones {
@@ -222,12 +226,17 @@ func (s *Set) Names() iter.Seq[string] {
 }
 
 // Changed yields the absolute name of every zone that the previous set did not have
-// (nil: there was none), or had with another serial.
+// (nil: there was none), or had with another serial. The catalog zone is the first.
 func (s *Set) Changed(previous *Set) iter.Seq[string] {
-	if previous == nil {
-		return s.Names()
-	}
 	return func(yield func(string) bool) {
+		c, was := s.CatalogZone(), previous.CatalogZone()
+		if c != nil && (was == nil || was.origin != c.origin || was.serial != c.serial) && !yield(c.origin) {
+			return
+		}
+		if previous == nil {
+			s.Names()(yield)
+			return
+		}
 		for name := range s.Names() {
 			serial, _ := s.serial(name)
 			if old, ok := previous.serial(name); (!ok || old != serial) && !yield(name) {
@@ -238,9 +247,13 @@ func (s *Set) Changed(previous *Set) iter.Seq[string] {
 }
 
 // fits tells whether a domain is short enough for a zone below it, and for a name
-// server of its own.
+// server of its own, and that zone has nothing of the catalog zone.
 func (s *Set) fits(label string, d address.Domain) bool {
-	longest := len(domainZone(label, d))
+	name := domainZone(label, d)
+	if s.overlapsCatalog(name) {
+		return false
+	}
+	longest := len(name)
 	for _, ns := range s.nameServers(d) {
 		longest = max(longest, len(ns.Name))
 	}
