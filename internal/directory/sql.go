@@ -1,0 +1,329 @@
+package directory
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+	_ "modernc.org/sqlite"
+
+	"milepost/internal/config"
+)
+
+const connectTimeout = 5 * time.Second
+
+// sqlReader reads a database over one connection, in transactions that only read.
+type sqlReader struct {
+	kind    config.Kind
+	db      *sql.DB
+	secrets secrets
+	// domains, changed and counted are the queries; no text: there is none.
+	domains, changed, counted statement
+
+	channel string          // to listen on; empty: none
+	pgx     *pgx.ConnConfig // for it
+
+	// A SQLite file's own counter of changes means something within one connection.
+	file       string
+	info       os.FileInfo
+	connection any
+	generation int
+}
+
+func openSQL(s config.Source) (reader, error) {
+	q := sqlQueries{domains: s.Domains, since: s.ChangedSince, version: s.Version}
+	if s.Preset != "" {
+		var ok bool
+		if q, ok = sqlPresets[s.Preset][s.Kind]; !ok {
+			return nil, fmt.Errorf("there is no preset %q for %s", s.Preset, s.Kind)
+		}
+	}
+	r := &sqlReader{kind: s.Kind, channel: s.Listen}
+	if r.channel == "" {
+		r.channel = q.channel
+	}
+	for _, part := range []struct {
+		key, query string
+		arguments  int
+		to         *statement
+	}{{"domains", q.domains, 0, &r.domains}, {"changed_since", q.since, 1, &r.changed}, {"version", q.version, 0, &r.counted}} {
+		if part.query == "" {
+			continue
+		}
+		var err error
+		if *part.to, err = parseStatement(s.Kind, part.query, part.arguments); err != nil {
+			return nil, fmt.Errorf("%s %w", part.key, err)
+		}
+	}
+	var err error
+	if r.db, r.secrets, err = openDatabase(s.Kind, s.DSN); err != nil {
+		return nil, err
+	}
+	r.db.SetMaxOpenConns(1)
+	switch s.Kind {
+	case config.SQLite:
+		r.file = sqliteFile(s.DSN)
+	case config.Postgres:
+		r.pgx, _ = pgx.ParseConfig(s.DSN) // openDatabase has done so already
+	}
+	return r, nil
+}
+
+// openDatabase prepares connections to a database; none is made yet. The errors, and
+// those that secrets have been taken out of, hold no password.
+func openDatabase(kind config.Kind, dsn string) (*sql.DB, secrets, error) {
+	switch kind {
+	case config.Postgres:
+		c, err := pgx.ParseConfig(dsn)
+		if err != nil { // what the library says may hold the password
+			return nil, nil, errors.New(`dsn is not understood; "postgres://USER:PASSWORD@HOST/DATABASE" and "host=HOST user=USER password=PASSWORD dbname=DATABASE", say, are allowed`)
+		}
+		if c.ConnectTimeout == 0 {
+			c.ConnectTimeout = connectTimeout
+		}
+		if c.RuntimeParams["application_name"] == "" {
+			c.RuntimeParams["application_name"] = "milepost"
+		}
+		return stdlib.OpenDB(*c), newSecrets(dsn, c.Password), nil
+	case config.MySQL:
+		c, err := mysql.ParseDSN(dsn)
+		if err != nil {
+			return nil, nil, errors.New(`dsn is not understood; "USER:PASSWORD@tcp(HOST:3306)/DATABASE" and "USER:PASSWORD@unix(/run/mysqld/mysqld.sock)/DATABASE", say, are allowed`)
+		}
+		if c.Timeout == 0 {
+			c.Timeout = connectTimeout
+		}
+		c.Logger = &mysql.NopLogger{} // what it would say comes as an error, too
+		connector, err := mysql.NewConnector(c)
+		if err != nil {
+			return nil, nil, newSecrets(dsn, c.Passwd).hide(fmt.Errorf("dsn is not understood: %w", err))
+		}
+		return sql.OpenDB(connector), newSecrets(dsn, c.Passwd), nil
+	case config.SQLite:
+		db, err := sql.Open("sqlite", sqliteURL(dsn))
+		return db, nil, err
+	}
+	return nil, nil, fmt.Errorf("%q is no kind of database", kind)
+}
+
+// sqliteURL opens a file to read alone, and waits for those who write.
+func sqliteURL(dsn string) string {
+	path, query, _ := strings.Cut(dsn, "?")
+	values := url.Values{}
+	if strings.HasPrefix(dsn, "file:") {
+		values, _ = url.ParseQuery(query)
+		path = strings.TrimPrefix(path, "file:")
+	} else {
+		path = (&url.URL{Path: dsn}).EscapedPath()
+	}
+	values.Set("mode", "ro")
+	values["_pragma"] = append(values["_pragma"], "busy_timeout(5000)", "query_only(1)")
+	return "file:" + path + "?" + values.Encode()
+}
+
+// sqliteFile is the path that a DSN names.
+func sqliteFile(dsn string) string {
+	rest, ok := strings.CutPrefix(dsn, "file:")
+	if !ok {
+		return dsn
+	}
+	path, _, _ := strings.Cut(rest, "?")
+	if plain, err := url.PathUnescape(path); err == nil {
+		path = plain
+	}
+	if after, ok := strings.CutPrefix(path, "//"); ok {
+		path = "/" + strings.TrimLeft(after, "/")
+	}
+	return path
+}
+
+func (r *sqlReader) close() { r.db.Close() }
+
+// connect is the one connection. A SQLite file that another was put in place of is
+// opened anew.
+func (r *sqlReader) connect(ctx context.Context) (*sql.Conn, error) {
+	if r.kind == config.SQLite {
+		info, err := os.Stat(r.file)
+		if err != nil {
+			return nil, err
+		}
+		if r.info != nil && !os.SameFile(r.info, info) {
+			if old, err := r.db.Conn(ctx); err == nil {
+				old.Raw(func(any) error { return driver.ErrBadConn }) // so it is not used again
+				old.Close()
+			}
+		}
+		r.info = info
+	}
+	conn, err := r.db.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	err = conn.Raw(func(c any) error {
+		if r.connection != c {
+			r.connection = c
+			r.generation++
+		}
+		return nil
+	})
+	if err != nil {
+		conn.Close()
+	}
+	return conn, err
+}
+
+// read calls a function in a transaction that sees one state of the database.
+func (r *sqlReader) read(ctx context.Context, in func(*sql.Tx) error) error {
+	conn, err := r.connect(ctx)
+	if err != nil {
+		return r.secrets.hide(err)
+	}
+	defer conn.Close()
+	options := &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}
+	if r.kind == config.SQLite { // all of its transactions are so, and the file is opened to read alone
+		options = nil
+	}
+	tx, err := conn.BeginTx(ctx, options)
+	if err != nil {
+		return r.secrets.hide(err)
+	}
+	defer tx.Rollback()
+	return r.secrets.hide(in(tx))
+}
+
+func (r *sqlReader) version(ctx context.Context) (version string, err error) {
+	if r.counted.text == "" && r.kind != config.SQLite {
+		return "", nil
+	}
+	err = r.read(ctx, func(tx *sql.Tx) (err error) {
+		if r.counted.text == "" {
+			var n int64
+			err = tx.QueryRowContext(ctx, "PRAGMA data_version").Scan(&n)
+			version = fmt.Sprint(r.generation, " ", n)
+			return err
+		}
+		version, _, err = r.count(ctx, tx)
+		return err
+	})
+	return version, err
+}
+
+// count asks for the version, which may say how many domains there are; -1: it does
+// not.
+func (r *sqlReader) count(ctx context.Context, tx *sql.Tx) (version string, total int, err error) {
+	rows, err := tx.QueryContext(ctx, r.counted.text)
+	if err != nil {
+		return "", 0, err
+	}
+	defer rows.Close()
+	names, err := rows.Columns()
+	if err != nil {
+		return "", 0, err
+	}
+	total = -1
+	values := newValues(len(names))
+	if rows.Next() {
+		if err := rows.Scan(values.pointers...); err != nil {
+			return "", 0, err
+		}
+		var all strings.Builder
+		for i, v := range values.of {
+			text, _ := asText(v)
+			all.WriteString(text + "\x00")
+			if n, ok := asNumber(v); ok && strings.EqualFold(names[i], "domains") && 0 <= n && n <= maxRows {
+				total = int(n)
+			}
+		}
+		version = all.String()
+	}
+	return version, total, rows.Err()
+}
+
+func (r *sqlReader) all(ctx context.Context, yield func(record) error) error {
+	return r.read(ctx, func(tx *sql.Tx) error { return r.records(ctx, tx, r.domains, nil, yield) })
+}
+
+func (r *sqlReader) since(ctx context.Context, at uint32, yield func(record) error) (total int, ok bool, err error) {
+	if r.changed.text == "" {
+		return 0, false, nil
+	}
+	total = -1
+	err = r.read(ctx, func(tx *sql.Tx) (err error) {
+		if err := r.records(ctx, tx, r.changed, r.changed.args(int64(at)), yield); err != nil || r.counted.text == "" {
+			return err
+		}
+		_, total, err = r.count(ctx, tx)
+		return err
+	})
+	return total, true, err
+}
+
+func (r *sqlReader) records(ctx context.Context, tx *sql.Tx, query statement, args []any, yield func(record) error) error {
+	rows, err := tx.QueryContext(ctx, query.text, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	names, err := rows.Columns()
+	if err != nil {
+		return err
+	}
+	columns, err := parseColumns(names)
+	if err != nil {
+		return err
+	}
+	values := newValues(len(names))
+	for rows.Next() {
+		if err := rows.Scan(values.pointers...); err != nil {
+			return err
+		}
+		if err := yield(columns.record(values.of)); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// aliveEvery is how often a connection that only listens is asked whether it is there.
+const aliveEvery = 15 * time.Second
+
+// listen waits for NOTIFY, which comes with the commit.
+func (r *sqlReader) listen(ctx context.Context, wake func()) error {
+	conn, err := pgx.ConnectConfig(ctx, r.pgx)
+	if err != nil {
+		return r.secrets.hide(err)
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	if _, err := conn.Exec(ctx, "LISTEN "+pgx.Identifier{r.channel}.Sanitize()); err != nil {
+		return r.secrets.hide(err)
+	}
+	wake()
+	for {
+		waiting, cancel := context.WithTimeout(ctx, aliveEvery)
+		_, err := conn.WaitForNotification(waiting)
+		quiet := waiting.Err() != nil && ctx.Err() == nil
+		cancel()
+		switch {
+		case err == nil:
+			wake()
+			continue
+		case !quiet:
+			return r.secrets.hide(err)
+		}
+		asking, cancel := context.WithTimeout(ctx, connectTimeout)
+		err = conn.Ping(asking)
+		cancel()
+		if err != nil {
+			return r.secrets.hide(err)
+		}
+	}
+}
