@@ -215,7 +215,7 @@ func TestStorageIsFull(t *testing.T) {
 			t.Errorf("exit code %d: %s", code, stderr)
 		}
 	}
-	refused(config + ":9: tls.storage: " + storage + ": cannot keep certificates there: no space left on device; ")
+	refused(config + ":9: tls.storage: " + storage + ": cannot keep anything there: no space left on device; ")
 	free()
 
 	p := startProcess(t, "-config", config, "-http", net.JoinHostPort(host, port))

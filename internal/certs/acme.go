@@ -34,7 +34,7 @@ type ACMEOptions struct {
 	Directory string // URL of the server's directory (RFC 8555 §7.1.1); "": Let's Encrypt
 	Email     string // contact of the account; "": none
 	CA        string // PEM file of the roots that Directory's own certificate may have; "": the system's
-	Storage   string // directory that keeps certificates, keys and the account
+	Storage   string // directory, or postgres:// URL, that keeps certificates, keys and the account
 
 	// NewOrdersPerHour is how many orders may be made for names that have no
 	// certificate; 0: DefaultNewOrdersPerHour. A process counts for itself. A
@@ -99,7 +99,7 @@ func NewACME(ctx context.Context, options ACMEOptions, log *slog.Logger) (*ACME,
 	if err != nil {
 		return nil, err
 	}
-	storage, err := openStorage(options.Storage, log)
+	storage, err := openStorage(ctx, options.Storage, log)
 	if err != nil {
 		return nil, err
 	}

@@ -512,7 +512,7 @@ func testFull(t *testing.T, s *site) {
 func testUnwritable(t *testing.T, s *site) {
 	s.options.Storage = filepath.Join(fixture.Write(t, filepath.Join(t.TempDir(), "file"), ""), "acme")
 	_, err := certs.NewACME(t.Context(), s.options, slog.New(slog.DiscardHandler))
-	want := s.options.Storage + ": cannot keep certificates there: not a directory; the directory must be writable for this process, with some room"
+	want := s.options.Storage + ": cannot keep anything there: not a directory; the directory must be writable for this process, with some room"
 	if err == nil || err.Error() != want {
 		t.Errorf("%v\nwant %s", err, want)
 	}

@@ -12,6 +12,10 @@ import (
 	"github.com/mholt/acmez/v3/acme"
 )
 
+// longestLook is how often the storage is asked at least for a certificate that the
+// service waits for: another replica may have it, or a database answer again.
+const longestLook = 10 * time.Second
+
 // Start gets the certificate of DefaultServerName, in the background and until it
 // is there. The listeners must be there before.
 func (a *ACME) Start() {
@@ -25,7 +29,7 @@ func (a *ACME) Start() {
 			if err == nil {
 				until = time.Now().Add(time.Minute)
 			}
-			if !a.sleep(time.Until(until)) {
+			if !a.sleep(min(time.Until(until), longestLook)) {
 				return
 			}
 		}

@@ -2,6 +2,7 @@ package certs_test
 
 import (
 	"context"
+	"crypto/x509"
 	"fmt"
 	"log/slog"
 	"net"
@@ -9,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -74,30 +76,155 @@ func (p process) kill() {
 	p.cmd.Wait()
 }
 
-// newProcessSite is a site whose ports are free.
-func newProcessSite(t *testing.T, program string) (s *site, http, https string) {
-	s = newSite(t, program, fixture.PebbleOptions{})
-	http, https = strconv.Itoa(port(s.http)), strconv.Itoa(port(s.https))
+// free leaves the site's ports to a process.
+func (s *site) free() (http, https string) {
 	s.http.Close()
 	s.https.Close()
-	return s, http, https
+	return strconv.Itoa(port(s.http)), strconv.Itoa(port(s.https))
 }
 
-func TestTwoProcessesMakeOneOrder(t *testing.T) {
+// storages are what replicas may share.
+var storages = map[string]func(*testing.T, *site){
+	"a folder":   func(*testing.T, *site) {},
+	"PostgreSQL": func(t *testing.T, s *site) { s.options.Storage = fixture.Postgres(t) },
+}
+
+func eachStorage(t *testing.T, options fixture.PebbleOptions, test func(*testing.T, *site)) {
 	t.Parallel()
-	s, http, https := newProcessSite(t, fixture.BuildPebble(t))
-	one := s.process(t, http, https)
-	two := s.process(t, "0", "0")
-	var all sync.WaitGroup
-	for i := range 10 {
-		all.Go(func() {
-			if _, err := get([]process{one, two}[i%2].https, "autoconfig.example.com", s.pebble.Issued); err != nil {
-				t.Error(err)
-			}
+	program := fixture.BuildPebble(t)
+	for name, choose := range storages {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, program, options)
+			choose(t, s)
+			test(t, s)
 		})
 	}
-	all.Wait()
+}
+
+func TestReplicasMakeOneOrder(t *testing.T) {
+	eachStorage(t, fixture.PebbleOptions{}, func(t *testing.T, s *site) {
+		http, https := s.free()
+		replicas := []process{s.process(t, http, https), s.process(t, "0", "0"), s.process(t, "0", "0")}
+		var all sync.WaitGroup
+		var mu sync.Mutex
+		shown := make(map[string]bool)
+		for i := range 15 {
+			all.Go(func() {
+				c, err := get(replicas[i%3].https, "autoconfig.example.com", s.pebble.Issued)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				shown[string(c.Raw)] = true
+			})
+		}
+		all.Wait()
+		s.wantOrders(t, 1)
+		if len(shown) != 1 {
+			t.Errorf("%d certificates were shown", len(shown))
+		}
+	})
+}
+
+// The lock of a replica that is killed while it has one is soon another's.
+func TestHolderKilled(t *testing.T) {
+	eachStorage(t, fixture.PebbleOptions{}, func(t *testing.T, s *site) {
+		http, https := s.free()
+		one, two := s.process(t, http, https), s.process(t, "0", "0")
+		go get(two.https, "autoconfig.example.com", s.pebble.Issued)
+		await(t, "pebble has no order", func() bool { return s.pebble.Orders() > 0 })
+		two.kill()
+		begun := time.Now()
+		if _, err := get(one.https, "autoconfig.example.com", s.pebble.Issued); err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("the other one had a certificate %v after the kill", time.Since(begun).Round(time.Millisecond))
+	})
+}
+
+// Two replicas whose certificate is to be renewed renew it once, and both have it then.
+func TestReplicasRenewOnce(t *testing.T) {
+	eachStorage(t, fixture.PebbleOptions{Validity: 45 * time.Second}, func(t *testing.T, s *site) {
+		const name = "autoconfig.example.com"
+		one, _ := s.serve(t)
+		two, addr := s.another(t)
+		before := s.must(t, name)
+		if c, err := get(addr, name, s.pebble.Issued); err != nil || !c.Equal(before) {
+			t.Fatalf("the other one shows another certificate, or %v", err)
+		}
+		s.wantOrders(t, 1)
+		time.Sleep(time.Until(before.NotBefore.Add(32 * time.Second))) // a third of its life is left at 30
+		for _, a := range []*certs.ACME{one, two} {
+			if err := a.Renew(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var after *x509.Certificate
+		await(t, "it is not renewed", func() bool { after = s.must(t, name); return !after.Equal(before) })
+		await(t, "the other one does not have the new certificate", func() bool {
+			c, err := get(addr, name, s.pebble.Issued)
+			return err == nil && c.Equal(after)
+		})
+		s.wantOrders(t, 2)
+	})
+}
+
+// another is a replica of the site, at an address of its own.
+func (s *site) another(t *testing.T) (a *certs.ACME, addr string) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	t.Cleanup(cancel)
+	a, err := certs.NewACME(ctx, s.options, slog.New(slog.NewTextHandler(s.log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, encrypted := listen(t), listen(t)
+	answer(a, plain, encrypted)
+	return a, encrypted.Addr().String()
+}
+
+// A database that is away takes no certificate along that is in memory, and orders wait
+// for it; one that is away at the start keeps nothing else from starting.
+func TestDatabaseAway(t *testing.T) {
+	t.Parallel()
+	server := fixture.StartPostgres(t)
+	s := newSite(t, fixture.BuildPebble(t), fixture.PebbleOptions{})
+	s.options.Storage = server.Database(t) + "?synchronous_commit=on"
+	server.Stop(t)
+	a, _ := s.serve(t)
+	if _, err := s.get("a.example.com"); err == nil {
+		t.Error("a certificate without a storage")
+	}
+	if log := s.log.String(); !strings.Contains(log, "no certificate can be read, ordered or renewed until the database answers") || !strings.Contains(log, "connection refused") {
+		t.Error("the log does not say why")
+	}
+	server.Start(t)
+	await(t, "no certificate, though the database is back", func() bool {
+		a.Forget()
+		_, err := s.get("a.example.com")
+		return err == nil
+	})
 	s.wantOrders(t, 1)
+
+	server.Stop(t)
+	s.must(t, "a.example.com")
+	if _, err := s.get("b.example.com"); err == nil {
+		t.Error("b.example.com has a certificate")
+	}
+	s.wantOrders(t, 1)
+	server.Start(t)
+	await(t, "no certificate, though the database is back again", func() bool {
+		a.Forget()
+		_, err := s.get("b.example.com")
+		return err == nil
+	})
+	s.wantOrders(t, 2)
+	if strings.Contains(s.log.String(), fixture.DatabasePassword) {
+		t.Error("the password is in the log")
+	}
 }
 
 // An order that is killed leaves a lock, which is stale 10 seconds after it was last
@@ -119,7 +246,8 @@ func TestKilled(t *testing.T) {
 
 func testKilled(t *testing.T, program, step string) {
 	const name = "autoconfig.example.com"
-	s, http, https := newProcessSite(t, program)
+	s := newSite(t, program, fixture.PebbleOptions{})
+	http, https := s.free()
 	p := s.process(t, http, https)
 	answered := make(chan error)
 	go func() {

@@ -65,7 +65,7 @@ type TLS struct {
 	Email            string // for the ACME server; may be empty
 	Directory        string // the URL of the ACME server's directory
 	CA               string // a file of certificates that its own HTTPS is checked with; empty: the system's
-	Storage          string // a directory
+	Storage          string // a directory, or a postgres:// URL, which may hold a password
 	NewOrdersPerHour int
 	Cert, Key        string // files; empty: none
 }

@@ -3,6 +3,7 @@ package config_test
 import (
 	"fmt"
 	"net/netip"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -125,5 +126,48 @@ last A 192.0.2.3
 	empty.File = ""
 	if diff := cmp.Diff(config.Default(), empty, same); diff != "" {
 		t.Errorf("an empty file is not the default: %s", diff)
+	}
+}
+
+// The password of a storage is shown nowhere, and a change of it is one all the same.
+func TestStoragePassword(t *testing.T) {
+	t.Chdir(t.TempDir())
+	load := func(storage string) (*config.Config, error) {
+		fixture.Write(t, "milepost.toml", "[tls]\nstorage = "+strconv.Quote(storage)+"\n")
+		return config.Load(config.Inputs{File: "milepost.toml"})
+	}
+	const url = "postgres://milepost:s3cr3t@db.example.net/milepost?sslmode=verify-full"
+	one, err := load(url)
+	if err != nil || one.TLS.Storage != url {
+		t.Fatalf("%q, %v", one.TLS.Storage, err)
+	}
+	if shown := one.Effective(); strings.Contains(shown, "s3cr3t") || !strings.Contains(shown, `storage = "postgres://milepost:xxxxx@db.example.net/milepost?sslmode=verify-full" # milepost.toml:2`) {
+		t.Error(shown)
+	}
+	two, err := load(strings.Replace(url, "s3cr3t", "an0ther", 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprint(config.NeedRestart(one, two)); got != "[tls.storage]" {
+		t.Errorf("with another password %s", got)
+	}
+	for storage, want := range map[string]string{
+		"mysql://milepost:s3cr3t@db/milepost":    "mysql:// is no database that can be used; a directory, or postgres://USER@HOST/DATABASE, is allowed",
+		"postgres://":                            "names no database; postgres://USER@HOST/DATABASE, say, is allowed",
+		"postgres://milepost:s3cr3t%zz@db/x":     "is no URL; postgres://USER:PASSWORD@HOST/DATABASE is allowed, with what is special in the password as %40 and so on",
+		"postgresql://milepost:s3cr3t@db:port/x": "is no URL; postgres://USER:PASSWORD@HOST/DATABASE is allowed, with what is special in the password as %40 and so on",
+	} {
+		if _, err := load(storage); err == nil || err.Error() != "milepost.toml:2: tls.storage: "+want {
+			t.Errorf("%s: %v", storage, err)
+		}
+	}
+	for url, want := range map[string]string{
+		"/var/lib/milepost":                       "/var/lib/milepost",
+		"postgres:///x?host=/run&password=s3cr3t": "postgres:///x?host=%2Frun&password=xxxxx",
+		"postgres://milepost:s3cr3t%zz@db/x":      "postgres://…",
+	} {
+		if got := config.WithoutPassword(url); got != want {
+			t.Errorf("%s is shown as %s", url, got)
+		}
 	}
 }

@@ -31,6 +31,7 @@ type DNS struct {
 	CookieSecrets []CookieSecret // the first makes cookies, all check them; none: they are drawn
 	SerialFile    string         // keeps the highest serial between runs; empty: none does
 	RateLimit     int            // responses a second of one kind to one network; 0: no limit
+	SerialStorage string         // where replicas agree on serials: a directory or a postgres:// URL, which may hold a password; empty: they do not
 	NameServers   []NameServer
 	Zones         []Zone
 	Secondaries   []Secondary

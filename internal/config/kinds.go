@@ -29,6 +29,8 @@ type kind struct {
 	show func(c *Config) string
 	// secret values are shown to nobody.
 	secret bool
+	// hidden is what show leaves out; nil: nothing.
+	hidden func(c *Config) string
 }
 
 // secret is a value that is not for everybody who reads what is in force.
@@ -115,6 +117,67 @@ func path(at func(*Config) *string) kind {
 		}
 	}
 	return k
+}
+
+// pathOrURL is a directory, or the URL of a database, whose password is never shown.
+func pathOrURL(at func(*Config) *string) kind {
+	k := path(at)
+	k.word = "path or URL"
+	k.set = func(c *Config, s string) error {
+		_, err := parsePathOrURL(s)
+		if err == nil {
+			*at(c) = s
+		}
+		return err
+	}
+	k.read = func(c *Config, t *tomlfile.Table, key, dir string) {
+		switch s := tomlfile.Optional(t, key, parsePathOrURL); {
+		case s == "":
+		case strings.Contains(s, "://"):
+			*at(c) = s
+		default:
+			*at(c) = within(dir, s)
+		}
+	}
+	k.show = func(c *Config) string { return quoted(WithoutPassword(*at(c))) }
+	k.hidden = func(c *Config) string { return *at(c) }
+	return k
+}
+
+func parsePathOrURL(s string) (string, error) {
+	scheme, rest, isURL := strings.Cut(s, "://")
+	switch {
+	case !isURL:
+		return parsePath(s)
+	case scheme != "postgres" && scheme != "postgresql":
+		return "", fmt.Errorf("%s:// is no database that can be used; a directory, or postgres://USER@HOST/DATABASE, is allowed", scheme)
+	case rest == "":
+		return "", errors.New("names no database; postgres://USER@HOST/DATABASE, say, is allowed")
+	}
+	if _, err := url.Parse(s); err != nil { // whose text would show the password
+		return "", errors.New("is no URL; postgres://USER:PASSWORD@HOST/DATABASE is allowed, with what is special in the password as %40 and so on")
+	}
+	return s, nil
+}
+
+// WithoutPassword is the URL of a database as people may see it; a path stays.
+func WithoutPassword(s string) string {
+	scheme, _, isURL := strings.Cut(s, "://")
+	if !isURL {
+		return s
+	}
+	u, err := url.Parse(s)
+	if err != nil {
+		return scheme + "://…"
+	}
+	q := u.Query()
+	for name := range q {
+		if strings.Contains(strings.ToLower(name), "password") {
+			q.Set(name, "xxxxx")
+			u.RawQuery = q.Encode()
+		}
+	}
+	return u.Redacted()
 }
 
 func paths(at func(*Config) *[]string) kind {

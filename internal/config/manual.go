@@ -227,7 +227,7 @@ var Rules = []string{
 // started with, and that a reload does not apply.
 func NeedRestart(started, now *Config) (names []string) {
 	for _, s := range Settings() {
-		if s.Restart && s.show(started) != s.show(now) {
+		if s.Restart && (s.show(started) != s.show(now) || s.hidden != nil && s.hidden(started) != s.hidden(now)) {
 			names = append(names, s.Name())
 		}
 	}
