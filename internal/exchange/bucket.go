@@ -64,7 +64,6 @@ type member struct {
 
 // members are all domains that are served by name, in the order of their names.
 func (e *Exporter) members() []member {
-	all := make([]member, 0, e.Catalogue.Domains())
 	for _, p := range e.Catalogue.Providers() {
 		if reason := noServers(p); reason != "" {
 			e.Say(p.ID + ": has no document: " + reason)
@@ -73,14 +72,16 @@ func (e *Exporter) members() []member {
 		for _, d := range p.Domains {
 			if d.Wildcard {
 				wildcards++
-				continue
 			}
-			all = append(all, member{d.Domain, p})
 		}
-		e.providers++
 		if wildcards > 0 || len(p.MX) > 0 {
 			e.Say(fmt.Sprintf("%s: what it serves by wildcards (%d) or MX domains (%d) has no object", p.ID, wildcards, len(p.MX)))
 		}
+		e.providers++
+	}
+	all := make([]member, 0, e.Catalogue.Domains())
+	for d, p := range e.Catalogue.NamedDomains() {
+		all = append(all, member{d, p})
 	}
 	slices.SortFunc(all, func(a, b member) int { return cmp.Compare(a.domain.ASCII, b.domain.ASCII) })
 	return all
@@ -92,10 +93,6 @@ func (e *Exporter) members() []member {
 // and DeletedFile has the keys that are gone. name is that of since, for mistakes.
 func (e *Exporter) Bucket(dir string, since io.Reader, name string) error {
 	return e.into(dir, func(t *tree) error {
-		own := make(map[*settings.Provider]bool)
-		for _, p := range e.Catalogue.Own() {
-			own[p] = true
-		}
 		for _, f := range folders {
 			if err := t.mkdir(f.name); err != nil {
 				return err
@@ -105,7 +102,8 @@ func (e *Exporter) Bucket(dir string, since io.Reader, name string) error {
 			return t.create(DeletedFile, func(deleted io.Writer) error {
 				b := newBucket(t, manifest, deleted, newHeld(since, name))
 				for _, m := range e.members() {
-					if err := b.add(m, own[m.provider]); err != nil {
+					_, own := e.Catalogue.Claim(m.domain)
+					if err := b.add(m, own); err != nil {
 						return err
 					}
 					e.done(1)

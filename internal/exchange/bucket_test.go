@@ -127,11 +127,14 @@ func TestBucketSince(t *testing.T) {
 	}
 }
 
-// Shipped providers' domains are not the admin's, so no host of theirs leads here.
+// Shipped providers' domains are not the admin's, so no host of theirs leads here. Those
+// of tables are.
 func TestBucketOfShipped(t *testing.T) {
 	shipped := providerfile.Directory{FS: fixture.FS("theirs.toml", strings.Replace(fixture.Family, "example.com", "theirs.example", 1))}
 	ours := providerfile.Directory{FS: fixture.FS("ours.toml", fixture.Family)}
-	c, _, err := catalogue.New(t.Context(), shipped, ours)
+	c, _, err := catalogue.New(t.Context(), catalogue.Input{Shipped: shipped, Own: []catalogue.Source{ours}, Tables: []*catalogue.Table{
+		catalogue.NewTable("rows", slices.Values([]catalogue.Row{{Domain: fixture.Domain(t, "row.example"), Belonging: catalogue.Belonging{Provider: "ours"}}})),
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,7 +145,7 @@ func TestBucketOfShipped(t *testing.T) {
 		key, _, _ := strings.Cut(rest, `"`)
 		keys = append(keys, key)
 	}
-	if want := []string{"v1.1/example.com", "ua-auto-config/example.com", "v1.1/theirs.example"}; !slices.Equal(keys, want) {
+	if want := []string{"v1.1/example.com", "ua-auto-config/example.com", "v1.1/row.example", "ua-auto-config/row.example", "v1.1/theirs.example"}; !slices.Equal(keys, want) {
 		t.Errorf("keys %q, want %q", keys, want)
 	}
 	_, _, said := exportBucket(t, customers(t), nil)
