@@ -129,7 +129,7 @@ func (b *bucket) add(m member, own bool) error {
 		if err != nil {
 			continue // the format cannot say what the provider has
 		}
-		if err := b.put(place{m.domain.ASCII, i}, body); err != nil {
+		if err := b.put(m.provider, place{m.domain.ASCII, i}, body); err != nil {
 			return err
 		}
 	}
@@ -137,7 +137,7 @@ func (b *bucket) add(m member, own bool) error {
 }
 
 // put enters an object, and writes it if the bucket does not hold it already.
-func (b *bucket) put(at place, body []byte) error {
+func (b *bucket) put(p *settings.Provider, at place, body []byte) error {
 	f := folders[at.folder]
 	sum := sha256.Sum256(body)
 	o := Object{Key: at.key(), ContentType: f.contentType, CacheControl: f.cacheControl, Size: int64(len(body)), SHA256: hex.EncodeToString(sum[:])}
@@ -150,11 +150,12 @@ func (b *bucket) put(at place, body []byte) error {
 		return err
 	}
 	b.written++
-	// Objects that follow each other often have the same content: a provider's policy.
-	s := b.last[at.folder]
+	// Domains of a provider often have the same: its policy, say.
+	last := last{p, at.folder}
+	s := b.last[last]
 	if s == nil || !bytes.Equal(s.content, body) {
 		s = &shared{tree: b.tree, content: body}
-		b.last[at.folder] = s
+		b.last[last] = s
 	}
 	return s.add(o.Key)
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"milepost/internal/textfile"
+	"milepost/settings"
 )
 
 // place is where an object stands in a manifest: by domain, then by folder. So a
@@ -49,14 +50,20 @@ type bucket struct {
 	deleted                     io.Writer
 	flush                       func() error
 	held                        *held
-	last                        []*shared // a folder: the content that was written last
+	last                        map[last]*shared
 	objects, written, deletions int
+}
+
+// last names the content that was written last for a provider into a folder.
+type last struct {
+	provider *settings.Provider
+	folder   int
 }
 
 func newBucket(t *tree, manifest, deleted io.Writer, h *held) *bucket {
 	m, d := bufio.NewWriter(manifest), bufio.NewWriter(deleted)
 	return &bucket{
-		tree: t, manifest: json.NewEncoder(m), deleted: d, held: h, last: make([]*shared, len(folders)),
+		tree: t, manifest: json.NewEncoder(m), deleted: d, held: h, last: make(map[last]*shared),
 		flush: func() error { return errors.Join(m.Flush(), d.Flush()) },
 	}
 }
