@@ -45,6 +45,10 @@ for arch in amd64 arm64; do
   lintian --fail-on error --allow-root "$file"
 done
 
+for config in packaging/compose/*/milepost.toml "$work/configmaps/milepost/milepost.toml"; do
+  "$work/out/$(dpkg --print-architecture)/milepost" check -config "$config" | sed "s|^|   |"
+done
+
 echo "-- Debian package"
 CGO_ENABLED=0 go -C packaging/tools build -o "$work/pebble" github.com/letsencrypt/pebble/v2/cmd/pebble
 packaging/test/deb.sh "$(ls "$work"/out/milepost_*_"$(dpkg --print-architecture)".deb)" "$work/pebble"
