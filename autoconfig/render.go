@@ -40,7 +40,7 @@ func RenderAll(a settings.Account) ([]byte, error) {
 
 // WriteAll writes the document of [RenderAll], however many domains it has.
 func WriteAll(to io.Writer, a settings.Account) error {
-	p := *a.Provider
+	p := *a.Provider.WithoutLogin()
 	asked := settings.DomainPattern{Domain: a.Address.Domain}
 	if !asked.Domain.IsZero() && !slices.Contains(p.Domains, asked) {
 		p.Domains = append([]settings.DomainPattern{asked}, p.Domains...)
@@ -126,27 +126,31 @@ func acceptedMethods(methods []settings.Authentication) []settings.Authenticatio
 // boolean as one (0123 becomes 123), Delta Chat loses what precedes an entity.
 // A login name that no template makes is written all the same.
 func username(a settings.Account, u settings.Username) string {
-	template := templateOf(a, u)
-	if template == settings.EmailAddress {
+	filled, template := a.Username(u), templateOf(a, u)
+	switch {
+	case template == "":
+		return filled
+	case template == settings.EmailAddress:
 		return string(template)
 	}
-	filled := a.Username(template)
 	if looksTyped(filled) || xmlwriter.NeedsEntity(filled) || filled != strings.TrimSpace(filled) {
 		return string(template)
 	}
 	return filled
 }
 
-// templateOf returns a template that makes the account's login name: the
-// provider's own, or another if only that makes the directory's. A login name that
-// none makes stands for itself.
+// templateOf returns a template that makes the account's username: the provider's
+// own, or for the directory's login name one that makes the same. Empty: none does.
 func templateOf(a settings.Account, u settings.Username) settings.Username {
-	for _, template := range [...]settings.Username{u, settings.EmailAddress, settings.EmailLocalPart} {
-		if a.Login == "" || a.Login == template.For(a.Address) {
+	if u != settings.Login {
+		return u
+	}
+	for _, template := range [...]settings.Username{a.Provider.LoginFallback, settings.EmailAddress, settings.EmailLocalPart} {
+		if template != "" && a.Login == template.For(a.Address) {
 			return template
 		}
 	}
-	return settings.Username(a.Login)
+	return ""
 }
 
 // looksTyped tells whether Thunderbird reads a text as a number or a boolean

@@ -30,11 +30,10 @@ func TestLogin(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			server := settings.Server{Protocol: settings.IMAP, Hostname: "mail.example.com", Port: 993, SocketType: settings.SSL,
-				Authentication: []settings.Authentication{settings.PasswordCleartext}, Username: settings.Username(tc.username)}
-			p := settings.Provider{ID: "example.com", Incoming: []settings.Server{server}, Outgoing: []settings.Server{server}}
+				Authentication: []settings.Authentication{settings.PasswordCleartext}, Username: settings.Login}
+			p := settings.Provider{ID: "example.com", LoginFallback: settings.Username(tc.username), Incoming: []settings.Server{server}, Outgoing: []settings.Server{server}}
 			p.Outgoing[0].Protocol = settings.SMTP
-			account := p.For(fixture.Address(t, tc.address))
-			account.Login = tc.login
+			account := p.For(fixture.Address(t, tc.address)).WithLogin(tc.login, "")
 			doc, err := autoconfig.Render(account)
 			if err != nil {
 				t.Fatal(err)

@@ -133,8 +133,10 @@ func asksForLogin(s *settings.Server) bool {
 // sameLogin tells whether an outgoing server takes the login name of the incoming
 // ones.
 func (w *document) sameLogin(s *settings.Server) bool {
-	differs := func(in settings.Server) bool { return in.Username != s.Username }
-	return w.account.Login != "" || !slices.ContainsFunc(w.account.Provider.Incoming, differs)
+	differs := func(in settings.Server) bool {
+		return w.account.Username(in.Username) != w.account.Username(s.Username)
+	}
+	return !slices.ContainsFunc(w.account.Provider.Incoming, differs)
 }
 
 func (w *document) service(protocol settings.Protocol) {

@@ -13,7 +13,7 @@ import (
 
 // Options are a person's choices.
 type Options struct {
-	Name string // the person's, for the From line; may be empty
+	Name string // the person's, for the From line, over the directory's; may be empty
 	POP3 bool   // instead of IMAP
 	Lang string // of the texts, one of messages; else English
 }

@@ -1,6 +1,7 @@
 package mobileconfig
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
 	"slices"
@@ -80,8 +81,8 @@ func (w writer) mail(a *account) {
 	w.payload(a, "com.apple.mail.managed", service, a.Provider.DisplayName, func() {
 		w.string("EmailAccountType", accountType)
 		w.string("EmailAccountDescription", a.Address.Unicode())
-		if w.profile.person != "" {
-			w.string("EmailAccountName", w.profile.person)
+		if name := cmp.Or(w.profile.person, a.FullName); name != "" {
+			w.string("EmailAccountName", name)
 		}
 		w.string("EmailAddress", a.Address.String())
 		w.server("Incoming", a, a.incoming)

@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -12,9 +13,11 @@ type Account struct {
 	// Address is whose account this is. Its Domain is always set; its Local is
 	// empty when the request named only the domain.
 	Address address.Address
-	// Login is the login name that a directory has for the address; empty: what
-	// the provider's usernames make of the address.
+	// Login is the login name that a directory has for the address: what [Login] stands
+	// for. Empty: it is not known, and Provider has its fallback in place of [Login].
 	Login string
+	// FullName is the person's, as the directory has it; empty: it is not known.
+	FullName string
 	// MXHost is the host of the domain's mail by which the provider was found, asked of
 	// DNS; zero: the catalogue names the domain, or a client asked by the host. What is
 	// in DNS changes, so nothing that is made of such an account may be kept.
@@ -27,27 +30,82 @@ type Account struct {
 	of     *Provider // of which Provider was made
 	inURL  bool      // one of the URLs was filled in with more of the address than its domain
 	fromMX bool      // a hostname was filled in with what does not follow from the address
+	// byLogin is Provider with [Login] still in it; nil: it has none.
+	byLogin *Provider
 }
 
 // For makes the account of an address: it fills the placeholders of hostnames
 // and URLs in. A server whose hostname would become longer than a name can be is
 // left out. So is one at %MXHOST%, unless the address's domain is itself the name of an
-// MX host: a client that looks up by MX asks about that.
+// MX host: a client that looks up by MX asks about that. The login name is not known:
+// see [Account.WithLogin].
 func (p *Provider) For(a address.Address) Account { return p.ForMX(a, a.Domain) }
 
 // ForMX is [Provider.For] for a domain whose MX host is known. The host counts if it
 // lies below one of the provider's MX domains, so no other can be slipped in.
 func (p *Provider) ForMX(a address.Address, host address.Domain) Account {
 	account := Account{Address: a, Provider: p, of: p, inURL: p.urlNamesAddress()}
-	if !p.isTemplate() {
-		return account
+	if p.isTemplate() {
+		account.fill(p, host)
 	}
+	if p.HasLogin() {
+		account.byLogin, account.Provider = account.Provider, account.Provider.WithoutLogin()
+	}
+	return account
+}
+
+func (account *Account) fill(p *Provider, host address.Domain) {
 	if !slices.ContainsFunc(p.MX, func(mx address.Domain) bool { return strings.HasSuffix(host.ASCII, "."+mx.ASCII) }) {
 		host = address.Domain{}
 	}
-	account.fromMX = !host.IsZero() && host != a.Domain && p.atMXHost()
-	account.Provider = p.filled(a, host)
-	return account
+	account.fromMX = !host.IsZero() && host != account.Address.Domain && p.atMXHost()
+	account.Provider = p.filled(account.Address, host)
+}
+
+// TakesLogin tells whether a directory may know more of the account: its provider has
+// [Login], and the address is whole. Nothing that is made of such an account may be kept
+// or be anybody else's, even if nothing is known.
+func (a Account) TakesLogin() bool { return a.byLogin != nil && a.Address.Local != "" }
+
+// WithLogin is the account with what a directory has on its address: the login name and
+// the full name, of which either may be empty.
+func (a Account) WithLogin(login, fullName string) Account {
+	if a.byLogin != nil && login != "" {
+		a.Provider, a.Login = a.byLogin, login
+	}
+	a.FullName = fullName
+	return a
+}
+
+// HasLogin tells whether a username is [Login].
+func (p *Provider) HasLogin() bool {
+	return slices.ContainsFunc(p.Incoming, atLogin) || slices.ContainsFunc(p.Outgoing, atLogin) || slices.ContainsFunc(p.Setup, atLogin) ||
+		slices.ContainsFunc(p.Services, func(s Service) bool { return s.Username == Login })
+}
+
+func atLogin(s Server) bool { return s.Username == Login }
+
+// WithoutLogin is the provider as it is for whoever has no login name: its fallback in
+// place of [Login]. It is the provider itself, if that has none.
+func (p *Provider) WithoutLogin() *Provider {
+	if !p.HasLogin() {
+		return p
+	}
+	q, u := *p, cmp.Or(p.LoginFallback, EmailAddress)
+	q.Incoming, q.Outgoing, q.Setup, q.Services = slices.Clone(p.Incoming), slices.Clone(p.Outgoing), slices.Clone(p.Setup), slices.Clone(p.Services)
+	for _, servers := range [...][]Server{q.Incoming, q.Outgoing, q.Setup} {
+		for i := range servers {
+			if atLogin(servers[i]) {
+				servers[i].Username = u
+			}
+		}
+	}
+	for i := range q.Services {
+		if q.Services[i].Username == Login {
+			q.Services[i].Username = u
+		}
+	}
+	return &q
 }
 
 // Template returns the provider before anything was filled in for the address: the
@@ -88,9 +146,9 @@ func (p *Provider) filled(a address.Address, mx address.Domain) *Provider {
 }
 
 // Username returns the login name for a server or service whose username is u:
-// the directory's, or else the template filled in for the address.
+// the directory's for [Login], or else the template filled in for the address.
 func (a Account) Username(u Username) string {
-	if a.Login != "" {
+	if u == Login {
 		return a.Login
 	}
 	return u.For(a.Address)
@@ -99,11 +157,11 @@ func (a Account) Username(u Username) string {
 // Shared tells whether a document of the account is the same for everybody in
 // its domain, if it keeps the username %EMAILADDRESS% as it is.
 func (a Account) Shared() bool {
-	varies := func(u Username) bool { return u != EmailAddress && namesAddress(u) }
+	varies := func(u Username) bool { return u != EmailAddress && namesAddress(u) || u == Login }
 	inServer := func(s Server) bool { return varies(s.Username) }
 	inService := func(s Service) bool { return varies(s.Username) }
 	p := a.Provider
-	return a.Login == "" && a.MXHost.IsZero() && !a.inURL && !a.fromMX && !p.urlNamesAddress() &&
+	return !a.TakesLogin() && a.MXHost.IsZero() && !a.inURL && !a.fromMX && !p.urlNamesAddress() &&
 		!slices.ContainsFunc(p.Incoming, inServer) && !slices.ContainsFunc(p.Outgoing, inServer) &&
 		!slices.ContainsFunc(p.Setup, inServer) && !slices.ContainsFunc(p.Services, inService)
 }

@@ -262,6 +262,10 @@ type Provider struct {
 	AutodiscoverRedirectURL     URL
 	AutodiscoverRedirectAddress Username
 
+	// LoginFallback stands in for [Login] where the login name is not known; empty:
+	// [EmailAddress].
+	LoginFallback Username
+
 	MTASTS *MTASTS // nil: none
 
 	// What a person needs before a mail program can get in.

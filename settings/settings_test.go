@@ -50,9 +50,9 @@ func TestUsername(t *testing.T) {
 		{"the template", fred, "", "%EMAILLOCALPART%.%EMAILDOMAIN%", "fred.example.com"},
 		{"no template", fred, "", "everybody", "everybody"},
 		{"nobody's", nobody, "", "%EMAILLOCALPART%.%EMAILDOMAIN%", "%EMAILLOCALPART%.example.com"},
-		{"the directory's", fred, "u1234", settings.EmailAddress, "u1234"},
-		{"the directory's over no template", fred, "u1234", "everybody", "u1234"},
-		{"a login name is no template", fred, settings.EmailLocalPart, settings.EmailAddress, settings.EmailLocalPart},
+		{"the directory's", fred, "u1234", settings.Login, "u1234"},
+		{"the directory's is for %LOGIN% alone", fred, "u1234", settings.EmailAddress, "fred@example.com"},
+		{"a login name is no template", fred, settings.EmailLocalPart, settings.Login, settings.EmailLocalPart},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			a := settings.Account{Address: tc.address, Login: tc.login}
@@ -73,22 +73,20 @@ func TestShared(t *testing.T) {
 	for _, tc := range []struct {
 		name     string
 		provider settings.Provider
-		login    string
 		want     bool
 	}{
-		{"nothing", settings.Provider{}, "", true},
-		{"the whole address as username", settings.Provider{Incoming: server(settings.EmailAddress)}, "", true},
-		{"the domain alone", settings.Provider{Incoming: server("u-%EMAILDOMAIN%"), Webmail: "https://webmail.%EMAILDOMAIN%/%EMAILDOMAIN%"}, "", true},
-		{"a directory's login name", settings.Provider{Incoming: server(settings.EmailAddress)}, "fred", false},
-		{"incoming username", settings.Provider{Incoming: server(settings.EmailLocalPart)}, "", false},
-		{"outgoing username", settings.Provider{Outgoing: server("x-%EMAILADDRESS%")}, "", false},
-		{"set-up username", settings.Provider{Setup: server(settings.EmailLocalPart)}, "", false},
-		{"service username", settings.Provider{Services: service("https://b.example.com/", settings.EmailLocalPart)}, "", false},
-		{"service URL", settings.Provider{Services: service("https://b.example.com/%EMAILADDRESS%", settings.EmailAddress)}, "", false},
-		{"service URL with the domain", settings.Provider{Services: service("https://b.example.com/%EMAILDOMAIN%", settings.EmailAddress)}, "", true},
-		{"OAuth2 authorisation", settings.Provider{OAuth2: &settings.OAuth2Settings{AuthURL: "https://a.example.com/%EMAILLOCALPART%"}}, "", false},
-		{"OAuth2 token", settings.Provider{OAuth2: &settings.OAuth2Settings{TokenURL: "https://a.example.com/?u=%EMAILADDRESS%"}}, "", false},
-		{"webmail", settings.Provider{Webmail: "https://webmail.example.com/%EMAILLOCALPART%"}, "", false},
+		{"nothing", settings.Provider{}, true},
+		{"the whole address as username", settings.Provider{Incoming: server(settings.EmailAddress)}, true},
+		{"the domain alone", settings.Provider{Incoming: server("u-%EMAILDOMAIN%"), Webmail: "https://webmail.%EMAILDOMAIN%/%EMAILDOMAIN%"}, true},
+		{"incoming username", settings.Provider{Incoming: server(settings.EmailLocalPart)}, false},
+		{"outgoing username", settings.Provider{Outgoing: server("x-%EMAILADDRESS%")}, false},
+		{"set-up username", settings.Provider{Setup: server(settings.EmailLocalPart)}, false},
+		{"service username", settings.Provider{Services: service("https://b.example.com/", settings.EmailLocalPart)}, false},
+		{"service URL", settings.Provider{Services: service("https://b.example.com/%EMAILADDRESS%", settings.EmailAddress)}, false},
+		{"service URL with the domain", settings.Provider{Services: service("https://b.example.com/%EMAILDOMAIN%", settings.EmailAddress)}, true},
+		{"OAuth2 authorisation", settings.Provider{OAuth2: &settings.OAuth2Settings{AuthURL: "https://a.example.com/%EMAILLOCALPART%"}}, false},
+		{"OAuth2 token", settings.Provider{OAuth2: &settings.OAuth2Settings{TokenURL: "https://a.example.com/?u=%EMAILADDRESS%"}}, false},
+		{"webmail", settings.Provider{Webmail: "https://webmail.example.com/%EMAILLOCALPART%"}, false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			fred := fixture.Address(t, "fred@example.com")
@@ -97,7 +95,6 @@ func TestShared(t *testing.T) {
 				"nobody's":   tc.provider.For(address.Address{Domain: fred.Domain}),
 				"not filled": {Address: fred, Provider: &tc.provider},
 			} {
-				a.Login = tc.login
 				if got := a.Shared(); got != tc.want {
 					t.Errorf("%s: %t", name, got)
 				}

@@ -26,6 +26,10 @@ const (
 // no client can fill it in, so no document holds it.
 const MXHost = "%MXHOST%"
 
+// Login stands, as a whole username, for the login name that a directory has for the
+// address. It is no placeholder of the draft either, and no document holds it.
+const Login = "%LOGIN%"
+
 // Username is a login name; it may hold placeholders.
 type Username string
 
@@ -81,10 +85,10 @@ func fill(s string, a address.Address, escape func(string) string) string {
 var placeholders = strings.NewReplacer(EmailAddress, "", EmailLocalPart, "", EmailDomain, "")
 
 var errPlaceholder = errors.New("has an unknown placeholder or a stray %; " +
-	EmailAddress + ", " + EmailLocalPart + " and " + EmailDomain + " are allowed")
+	EmailAddress + ", " + EmailLocalPart + " and " + EmailDomain + " are allowed, and " + Login + " as a whole username")
 
 // ParseUsername reads a username. It refuses the empty one, control
-// characters, and a % that belongs to no known placeholder.
+// characters, a % that belongs to no known placeholder, and [Login] in a longer one.
 func ParseUsername(s string) (Username, error) {
 	if err := checkText(s); err != nil {
 		return "", err
@@ -92,7 +96,12 @@ func ParseUsername(s string) (Username, error) {
 	if s != strings.TrimSpace(s) {
 		return "", fmt.Errorf("%q has space at its ends; that is not allowed", s)
 	}
-	if strings.Contains(placeholders.Replace(s), "%") {
+	switch {
+	case s == Login:
+		return Login, nil
+	case strings.Contains(s, Login):
+		return "", fmt.Errorf("%q has more than %s, which stands alone: the directory's login name is the whole username", s, Login)
+	case strings.Contains(placeholders.Replace(s), "%"):
 		return "", fmt.Errorf("%q %w", s, errPlaceholder)
 	}
 	if s == EmailLocalPart+"@"+EmailDomain {

@@ -16,10 +16,11 @@ import (
 
 	"milepost/internal/exchange"
 	"milepost/internal/snapshot"
+	"milepost/internal/textfile"
 )
 
 // exportFormats are those of the whole catalogue.
-var exportFormats = []string{"ispdb", "static", "json"}
+var exportFormats = []string{"ispdb", "static", "bucket", "json"}
 
 // exportMemory is what an export may hold before the garbage collector works harder, so
 // that a million domains pass in 200 MB.
@@ -31,10 +32,12 @@ func exportCatalogue(args []string, stdout, stderr io.Writer) int {
 		flags  = flag.NewFlagSet("export", flag.ContinueOnError)
 		format = flags.String("format", "ispdb", "")
 		out    = flags.String("out", "", "")
+		since  = flags.String("since", "", "")
 		e      = exchange.Exporter{Say: func(line string) { fmt.Fprintln(stderr, line) }}
 		o      options
 	)
 	flags.BoolVar(&e.Overwrite, "overwrite", false, "")
+	flags.BoolVar(&e.TakeLoss, "take-loss", false, "")
 	o.register(flags, "providers")
 	if code, ok := parse(flags, args, stdout, stderr); !ok {
 		return code
@@ -48,6 +51,9 @@ func exportCatalogue(args []string, stdout, stderr io.Writer) int {
 		return exitUsage
 	case (*out == "" || *out == "-") && *format != "json":
 		complain(stderr, "export: %s is a directory of files; -out DIR says where", *format)
+		return exitUsage
+	case *format != "bucket" && (*since != "" || e.TakeLoss):
+		complain(stderr, "export: -since and -take-loss are for -format bucket")
 		return exitUsage
 	}
 	if _, set := os.LookupEnv("GOMEMLIMIT"); !set {
@@ -67,6 +73,8 @@ func exportCatalogue(args []string, stdout, stderr io.Writer) int {
 		err = e.ISPDB(*out)
 	case "static":
 		err = e.Static(*out)
+	case "bucket":
+		err = exportBucket(&e, *out, *since)
 	case "json":
 		err = exportJSON(&e, *out, stdout)
 	}
@@ -75,6 +83,20 @@ func exportCatalogue(args []string, stdout, stderr io.Writer) int {
 		return exitNo
 	}
 	return exitOK
+}
+
+// exportBucket reads what is held already while it writes beside it: both may be in one
+// directory.
+func exportBucket(e *exchange.Exporter, out, since string) error {
+	if since == "" {
+		return e.Bucket(out, nil, "")
+	}
+	f, err := os.Open(since)
+	if err != nil {
+		return textfile.Error{File: since, Err: textfile.Reason(err)}
+	}
+	defer f.Close()
+	return e.Bucket(out, f, since)
 }
 
 func exportJSON(e *exchange.Exporter, out string, stdout io.Writer) error {

@@ -9,14 +9,54 @@ import (
 	"syscall"
 	"testing"
 
+	"milepost/internal/exchange"
 	"milepost/internal/fixture"
 )
 
-// BenchmarkExport exports a million domains in each format, in a process of its own, and
-// reports its time and the most memory that it held.
+// BenchmarkExport exports a million domains in each format, a hundred thousand into a
+// bucket, in a process of its own, and reports its time and the most memory that it held.
 func BenchmarkExport(b *testing.B) {
-	dir := b.TempDir()
-	for i := range 1000 {
+	million, some := customersOf(b, 1000), customersOf(b, 100)
+	program := fixture.Build(b)
+	held := filepath.Join(b.TempDir(), "held")
+	measure := func(b *testing.B, dir string, args ...string) {
+		var most int64
+		for b.Loop() {
+			out := filepath.Join(b.TempDir(), "out")
+			cmd := exec.Command(program, append([]string{"export", "-no-builtin", "-providers", dir, "-out", out}, args...)...)
+			if text, err := cmd.CombinedOutput(); err != nil {
+				b.Fatalf("%v\n%s", err, text)
+			}
+			if usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
+				most = max(most, usage.Maxrss) // in kB, on Linux
+			}
+			b.StopTimer()
+			os.Rename(filepath.Join(out, exchange.ManifestFile), held) // of a bucket
+			os.RemoveAll(out)
+			b.StartTimer()
+		}
+		b.ReportMetric(float64(most)/1e3, "MB-most")
+	}
+	for _, format := range []string{"ispdb", "static", "json"} {
+		b.Run(format, func(b *testing.B) { measure(b, million, "-format", format) })
+	}
+	b.Run("bucket", func(b *testing.B) { measure(b, some, "-format", "bucket") })
+	// Only what has changed: one provider, and with it a thousand domains.
+	b.Run("bucket since", func(b *testing.B) {
+		manifest := filepath.Join(b.TempDir(), "manifest")
+		if err := os.Rename(held, manifest); err != nil {
+			b.Skip("it needs the manifest that the benchmark before leaves")
+		}
+		file := filepath.Join(some, "p0.toml")
+		fixture.Write(b, file, strings.ReplaceAll(fixture.ReadFile(b, file), "mail.", "mx."))
+		measure(b, some, "-format", "bucket", "-since", manifest)
+	})
+}
+
+// customersOf writes the files of n providers, each with a thousand domains.
+func customersOf(b *testing.B, n int) (dir string) {
+	dir = b.TempDir()
+	for i := range n {
 		var domains strings.Builder
 		for j := range 1000 {
 			fmt.Fprintf(&domains, "customer-%d-%d.example\n", i, j)
@@ -26,24 +66,5 @@ func BenchmarkExport(b *testing.B) {
 		fixture.Write(b, filepath.Join(dir, fmt.Sprintf("p%d.toml", i)),
 			strings.Replace(fixture.Family, `domains = ["example.com"]`, fmt.Sprintf("domains_from = %q", list), 1))
 	}
-	program := fixture.Build(b)
-	for _, format := range exportFormats {
-		b.Run(format, func(b *testing.B) {
-			var most int64
-			for b.Loop() {
-				out := filepath.Join(b.TempDir(), "out")
-				cmd := exec.Command(program, "export", "-format", format, "-no-builtin", "-providers", dir, "-out", out)
-				if text, err := cmd.CombinedOutput(); err != nil {
-					b.Fatalf("%v\n%s", err, text)
-				}
-				if usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
-					most = max(most, usage.Maxrss) // in kB, on Linux
-				}
-				b.StopTimer()
-				os.RemoveAll(out)
-				b.StartTimer()
-			}
-			b.ReportMetric(float64(most)/1e3, "MB-most")
-		})
-	}
+	return dir
 }

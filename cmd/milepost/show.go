@@ -75,7 +75,7 @@ func show(args []string, stdout, stderr io.Writer) int {
 	if *useMX {
 		resolver = mx.New(mx.Options{Server: s.Config.Lookup.Resolver, Rate: 1, Waiting: 1})
 	}
-	accounts, err := lookup.Accounts(ctx, s.Catalogue, resolver, lookup.Question{Addresses: []address.Address{asked}})
+	accounts, err := lookup.Accounts(ctx, s.Catalogue, resolver, nil, lookup.Question{Addresses: []address.Address{asked}})
 	if err != nil {
 		complainUnknown(stderr, asked.Domain)
 		if !*useMX {

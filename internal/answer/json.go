@@ -60,10 +60,12 @@ func JSON(a Answer, lang, publicURL string) ([]byte, error) {
 }
 
 // ProviderJSON is a provider as it is stored, in the words of its TOML file, with
-// every default written out and every placeholder unfilled.
+// every default written out and every placeholder unfilled, save %LOGIN%, which is a
+// matter between the admin and the directory.
 func ProviderJSON(p *settings.Provider) ([]byte, error) { return encode(stored(p)) }
 
 func stored(p *settings.Provider) jsonStored {
+	p = p.WithoutLogin()
 	out := jsonStored{
 		jsonProvider: jsonProvider{
 			ID: p.ID, DisplayName: p.DisplayName, ShortName: p.ShortName,

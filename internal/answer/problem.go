@@ -7,11 +7,12 @@ const ProblemType = "application/problem+json"
 // sentences beside it do not.
 type Code string
 
-// The codes. The first four say more than their status does.
+// The codes. The first five say more than their status does.
 const (
 	AddressMissing  Code = "address-missing"
 	AddressInvalid  Code = "address-invalid"
 	DomainUnknown   Code = "domain-unknown"
+	AddressUnknown  Code = "address-unknown"
 	ProviderUnknown Code = "provider-unknown"
 
 	BadRequest       Code = "bad-request"
@@ -29,6 +30,7 @@ var titles = map[Code]string{
 	AddressMissing:  "The address is missing",
 	AddressInvalid:  "This is no mail address",
 	DomainUnknown:   "No provider is known for the domain",
+	AddressUnknown:  "The provider does not know the address",
 	ProviderUnknown: "There is no provider with this id",
 
 	BadRequest:       "The request cannot be understood",

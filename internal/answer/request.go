@@ -17,6 +17,8 @@ type Request struct {
 	Address  address.Address   // without Local: only a domain was typed
 	Protocol settings.Protocol // that was chosen for incoming mail; empty: none
 	Typed    string            // as it was typed, less the space around it; valid UTF-8
+
+	NoMailbox bool // the address's directory does not have it, and says so
 }
 
 // ErrNoAddress is the error for a request without an address.

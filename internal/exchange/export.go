@@ -19,6 +19,7 @@ import (
 type Exporter struct {
 	Catalogue *catalogue.Catalogue
 	Overwrite bool                         // replaces what an export has left in the directory
+	TakeLoss  bool                         // Bucket may delete most of what there is
 	Progress  func(providers, domains int) // what is done; called often
 	Say       func(string)                 // a line for people
 

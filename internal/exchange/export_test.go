@@ -6,12 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"milepost/address"
 	"milepost/autoconfig"
@@ -222,108 +220,4 @@ func TestReplace(t *testing.T) {
 	if left, _ := os.ReadDir(dir); len(left) != 2 {
 		t.Errorf("left %v", left)
 	}
-}
-
-// The web servers of docs/export.md serve a tree.
-func TestWebServers(t *testing.T) {
-	parent := t.TempDir()
-	if err := os.Chmod(parent, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	for dir := parent; dir != filepath.Dir(dir) && dir != os.TempDir(); dir = filepath.Dir(dir) {
-		os.Chmod(dir, 0o755) // nginx's workers are nobody's
-	}
-	tree := filepath.Join(parent, "out")
-	if err := exporter(customers(t), new(strings.Builder)).Static(tree); err != nil {
-		t.Fatal(err)
-	}
-	for _, server := range []struct {
-		tool, debian, fence, listen string
-		args                        func(file string) []string
-		config                      func(block string) string
-	}{
-		{"nginx", "nginx-light", "nginx", "listen 80", func(file string) []string { return []string{"-c", file, "-e", "stderr"} }, func(block string) string {
-			return "daemon off; pid " + parent + "/pid; error_log stderr; events { }\nhttp { client_body_temp_path " + parent + "/body; proxy_temp_path " + parent + "/proxy; fastcgi_temp_path " + parent + "/fcgi; uwsgi_temp_path " + parent + "/uwsgi; scgi_temp_path " + parent + "/scgi;\n" + block + "}\n"
-		}},
-		{"caddy", "caddy", "caddyfile", ":80 {", func(file string) []string { return []string{"run", "--config", file, "--adapter", "caddyfile"} }, func(block string) string {
-			return "{\n\tadmin off\n\tauto_https off\n}\n" + block
-		}},
-	} {
-		t.Run(server.tool, func(t *testing.T) {
-			path := fixture.Tool(t, server.tool, server.debian)
-			port := fixture.FreePort(t, "127.0.0.1")
-			listen := map[string]string{"nginx": "listen 127.0.0.1:" + port, "caddy": "http://:" + port + " {\n\tbind 127.0.0.1"}[server.tool]
-			block := fixture.Blocks(t, "../../docs/export.md", server.fence)[0]
-			for _, r := range [][2]string{{server.listen, listen}, {"/srv/milepost", tree}} {
-				if !strings.Contains(block, r[0]) {
-					t.Fatalf("the block has no %q", r[0])
-				}
-				block = strings.ReplaceAll(block, r[0], r[1])
-			}
-			t.Setenv("HOME", parent) // where caddy keeps its own
-			fixture.Daemon(t, path, server.args(fixture.Write(t, filepath.Join(parent, server.tool+".conf"), server.config(block)))...)
-			upper := map[string]string{"nginx": "AutoConfig.Example.com", "caddy": "autoconfig.example.com"} // as the manual says
-			document := func(domain string) string { return fixture.ReadFile(t, filepath.Join(tree, "autoconfig", domain)) }
-			for _, tc := range []struct {
-				host, path, want string // want: empty if there is none
-			}{
-				{"autoconfig.example.com", "/mail/config-v1.1.xml?emailaddress=fred%40example.com", document("example.com")},
-				{upper[server.tool], "/mail/config-v1.1.xml", document("example.com")},
-				{"autoconfig.two.example", "/.well-known/autoconfig/mail/config-v1.1.xml", document("two.example")},
-				{"two.example", "/.well-known/autoconfig/mail/config-v1.1.xml", document("two.example")},
-				{"mail.example.net", "/v1.1/one.example", document("one.example")},
-				{"mta-sts.example.com", "/.well-known/mta-sts.txt", fixture.ReadFile(t, filepath.Join(tree, "mta-sts", "example.com"))},
-				{"mta-sts.two.example", "/.well-known/mta-sts.txt", ""},
-				{"ua-auto-config.example.com", "/.well-known/user-agent-configuration.json", fixture.ReadFile(t, filepath.Join(tree, "ua-auto-config", "example.com"))},
-				{"ua-auto-config.unknown.example", "/.well-known/user-agent-configuration.json", ""},
-				{"autoconfig.unknown.example", "/mail/config-v1.1.xml", ""},
-				{"mail.example.net", "/v1.1/.milepost-export", ""},
-				{"mail.example.net", "/v1.1/..%2f.milepost-export", ""},
-				{"mail.example.net", "/", ""},
-			} {
-				status, kind, body := ask(t, port, tc.host, tc.path)
-				if tc.want == "" {
-					if status != http.StatusNotFound && status != http.StatusBadRequest {
-						t.Errorf("%s%s: status %d", tc.host, tc.path, status)
-					}
-					continue
-				}
-				wantKind := "text/xml; charset=utf-8"
-				switch {
-				case strings.HasPrefix(tc.want, "version"):
-					wantKind = "text/plain; charset=utf-8"
-				case strings.HasPrefix(tc.want, "{"):
-					wantKind = "application/json"
-				}
-				if status != http.StatusOK || body != tc.want || kind != wantKind {
-					t.Errorf("%s%s: status %d, %s\n%s", tc.host, tc.path, status, kind, body)
-				}
-			}
-		})
-	}
-}
-
-// ask asks a server that may still be starting.
-func ask(t *testing.T, port, host, path string) (status int, kind, body string) {
-	t.Helper()
-	for range 100 {
-		r, err := http.NewRequest(http.MethodGet, "http://127.0.0.1:"+port+path, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.Host = host
-		resp, err := http.DefaultClient.Do(r)
-		if err != nil {
-			time.Sleep(100 * time.Millisecond)
-			continue
-		}
-		defer resp.Body.Close()
-		b, err := io.ReadAll(resp.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return resp.StatusCode, resp.Header.Get("Content-Type"), string(b)
-	}
-	t.Fatal("the server does not answer")
-	return 0, "", ""
 }

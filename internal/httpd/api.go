@@ -50,6 +50,8 @@ func api(x *exchange) error {
 	x.Response().Header().Add(echo.HeaderVary, "Accept-Language")
 	request, found, err := answerTo(x)
 	switch {
+	case request.NoMailbox:
+		return refusal(&answer.Problem{Code: answer.AddressUnknown, Status: http.StatusNotFound, Detail: err.Error()})
 	case errors.As(err, &noSettings{}):
 		return refusal(&answer.Problem{Code: answer.DomainUnknown, Status: http.StatusNotFound, Detail: err.Error(), Suggestions: x.snapshot.List.Suggest(request.Address.Domain)})
 	case errors.Is(err, answer.ErrNoAddress):

@@ -113,7 +113,7 @@ func send(x *exchange, f *formats.Format, a *settings.Account, doc document) err
 		x.Response().Header().Set(echo.HeaderContentDisposition, `attachment; filename="`+a.Address.Domain.ASCII+`.mobileconfig"`)
 	}
 	switch {
-	case !f.Cached, !a.MXHost.IsZero(): // it lasts as long as what DNS says
+	case !f.Cached, a.TakesLogin(), !a.MXHost.IsZero(): // it lasts as long as what DNS or a directory says
 		return transient(x, http.StatusOK, f.ContentType, doc.body)
 	case a.Address.Local == "":
 		return keepable(x, cachePublic, doc)

@@ -40,6 +40,8 @@ type Options struct {
 	// Resolver looks MX hosts up; nil: nothing does. The snapshot's configuration says
 	// for whom.
 	Resolver lookup.Resolver
+	// Logins knows login names; nil: nobody does.
+	Logins lookup.Logins
 	// Sign signs profiles; nil: they stay unsigned.
 	Sign func(profile []byte) ([]byte, error)
 	// Proxies stand before the server; zero: none.

@@ -59,7 +59,8 @@ func (x *exchange) lookUp(q lookup.Question, peoples bool) ([]settings.Account, 
 	if by := x.snapshot.Config.Lookup.MX; x.server.Resolver != nil && (by == config.MXAll || by == config.MXPages && peoples) {
 		mx = x
 	}
-	accounts, err := lookup.Accounts(x.Request().Context(), x.snapshot.Catalogue, mx, q)
+	q.By = lookup.Asker{Client: x.client, Encrypted: x.secure}
+	accounts, err := lookup.Accounts(x.Request().Context(), x.snapshot.Catalogue, mx, x.server.Logins, q)
 	x.metrics.LookedUp(x.found(accounts, err))
 	return accounts, err
 }
@@ -84,7 +85,7 @@ func (x *exchange) found(accounts []settings.Account, err error) metrics.Lookup 
 		return metrics.ByMX
 	}
 	c := x.snapshot.Catalogue
-	if p, ok := c.Default(); ok && len(accounts) > 0 && accounts[0].Provider == p {
+	if p, ok := c.Default(); ok && len(accounts) > 0 && accounts[0].Provider.ID == p.ID {
 		if _, named := c.LookupWithoutDefault(accounts[0].Address.Domain); !named {
 			return metrics.Default
 		}

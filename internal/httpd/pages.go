@@ -128,6 +128,9 @@ func (t told) send(x *exchange) error {
 	switch {
 	case err == nil:
 		body, err = t.answer(site, r, found)
+	case errors.As(err, new(*lookup.UnknownAddress)):
+		status = http.StatusNotFound
+		body, err = t.mistyped(site, r, request)
 	case errors.As(err, &noSettings{}):
 		status = http.StatusNotFound
 		body, err = t.unknown(site, r, request, x.snapshot.List)
@@ -139,7 +142,7 @@ func (t told) send(x *exchange) error {
 }
 
 // noSettings is the error about a domain that no provider has servers for. What a
-// mailbox is or is not has no part in it.
+// mailbox is or is not has no part in it: that is an [lookup.UnknownAddress].
 type noSettings struct{ error }
 
 // answerTo is what people and programs are both told.
@@ -153,6 +156,10 @@ func answerTo(x *exchange) (answer.Request, answer.Answer, error) {
 		return request, answer.Answer{}, err
 	}
 	x.domain = request.Address.Domain.ASCII
+	if errors.As(err, new(*lookup.UnknownAddress)) {
+		request.NoMailbox = true
+		return request, answer.Answer{}, err
+	}
 	if err != nil {
 		return request, answer.Answer{}, noSettings{err}
 	}

@@ -26,7 +26,7 @@ func BenchmarkByMX(b *testing.B) {
 		q := question(b, "fred@"+domain, "")
 		start := time.Now()
 		for range 100 {
-			if _, err := lookup.Accounts(b.Context(), c, resolver, q); err != nil {
+			if _, err := lookup.Accounts(b.Context(), c, resolver, nil, q); err != nil {
 				b.Fatal(err)
 			}
 		}

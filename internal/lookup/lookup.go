@@ -1,6 +1,5 @@
 // Package lookup finds the accounts that a question is about. It is the one place
-// that asks the catalogue and DNS, and will be the one that asks a directory of login
-// names.
+// that asks the catalogue, DNS and the directories of login names.
 package lookup
 
 import (
@@ -40,6 +39,8 @@ type Question struct {
 	Host address.Host
 	// Err says why an address could not be read. The rest may be enough all the same.
 	Err error
+	// By is who asks.
+	By Asker
 	// Typed tells that a person typed it. What has no @ is most likely a login name
 	// then, and a domain only if a provider names it.
 	Typed bool
@@ -64,20 +65,42 @@ func (e *UnknownDomain) Error() string {
 	return "no provider is known for the domain " + e.Domain.ASCII
 }
 
+// UnknownAddress is the error about an address that its provider's directory does not
+// have, where the admin wants that to be told. For [errors.As] it is an [*UnknownDomain]
+// too: whoever refuses that refuses it in the same way.
+type UnknownAddress struct{ Domain address.Domain }
+
+func (e *UnknownAddress) Error() string { return "no such address is known at " + e.Domain.ASCII }
+
+// Unwrap returns the error about the domain.
+func (e *UnknownAddress) Unwrap() error { return &UnknownDomain{e.Domain} }
+
+// maxLogins is for how many addresses of a question a directory is asked. A profile may
+// list more, and a stranger would try as many in one request.
+const maxLogins = 4
+
 // Accounts returns the account of each address of a question, with the provider's
 // settings filled in. A domain that no provider serves is looked up in DNS (nil: it is
-// not), if it is the question's first: one request causes one look-up at most. The
-// error is the question's own, an [*UnknownDomain], or
+// not), if it is the question's first: one request causes one look-up at most. Login
+// names (nil: none is known) are looked up for its first four addresses. The
+// error is the question's own, an [*UnknownDomain], an [*UnknownAddress], or
 // [address.ErrNoAt], which is to stay out of the log.
-func Accounts(ctx context.Context, c Catalogue, mx Resolver, q Question) ([]settings.Account, error) {
+func Accounts(ctx context.Context, c Catalogue, mx Resolver, logins Logins, q Question) ([]settings.Account, error) {
 	accounts := make([]settings.Account, 0, 1)
-	for _, a := range q.Addresses {
+	for i, a := range q.Addresses {
 		if a.Domain != q.Addresses[0].Domain {
 			mx = nil
 		}
 		account, err := account(ctx, c, mx, q, a)
 		if err != nil {
 			return nil, err
+		}
+		if logins != nil && i < maxLogins && account.TakesLogin() {
+			known, err := logins.Login(ctx, account.Provider.ID, account.Address, q.By)
+			if err != nil {
+				return nil, err
+			}
+			account = account.WithLogin(known.Name, known.FullName)
 		}
 		accounts = append(accounts, account)
 	}

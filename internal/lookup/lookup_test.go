@@ -89,7 +89,7 @@ func question(t testing.TB, addresses, host string) (q lookup.Question) {
 // found is incoming server and address of each account, with the MX host by which it
 // was found, or the error.
 func found(t *testing.T, c lookup.Catalogue, mx lookup.Resolver, q lookup.Question) string {
-	accounts, err := lookup.Accounts(t.Context(), c, mx, q)
+	accounts, err := lookup.Accounts(t.Context(), c, mx, nil, q)
 	if err != nil {
 		return err.Error()
 	}

@@ -53,7 +53,7 @@ func NewList(providers, own []*settings.Provider) *List {
 	l := &List{byID: make(map[string]*Entry), countries: make(map[string]*countries), kept: make(map[shared][]byte)}
 	var codes []string
 	for _, p := range providers {
-		e := &Entry{Provider: p, listed: !private[p]}
+		e := &Entry{Provider: p.WithoutLogin(), listed: !private[p]}
 		e.words = searchWords(e)
 		l.entries, l.byID[p.ID] = append(l.entries, e), e
 		if p.Country != "" && !slices.Contains(codes, p.Country) {

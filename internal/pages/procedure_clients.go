@@ -66,7 +66,7 @@ func outlookClassic(g *guide) {
 	}
 	g.prepare()
 	g.p.Values = true
-	if g.Incoming.Username == settings.EmailAddress && g.Outgoing.Username == settings.EmailAddress {
+	if g.signsInByAddress(g.Incoming) && g.signsInByAddress(g.Outgoing) {
 		g.say("outlook-classic-1")
 		g.say("outlook-classic-2")
 		g.say("outlook-classic-3")
@@ -77,6 +77,11 @@ func outlookClassic(g *guide) {
 	g.say("outlook-panel-2")
 	g.say("outlook-panel-3")
 	g.say("outlook-panel-4")
+}
+
+// signsInByAddress tells whether a server's username is the whole address.
+func (g *guide) signsInByAddress(s settings.Server) bool {
+	return s.Username == settings.EmailAddress || s.Username == settings.Login && g.Login == g.Address.String()
 }
 
 // cloudOutlook are the steps of every Outlook that has Microsoft's servers fetch the mail.

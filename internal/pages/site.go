@@ -110,8 +110,11 @@ func (s *Site) Mistyped(r Reader, q answer.Request) ([]byte, error) {
 
 // mistake says what is wrong with an address.
 func (v *view) mistake(q answer.Request) string {
-	if q.Typed == "" {
+	switch {
+	case q.Typed == "":
 		return v.T("form-missing")
+	case q.NoMailbox:
+		return v.T("form-no-mailbox", "domain", q.Address.Domain.Unicode)
 	}
 	return v.T("form-invalid", "example", "name@example.com")
 }

@@ -128,7 +128,7 @@ func serverTable(name, doc string, protocols []settings.Protocol) Table {
 		{Name: "port", Type: Integer, least: 1, most: 65535, Default: "see below", Doc: "1 to 65535"},
 		{Name: "socket_type", Type: String, Values: strs(settings.SocketTypes), Default: socketType, Doc: "`\"SSL\"` (TLS from the first byte), `\"STARTTLS\"` (clear text, then TLS) or `\"plain\"` (no encryption)"},
 		{Name: "authentication", Type: Strings, Values: strs(settings.ServerAuthentications), Default: `["password-cleartext"]`, Doc: "in order of preference: " + list(settings.ServerAuthentications)},
-		{Name: "username", Type: String, Default: `"%EMAILADDRESS%"`, Doc: "may hold `%EMAILADDRESS%`, `%EMAILLOCALPART%` and `%EMAILDOMAIN%`"},
+		{Name: "username", Type: String, Default: `"%EMAILADDRESS%"`, Doc: "may hold `%EMAILADDRESS%`, `%EMAILLOCALPART%` and `%EMAILDOMAIN%`; `%LOGIN%` alone is what a `[[directory]]` of milepost.toml knows"},
 		{Name: "devices", Type: Strings, Values: strs(settings.Devices), Default: "all", Doc: "on which kinds of device the server works: `\"computer\"`, `\"phone\"` (tablets too), `\"cloud\"` (programs that fetch mail from their maker's servers: new Outlook, Outlook for phones, the Gmail app). A server at `127.0.0.1`, as bridges are, has `[\"computer\"]` and may have no other."},
 	}}
 }

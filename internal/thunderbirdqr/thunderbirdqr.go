@@ -5,6 +5,7 @@ package thunderbirdqr
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -37,7 +38,7 @@ func Encode(a answer.Answer) (Code, bool) {
 	if !ok {
 		return Code{}, false
 	}
-	identity := []any{address, address}
+	identity := []any{address, cmp.Or(a.FullName, address)}
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false) // every octet makes the code denser

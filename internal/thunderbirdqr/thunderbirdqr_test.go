@@ -161,3 +161,26 @@ func checkCode(text string, a answer.Answer) error {
 	}
 	return nil
 }
+
+// The sender's name is the one that a directory has, and the login name goes with it.
+func TestFullName(t *testing.T) {
+	c := fixture.Catalogue(t, "a.toml", `display_name = "Example"
+domains = ["example.com"]
+[[incoming]]
+protocol = "imap"
+hostname = "mail.example.com"
+username = "%LOGIN%"
+[[outgoing]]
+hostname = "mail.example.com"
+username = "%LOGIN%"
+`)
+	a := fixture.Answer(t, c, "emailaddress=fred@example.com")
+	var err error
+	if a, err = answer.New(a.WithLogin("u77", `Frédéric "F" Example`), a.Request); err != nil {
+		t.Fatal(err)
+	}
+	const want = `[1,[1,1],[0,"mail.example.com",993,3,1,"u77"],[[[0,"mail.example.com",465,3,1,"u77"],["fred@example.com","Frédéric \"F\" Example"]]]]`
+	if got, ok := thunderbirdqr.Encode(a); got.Text != want || !ok {
+		t.Errorf("got  %s\nwant %s", got.Text, want)
+	}
+}

@@ -13,7 +13,7 @@ if [ ! -e $policy ]; then
   printf '#!/bin/sh\nexit 101\n' >$policy
   chmod +x $policy
 fi
-packages=(bash-completion bind9-dnsutils binutils ca-certificates curl debootstrap fish git iproute2 jq lintian man-db mandoc openssl procps
+packages=(bash-completion bind9-dnsutils binutils ca-certificates curl debootstrap fish git haproxy iproute2 jq lintian man-db mandoc openssl procps
   prometheus qemu-user runc shellcheck skopeo systemd systemd-container umoci util-linux zsh)
 missing=()
 for p in "${packages[@]}"; do
@@ -29,6 +29,11 @@ echo "-- scripts and tools"
 shellcheck packaging/build packaging/deb/postinst packaging/deb/prerm packaging/deb/postrm packaging/test/*.sh
 (cd packaging/tools && go vet ./... && go mod tidy -diff)
 
+echo "-- compose files and Kubernetes manifests"
+go -C packaging/tools test ./deploy
+go -C packaging/tools run ./deploy -kubernetes ../kubernetes -compose ../compose -extract "$work/configmaps"
+haproxy -c -q -f packaging/compose/three/haproxy.cfg
+
 echo "-- two builds of $(git rev-parse --short HEAD)"
 [ -z "$(git status --porcelain)" ] || echo "   what is not committed is not built"
 packaging/test/reproducible.sh "$work/out"
@@ -38,6 +43,10 @@ for arch in amd64 arm64; do
   $run "$work/out/$arch/milepost" version | sed 's/^/   /'
   file=$(ls "$work"/out/milepost_*_$arch.deb)
   lintian --fail-on error --allow-root "$file"
+done
+
+for config in packaging/compose/*/milepost.toml "$work/configmaps/milepost/milepost.toml"; do
+  "$work/out/$(dpkg --print-architecture)/milepost" check -config "$config" | sed "s|^|   |"
 done
 
 echo "-- Debian package"
