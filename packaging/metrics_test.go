@@ -32,6 +32,9 @@ func served(t *testing.T) series {
 		Catalogue:       func() (providers, domains, rejected int) { return 1, 2, 3 },
 		Certificates:    func() (held int, soonest time.Time) { return 1, time.Unix(1, 0) },
 		LogLinesDropped: func() uint64 { return 1 },
+		Domains: func() []metrics.DomainSource {
+			return []metrics.DomainSource{{Name: "hosting", Domains: 1, Fetched: time.Unix(1, 0)}}
+		},
 	})
 	for client := range useragent.Names() {
 		for _, status := range append(metrics.Statuses(), 0) {

@@ -40,6 +40,7 @@ func check(args []string, stdout, stderr io.Writer) int {
 	} else if o.given("catalogue.providers") { // the files are checked by themselves
 		o.Inputs.Options = append(o.Inputs.Options, config.Option{Flag: "providers", Setting: "catalogue.builtin", Value: "false"})
 	}
+	defer o.openSources()()
 	s, err := snapshot.Build(context.Background(), o.Options, nil)
 	if err != nil {
 		complainBuild(stderr, err)

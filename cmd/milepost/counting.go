@@ -32,6 +32,12 @@ func (s *services) newMetrics(queue *logqueue.Queue) *metrics.Metrics {
 			return len(all), soonest
 		},
 		LogLinesDropped: queue.Dropped,
+		Domains: func() (out []metrics.DomainSource) {
+			for _, source := range s.sources.States() {
+				out = append(out, metrics.DomainSource{Name: source.Name, Domains: source.Rows, Lost: source.Lost, Fetched: source.Fetched, Down: source.Stale()})
+			}
+			return out
+		},
 	})
 	m.Reloaded(true, time.Now())
 	m.Connections("http", s.conns.Open) // those of HTTPS too: they share the bounds

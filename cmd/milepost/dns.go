@@ -70,6 +70,7 @@ func printDNS(args []string, stdout, stderr io.Writer) int {
 		return exitUsage
 	}
 	o.from.locateIfReadable(stderr)
+	defer o.from.openSources()()
 	s, err := snapshot.Build(context.Background(), o.from.Options, nil)
 	if err != nil {
 		complainBuild(stderr, err)

@@ -60,6 +60,7 @@ func exportCatalogue(args []string, stdout, stderr io.Writer) int {
 		defer debug.SetMemoryLimit(debug.SetMemoryLimit(exportMemory))
 	}
 	o.locate(stderr)
+	defer o.openSources()()
 	s, err := snapshot.Build(context.Background(), o.Options, nil)
 	if err != nil {
 		complainBuild(stderr, err)

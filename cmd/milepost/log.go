@@ -17,6 +17,10 @@ func logFormat(c *config.Config) logqueue.Format {
 	return logqueue.Text
 }
 
+func logTo(c *config.Config, to io.Writer) *slog.Logger {
+	return slog.New(logFormat(c).Handler(to, c.Log.Level))
+}
+
 // complaints is where messages for people go while the server runs: into the log, as
 // they are, or each as a line of JSON.
 func complaints(c *config.Config, log io.Writer) io.Writer {

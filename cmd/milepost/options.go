@@ -5,11 +5,13 @@ import (
 	"flag"
 	"io"
 	"io/fs"
+	"log/slog"
 	"os"
 	"slices"
 	"time"
 
 	"milepost/internal/config"
+	"milepost/internal/directory"
 	"milepost/internal/snapshot"
 )
 
@@ -62,6 +64,14 @@ func (o *options) locateIfReadable(stderr io.Writer) {
 		complain(stderr, "it is not for this user to read, so it is left out")
 		o.File = ""
 	}
+}
+
+// openSources has the sources of domains read once. The function that it returns closes
+// them.
+func (o *options) openSources() (closeSources func()) {
+	s := directory.NewSources(directory.Options{Log: slog.New(slog.DiscardHandler)}) // a snapshot's warnings say the same
+	o.Sources = s
+	return s.Close
 }
 
 // setProviders adds paths to those that are read.

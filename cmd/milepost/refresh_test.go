@@ -43,6 +43,8 @@ func (s *tellingSources) Files() map[string]fs.FS {
 	return map[string]fs.FS{"sql": s.files}
 }
 
+func (s *tellingSources) Confirm() {}
+
 func (s *tellingSources) Changed() <-chan struct{} { return s.signal }
 
 func (s *tellingSources) Take() ([]*catalogue.Table, []string) {

@@ -26,6 +26,8 @@ const pace = 100 * time.Millisecond
 // sources are where domains come from beside the files.
 type sources interface {
 	snapshot.Sources
+	// Confirm takes over what seemed to have lost most of its domains.
+	Confirm()
 	// Changed receives when there is something to take.
 	Changed() <-chan struct{}
 	// Take returns the tables as they are, in the order of the sources, and the domains
@@ -72,6 +74,9 @@ func (r *reloader) run(ctx context.Context, signals <-chan os.Signal) {
 		case <-ctx.Done():
 			return
 		case s := <-signals:
+			if s != syscall.SIGHUP && r.sources != nil {
+				r.sources.Confirm()
+			}
 			r.reload(ctx, s != syscall.SIGHUP, 0)
 		case <-lapse:
 			if r.remake(ctx) {

@@ -4,15 +4,16 @@ import (
 	"context"
 	"flag"
 	"io"
-	"log/slog"
 	"os"
 	"os/signal"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
 
 	"milepost/internal/config"
+	"milepost/internal/directory"
 	"milepost/internal/logqueue"
 	"milepost/internal/snapshot"
 	"milepost/internal/storage"
@@ -71,6 +72,9 @@ func serve(args []string, stdout, stderr io.Writer) int {
 	if serials != nil {
 		o.Agree = serials.Agree
 	}
+	sources := directory.NewSources(directory.Options{State: conf.Catalogue.State, Log: logTo(conf, queue)})
+	defer sources.Close()
+	o.Sources = sources
 	first, err := snapshot.Build(ctx, o.Options, nil)
 	if err != nil {
 		complainBuild(stderr, err)
@@ -83,14 +87,18 @@ func serve(args []string, stdout, stderr io.Writer) int {
 	current.Store(first)
 	boundMemory(conf, first)
 	releaseMemory()
-	s, err := open(ctx, conf, unit, &current, queue)
+	s, err := open(ctx, conf, unit, &current, sources, queue)
 	if err != nil {
 		complain(stderr, "%s", err)
 		return exitNo
 	}
 	s.announce(stdout, stderr, first)
 
-	reload := reloader{services: s, options: o.Options, serials: serials, stderr: stderr}
+	var watching sync.WaitGroup
+	defer watching.Wait() // until what the sources have is on the disk
+	defer stop()
+	watching.Go(func() { sources.Run(ctx) })
+	reload := reloader{services: s, options: o.Options, serials: serials, sources: sources, stderr: stderr}
 	go reload.run(ctx, reloads)
 	if err := s.run(ctx); err != nil {
 		complain(stderr, "%s", err)
@@ -104,7 +112,7 @@ func openSerials(ctx context.Context, conf *config.Config, log io.Writer) (*stor
 	if conf.DNS.SerialStorage == "" || conf.DNS.Listen == "" {
 		return nil, nil
 	}
-	s, err := storage.OpenSerials(ctx, conf.DNS.SerialStorage, slog.New(logFormat(conf).Handler(log, conf.Log.Level)))
+	s, err := storage.OpenSerials(ctx, conf.DNS.SerialStorage, logTo(conf, log))
 	if err != nil {
 		return nil, conf.Mistake("dns.serial_storage", err)
 	}

@@ -16,6 +16,7 @@ import (
 	"milepost/internal/admin"
 	"milepost/internal/config"
 	"milepost/internal/connlimit"
+	"milepost/internal/directory"
 	"milepost/internal/httpd"
 	"milepost/internal/logqueue"
 	"milepost/internal/metrics"
@@ -30,6 +31,7 @@ type services struct {
 	conf    *config.Config
 	unit    *systemd.Service // nothing, if systemd has not started the process
 	current *atomic.Pointer[snapshot.Snapshot]
+	sources *directory.Sources
 	log     *slog.Logger
 	metrics *metrics.Metrics
 
@@ -44,10 +46,10 @@ type services struct {
 // open opens whatever a configuration names, or takes it from systemd, in the order in
 // which one starts to need it. The error says which setting is wrong, or why it cannot
 // be had.
-func open(ctx context.Context, conf *config.Config, unit *systemd.Service, current *atomic.Pointer[snapshot.Snapshot], queue *logqueue.Queue) (*services, error) {
+func open(ctx context.Context, conf *config.Config, unit *systemd.Service, current *atomic.Pointer[snapshot.Snapshot], sources *directory.Sources, queue *logqueue.Queue) (*services, error) {
 	s := &services{
-		conf: conf, unit: unit, current: current,
-		log:     slog.New(logFormat(conf).Handler(queue, conf.Log.Level)),
+		conf: conf, unit: unit, current: current, sources: sources,
+		log:     logTo(conf, queue),
 		proxies: httpd.Proxies{Trusted: conf.Proxy.Trusted, Protocol: conf.Proxy.Protocol},
 	}
 	s.conns = httpd.NewLimit(conf.Limits.Connections, conf.Limits.ConnectionsPerClient, s.proxies, s.log)
@@ -205,7 +207,20 @@ func (s *services) adminHandler(ctx context.Context) http.Handler {
 					why = append(why, err.Error())
 				}
 			}
+			for _, source := range s.sources.States() {
+				if source.Fetched.IsZero() {
+					why = append(why, fmt.Sprintf("source %s: its domains are missing: %s", source.Name, source.Err))
+				}
+			}
 			return why
+		},
+		Remarks: func() (also []string) {
+			for _, source := range s.sources.States() {
+				if source.Stale() {
+					also = append(also, fmt.Sprintf("source %s: served as it was on %s: %s", source.Name, source.Fetched.Format(time.RFC3339), source.Err))
+				}
+			}
+			return also
 		},
 		Allowed: func(name string) bool { return s.current.Load().MayHaveCertificate(name) },
 		PProf:   s.conf.Admin.PProf,

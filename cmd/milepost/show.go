@@ -60,6 +60,7 @@ func show(args []string, stdout, stderr io.Writer) int {
 	o.locateIfReadable(stderr)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
+	defer o.openSources()()
 	s, err := snapshot.Build(ctx, o.Options, nil)
 	if err != nil {
 		complainBuild(stderr, err)

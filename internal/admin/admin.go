@@ -27,6 +27,9 @@ type Options struct {
 	// NotReady returns why no requests should be sent here, a line each; none: they
 	// should. nil: the server is always ready.
 	NotReady func() []string
+	// Remarks returns what is wrong with a server that is ready all the same, a line each;
+	// nil: nothing ever is.
+	Remarks func() []string
 	// Allowed tells whether a certificate may be ordered for a name, which is in ASCII
 	// and lower case; nil: for none.
 	Allowed func(name string) bool
@@ -78,7 +81,11 @@ func (o Options) ready(w http.ResponseWriter, _ *http.Request) {
 			return
 		}
 	}
-	say(w, http.StatusOK, "ok")
+	lines := []string{"ok"}
+	if o.Remarks != nil {
+		lines = append(lines, o.Remarks()...)
+	}
+	say(w, http.StatusOK, strings.Join(lines, "\n"))
 }
 
 // tlsAllowed is what Caddy asks before it orders a certificate on demand ("ask"):

@@ -101,9 +101,6 @@ func (w *watcher) once(ctx context.Context) {
 	}
 	w.mu.Lock()
 	tell := w.publish(u, err)
-	if u.files {
-		w.edition++
-	}
 	state := w.state
 	w.mu.Unlock()
 	if tell {

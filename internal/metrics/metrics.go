@@ -33,6 +33,16 @@ type Sources struct {
 	Certificates func() (held int, soonest time.Time)
 	// LogLinesDropped returns how many lines the log has lost since the start.
 	LogLinesDropped func() uint64
+	// Domains returns how it stands with each source of domains.
+	Domains func() []DomainSource
+}
+
+// DomainSource is a source of domains, as its configuration names it.
+type DomainSource struct {
+	Name          string
+	Domains, Lost int       // rows that are served, and rows that are not understood
+	Fetched       time.Time // when it last agreed with what is served; zero: never
+	Down          bool      // it cannot be read now
 }
 
 // Metrics holds all counters. Make one with [New].
@@ -252,8 +262,8 @@ func (m *Metrics) Collect(to chan<- prometheus.Metric) {
 	gauge(to, snapshotTime, seconds(good))
 }
 
-func gauge(to chan<- prometheus.Metric, d *prometheus.Desc, v float64) {
-	to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v)
+func gauge(to chan<- prometheus.Metric, d *prometheus.Desc, v float64, labels ...string) {
+	to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 }
 
 func seconds(nanoseconds int64) float64 { return math.Round(float64(nanoseconds)/1e6) / 1e3 }
@@ -268,6 +278,14 @@ var (
 	certificates = prometheus.NewDesc(namespace+"certificates", "Certificates that are held.", nil, nil)
 	expiry       = prometheus.NewDesc(namespace+"certificate_expiry_seconds", "When the first of the certificates ends, in seconds since 1970.", nil, nil)
 	dropped      = prometheus.NewDesc(namespace+"log_lines_dropped_total", "Lines that the log has lost, because nobody took them in time.", nil, nil)
+)
+
+var (
+	ofSource      = []string{"source"}
+	sourceDomains = prometheus.NewDesc(namespace+"source_domains", "Domains of a source.", ofSource, nil)
+	sourceLost    = prometheus.NewDesc(namespace+"source_rejected_rows", "Rows of a source that are not understood, and so not served.", ofSource, nil)
+	sourceUp      = prometheus.NewDesc(namespace+"source_up", "1 if the source could be read when that was last tried.", ofSource, nil)
+	sourceFetched = prometheus.NewDesc(namespace+"source_fetched_seconds", "When the source last agreed with what is served, in seconds since 1970; not there: never.", ofSource, nil)
 )
 
 // Describe sends nothing, as for [Metrics].
@@ -289,5 +307,19 @@ func (s scraped) Collect(to chan<- prometheus.Metric) {
 	}
 	if s.LogLinesDropped != nil {
 		to <- prometheus.MustNewConstMetric(dropped, prometheus.CounterValue, float64(s.LogLinesDropped()))
+	}
+	if s.Domains != nil {
+		for _, source := range s.Domains() {
+			gauge(to, sourceDomains, float64(source.Domains), source.Name)
+			gauge(to, sourceLost, float64(source.Lost), source.Name)
+			up := 1.0
+			if source.Down {
+				up = 0
+			}
+			gauge(to, sourceUp, up, source.Name)
+			if !source.Fetched.IsZero() {
+				gauge(to, sourceFetched, float64(source.Fetched.Unix()), source.Name)
+			}
+		}
 	}
 }

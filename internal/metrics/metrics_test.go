@@ -37,6 +37,9 @@ var all = metrics.Sources{
 	Catalogue:       func() (int, int, int) { return 3, 40, 2 },
 	Certificates:    func() (int, time.Time) { return 7, time.Unix(1_900_000_000, 0) },
 	LogLinesDropped: func() uint64 { return 11 },
+	Domains: func() []metrics.DomainSource {
+		return []metrics.DomainSource{{Name: "sql", Domains: 5, Lost: 1, Fetched: time.Unix(1_800_000_000, 0), Down: true}, {Name: "ldap", Down: false}}
+	},
 }
 
 // Each event is one series, with values that stand in a table.
@@ -105,6 +108,10 @@ milepost_lookups_total{result="default"} 1
 milepost_reloads_total{result="ok"} 1
 milepost_reloads_total{result="refused"} 1
 milepost_snapshot_timestamp_seconds 1.8e+09
+milepost_source_domains{source="sql"} 5
+milepost_source_fetched_seconds{source="sql"} 1.8e+09
+milepost_source_rejected_rows{source="sql"} 1
+milepost_source_up{source="ldap"} 1
 milepost_tls_handshakes_total{result="refused_name"} 1
 `, " ", "·"))
 	for i := range want {
