@@ -60,11 +60,12 @@ func NewTable(name string, rows iter.Seq[Row]) *Table {
 	t := &Table{name: name, base: make(map[string]member)}
 	known := make(map[Belonging]uint32)
 	for r := range rows {
-		if _, twice := t.base[r.Domain.ASCII]; !twice {
-			m := t.member(known, r)
-			t.base[r.Domain.ASCII] = m
-			t.counts[m.belonging-1]++
+		if _, twice := t.base[r.Domain.ASCII]; twice {
+			continue
 		}
+		m := t.member(known, r)
+		t.base[r.Domain.ASCII] = m
+		t.counts[m.belonging-1]++
 	}
 	t.size = len(t.base)
 	return t

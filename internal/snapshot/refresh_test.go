@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"iter"
+	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -102,6 +103,33 @@ sources: rows have changed more than five minutes from now (1), that of e.exampl
 	}
 	if anew, err := snapshot.Build(t.Context(), o, next); err != nil || anew.Follows(next) {
 		t.Error("a reload is no refresh", err)
+	}
+}
+
+// The serial file need not be written for what rows say again after a restart.
+func TestSerialFileAfterRefresh(t *testing.T) {
+	o, sources := withSources(t, rowOf("a.example", "template", 7))
+	fixture.Write(t, "milepost.toml", served+"serial_file = \"serial\"\n")
+	first, err := snapshot.Build(t.Context(), o, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		name    string
+		changed uint32
+		kept    bool
+	}{{"its row says when it has changed", 1_000_050, false}, {"its row does not", 0, true}} {
+		t.Run(tc.name, func(t *testing.T) {
+			os.Remove("serial")
+			next := first.Refresh(o, sources.tables, sources.change(catalogue.Change{Row: rowOf("a.example", "template", tc.changed)}))
+			if warnings := next.KeepSerial(first); len(warnings) > 0 {
+				t.Error(warnings)
+			}
+			if _, err := os.Stat("serial"); (err == nil) != tc.kept {
+				t.Error(err)
+			}
+			first = next
+		})
 	}
 }
 

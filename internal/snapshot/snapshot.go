@@ -197,10 +197,10 @@ func mistakesIn(err error) textfile.Errors {
 }
 
 // KeepSerial writes the highest serial down, which must be done before the zones are
-// served, unless those of the previous snapshot (nil: there is none) had it. If it fails,
-// that is a warning.
+// served, unless only rows have given another one since the previous snapshot (nil: there is
+// none): they say it again after a restart. If it fails, that is a warning.
 func (s *Snapshot) KeepSerial(previous *Snapshot) (warnings textfile.Errors) {
-	if s.Zones == nil || previous != nil && s.Follows(previous) && s.Zones.Highest() == previous.Zones.Highest() {
+	if s.Zones == nil || previous != nil && s.Follows(previous) && s.Zones.Given() == previous.Zones.Given() {
 		return nil
 	}
 	return zones.SerialFile(s.Config.DNS.SerialFile).Keep(s.Zones)

@@ -55,6 +55,7 @@ func (s *Set) changedDomains(previous *Set, changed []string) (domains []claimed
 // fresh returns a serial that no zone has had.
 func (o *serials) fresh(at Time) uint32 {
 	o.highest = max(at.Serial, o.highest+1)
+	o.given = o.highest
 	return o.highest
 }
 
@@ -98,6 +99,7 @@ func (s *Set) refreshParts(at Time) {
 	}
 	for name, p := range added {
 		s.parts[p].serial = max(fresh, agreed["provider "+name])
+		s.serials.given = max(s.serials.given, s.parts[p].serial)
 		s.serials.highest = max(s.serials.highest, s.parts[p].serial)
 	}
 }
@@ -136,6 +138,7 @@ func (s *Set) refreshMoved(previous *Set, domains []claimed, at Time) {
 		case d.Provider == nil:
 			moved[d.ASCII] = previous.serial(claimed{d.Domain, was}) + 1
 			o.highest = max(o.highest, moved[d.ASCII])
+			o.given = max(o.given, moved[d.ASCII])
 		case !s.rowSays(d, previous):
 			if o.highest == previous.serials.highest {
 				o.fresh(at)

@@ -26,6 +26,7 @@ type serials struct {
 	recent  map[string]uint32 // the same, if only rows have changed since; goes first
 	limit   uint32            // a row cannot have changed later: somebody's clock is wrong
 	highest uint32            // of this set and all before it; what has changed now gets it
+	given   uint32            // the highest that is of this server, and not of a row
 }
 
 // ahead is how far the clock of a source may be ahead of this one, in seconds.
@@ -63,6 +64,7 @@ func newSerials(s, previous *Set, at Time) serials {
 	case previous != nil:
 		out.compare(s, previous)
 	}
+	out.given = out.highest
 	out.highest = max(out.highest, min(s.catalogue.Latest(), out.limit))
 	return out
 }
@@ -216,6 +218,10 @@ func (s *Set) serial(d claimed) uint32 {
 // Highest returns a serial that none has exceeded, in this set and in those before
 // it.
 func (s *Set) Highest() uint32 { return s.serials.highest }
+
+// Given is the highest serial that this server has given to something, and that no row
+// says.
+func (s *Set) Given() uint32 { return s.serials.given }
 
 // serialOf returns the serial of the zone of that name, without building it.
 func (s *Set) serialOf(name string) (uint32, bool) {
