@@ -52,7 +52,7 @@ func (at Time) agreed(parts map[string][32]byte) map[string]uint32 {
 
 func newSerials(s, previous *Set, at Time) serials {
 	out := serials{digest: s.common(at), common: at.Serial, moved: make(map[string]uint32), limit: uint32(at.Now.Unix()) + ahead, highest: at.Serial}
-	for p, part := range s.parts {
+	for p, part := range s.parts.All() {
 		part.digest = s.digestOf(p)
 	}
 	if previous != nil {
@@ -73,7 +73,7 @@ func newSerials(s, previous *Set, at Time) serials {
 func (o *serials) agree(s *Set, at Time) {
 	const common, provider = "common", "provider "
 	digests := map[string][32]byte{common: o.digest}
-	for p, part := range s.parts {
+	for p, part := range s.parts.All() {
 		digests[provider+part.name] = part.digest
 		if p.ID == part.name {
 			// Which domains came to it a file does not say, so that they are others is a
@@ -82,7 +82,7 @@ func (o *serials) agree(s *Set, at Time) {
 		}
 	}
 	serials := at.agreed(digests)
-	for _, part := range s.parts {
+	for _, part := range s.parts.All() {
 		part.serial = serials[provider+part.name]
 		o.highest = max(o.highest, part.serial)
 	}
@@ -106,10 +106,10 @@ func (o *serials) compare(s, previous *Set) {
 	if o.common = o.highest; o.digest == old.digest {
 		o.common = old.common
 	}
-	before := previous.partNames()
-	for _, part := range s.parts {
+	before := previous.partsByName()
+	for _, part := range s.parts.All() {
 		part.serial = o.highest
-		if was := previous.parts[before[part.name]]; was != nil && was.digest == part.digest {
+		if was, ok := before[part.name]; ok && was.digest == part.digest {
 			part.serial = was.serial
 		}
 	}
@@ -202,7 +202,7 @@ func (s *Set) held(rrs []dns.RR) []dns.RR {
 func (s *Set) serial(d claimed) uint32 {
 	o := &s.serials
 	serial := o.common
-	if part := s.parts[d.Provider]; part != nil {
+	if part, ok := s.parts.Get(d.Provider); ok {
 		serial = max(serial, part.serial)
 	}
 	if d.Changed <= o.limit {
