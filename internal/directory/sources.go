@@ -31,6 +31,7 @@ type Sources struct {
 	mu      sync.Mutex
 	running context.Context // nil: they are not watched
 	all     []*source       // in the order of the configuration
+	edition int             // of the provider files; grows with each change
 }
 
 // source is one of them. Its reading is its watcher's.
@@ -115,6 +116,7 @@ func (s *Sources) Tables(ctx context.Context, configured []config.Source) (table
 			s.watch(n)
 		}
 	}
+	s.edition++
 	s.mu.Unlock()
 	for _, k := range known {
 		if !slices.Contains(next, k) {
@@ -218,11 +220,12 @@ func (s *Sources) Take() (tables []*catalogue.Table, changed []string) {
 	return tables, changed
 }
 
-// Files are the provider files of the sources that have some, by the source's name.
-func (s *Sources) Files() map[string]fs.FS {
+// Files are the provider files of the sources that have some, by the source's name. The
+// edition is another whenever they are.
+func (s *Sources) Files() (files map[string]fs.FS, edition int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	files := make(map[string]fs.FS)
+	files = make(map[string]fs.FS)
 	for _, n := range s.all {
 		if n.texts == nil {
 			continue
@@ -235,7 +238,7 @@ func (s *Sources) Files() map[string]fs.FS {
 			files[n.reading.config.Name] = dir
 		}
 	}
-	return files
+	return files, s.edition
 }
 
 // States are in the order of the configuration.

@@ -101,6 +101,9 @@ func (w *watcher) once(ctx context.Context) {
 	}
 	w.mu.Lock()
 	tell := w.publish(u, err)
+	if u.files {
+		w.edition++
+	}
 	state := w.state
 	w.mu.Unlock()
 	if tell {

@@ -24,7 +24,7 @@ const builtin = "builtin"
 
 // load loads the catalogue. If the configuration has mistakes, nobody knows which sources
 // it names, and these stay as they are.
-func load(ctx context.Context, conf *config.Config, o Options, sound bool) (c *catalogue.Catalogue, warnings, mistakes textfile.Errors) {
+func load(ctx context.Context, conf *config.Config, o Options, sound bool) (c *catalogue.Catalogue, edition int, warnings, mistakes textfile.Errors) {
 	in := catalogue.Input{Own: directories(conf.Catalogue.Providers, o.Seen)}
 	if conf.Catalogue.Builtin {
 		in.Shipped = providerfile.Directory{Name: builtin, FS: data.Providers()}
@@ -35,19 +35,20 @@ func load(ctx context.Context, conf *config.Config, o Options, sound bool) (c *c
 	var ofSources, unread textfile.Errors
 	if o.Sources != nil && sound {
 		in.Tables, ofSources, unread = o.Sources.Tables(ctx, conf.Sources)
-		files := o.Sources.Files()
+		var files map[string]fs.FS
+		files, edition = o.Sources.Files()
 		for _, name := range slices.Sorted(maps.Keys(files)) {
 			in.Own = append(in.Own, providerfile.Directory{Name: name, FS: files[name]})
 		}
 	}
 	c, warnings, err := catalogue.New(ctx, in)
 	if err == nil && len(c.Providers()) == 0 && len(unread) == 0 {
-		return nil, nil, warnings // every directory is empty
+		return nil, 0, nil, warnings // every directory is empty
 	}
 	if err == nil {
 		unread = append(unread, nobodys(c, conf.Sources)...)
 	}
-	return c, append(ofSources, warnings...), append(unread, named(conf, mistakesIn(err))...)
+	return c, edition, append(ofSources, warnings...), append(unread, named(conf, mistakesIn(err))...)
 }
 
 // nobodys refuses sources whose provider is none of the admin's own.
