@@ -1,14 +1,17 @@
 package certs_test
 
 import (
+	"bufio"
 	"context"
 	"crypto/x509"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -17,6 +20,7 @@ import (
 
 	"milepost/internal/certs"
 	"milepost/internal/fixture"
+	"milepost/internal/storage"
 )
 
 // childEnv has this test program serve instead: directory, roots, storage, and the
@@ -50,6 +54,11 @@ func child(args []string) error {
 	}
 	answer(a, listeners[0], listeners[1])
 	fmt.Println("listening", listeners[1].Addr())
+	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); { // each line asks for renewals
+		if err := a.Renew(); err != nil {
+			return err
+		}
+	}
 	select {}
 }
 
@@ -57,6 +66,7 @@ func child(args []string) error {
 type process struct {
 	cmd   *exec.Cmd
 	https string
+	renew io.Writer // a line asks for renewals
 }
 
 func (s *site) process(t *testing.T, http, https string) process {
@@ -67,7 +77,11 @@ func (s *site) process(t *testing.T, http, https string) process {
 	}
 	cmd := exec.Command(program, s.options.Directory, s.options.CA, s.options.Storage, http, https)
 	cmd.Env, cmd.Stderr = append(os.Environ(), childEnv+"=1"), s.log
-	return process{cmd, fixture.Server(t, cmd, "listening ")}
+	renew, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return process{cmd, fixture.Server(t, cmd, "listening "), renew}
 }
 
 // kill is kill -9.
@@ -147,43 +161,71 @@ func TestHolderKilled(t *testing.T) {
 
 // Two replicas whose certificate is to be renewed renew it once, and both have it then.
 func TestReplicasRenewOnce(t *testing.T) {
-	eachStorage(t, fixture.PebbleOptions{Validity: 45 * time.Second}, func(t *testing.T, s *site) {
+	eachStorage(t, fixture.PebbleOptions{}, func(t *testing.T, s *site) {
 		const name = "autoconfig.example.com"
-		one, _ := s.serve(t)
-		two, addr := s.another(t)
-		before := s.must(t, name)
-		if c, err := get(addr, name, s.pebble.Issued); err != nil || !c.Equal(before) {
-			t.Fatalf("the other one shows another certificate, or %v", err)
+		http, https := s.free()
+		one := s.process(t, http, https)
+		before, err := get(one.https, name, s.pebble.Issued)
+		if err != nil {
+			t.Fatal(err)
 		}
-		s.wantOrders(t, 1)
-		time.Sleep(time.Until(before.NotBefore.Add(32 * time.Second))) // a third of its life is left at 30
-		for _, a := range []*certs.ACME{one, two} {
-			if err := a.Renew(); err != nil {
+		one.kill()
+		s.due(t, name)
+		replicas := []process{s.process(t, http, https), s.process(t, "0", "0")}
+		shown := func(p process) *x509.Certificate {
+			c, err := get(p.https, name, s.pebble.Issued)
+			if err != nil {
 				t.Fatal(err)
 			}
+			return c
 		}
-		var after *x509.Certificate
-		await(t, "it is not renewed", func() bool { after = s.must(t, name); return !after.Equal(before) })
-		await(t, "the other one does not have the new certificate", func() bool {
-			c, err := get(addr, name, s.pebble.Issued)
-			return err == nil && c.Equal(after)
+		for _, p := range replicas {
+			if !shown(p).Equal(before) {
+				t.Fatal("it was renewed before it was asked for")
+			}
+		}
+		s.wantOrders(t, 1)
+		for _, p := range replicas {
+			fmt.Fprintln(p.renew)
+		}
+		await(t, "it is not renewed on both", func() bool {
+			c := shown(replicas[0])
+			return !c.Equal(before) && c.Equal(shown(replicas[1]))
 		})
 		s.wantOrders(t, 2)
 	})
 }
 
-// another is a replica of the site, at an address of its own.
-func (s *site) another(t *testing.T) (a *certs.ACME, addr string) {
+// due makes the storage say that the ACME server wants a certificate renewed by now
+// (RFC 9773).
+func (s *site) due(t *testing.T, name string) {
 	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	t.Cleanup(cancel)
-	a, err := certs.NewACME(ctx, s.options, slog.New(slog.NewTextHandler(s.log, nil)))
+	kept, err := storage.Open(s.options.Storage)
 	if err != nil {
 		t.Fatal(err)
 	}
-	plain, encrypted := listen(t), listen(t)
-	answer(a, plain, encrypted)
-	return a, encrypted.Addr().String()
+	keys, err := kept.List(t.Context(), "certificates", true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := 0
+	past := regexp.MustCompile(`("(?:start|end|_selectedTime)": ?)"[^"]*"`)
+	for _, key := range keys {
+		if !strings.HasSuffix(key, name+".json") {
+			continue
+		}
+		text, err := kept.Load(t.Context(), key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		changed += len(past.FindAll(text, -1))
+		if err := kept.Store(t.Context(), key, past.ReplaceAll(text, []byte(`$1"2020-01-01T00:00:00Z"`))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if changed != 3 {
+		t.Fatalf("%d times were found in the storage", changed)
+	}
 }
 
 // A database that is away takes no certificate along that is in memory, and orders wait
