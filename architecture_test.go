@@ -96,7 +96,7 @@ var only = map[string]string{
 	"github.com/pressly/goose/v3":     "internal/storage",
 	"github.com/jackc/pgx/v5":         "internal/directory internal/storage",
 	"github.com/jackc/pgx/v5/pgxpool": "internal/directory internal/storage",
-	"github.com/jackc/pgx/v5/stdlib":  "internal/storage",
+	"github.com/jackc/pgx/v5/stdlib":  "internal/directory internal/storage",
 }
 
 type listed struct {
