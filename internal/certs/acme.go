@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/caddyserver/certmagic"
@@ -74,6 +75,8 @@ type ACME struct {
 	cache  *certmagic.Cache
 	config *certmagic.Config
 	issuer *certmagic.ACMEIssuer
+
+	none atomic.Bool // the storage has none for DefaultServerName, so it has to be ordered
 
 	mu       sync.Mutex
 	names    map[string]bool // of certificates in the cache
@@ -273,12 +276,17 @@ func (a *ACME) Sign(profile []byte) ([]byte, error) {
 	return a.signing.sign(c, a.options.DefaultServerName, time.Now(), profile)
 }
 
-// Ready says why the certificate of DefaultServerName cannot be used, if it cannot.
+// Ready says why the certificate of DefaultServerName cannot be used, if it cannot. One
+// that has yet to be ordered is no reason: a balancer that waits until the server is ready
+// would keep the ACME server's question from it, and there would never be one.
 func (a *ACME) Ready() error {
 	if a.options.DefaultServerName == "" {
 		return nil
 	}
 	c, err := a.own()
+	if err != nil && a.none.Load() {
+		return nil
+	}
 	if err != nil {
 		return err
 	}

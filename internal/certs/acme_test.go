@@ -435,12 +435,22 @@ func testOwn(t *testing.T, s *site) {
 	if _, err := a.Sign([]byte("profile")); err == nil || err.Error() != "service.example.net: has no certificate yet" {
 		t.Errorf("a signature without a certificate: %v", err)
 	}
-	a.Start()
-	for end := time.Now().Add(time.Minute); a.Ready() != nil && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+	if a.Ready() == nil {
+		t.Error("it is ready before the storage was asked")
 	}
-	signed, err := a.Sign([]byte("profile"))
-	if err != nil {
-		t.Fatal(err)
+	a.Start()
+	sent := false
+	var signed []byte
+	fixture.Await(t, "the service has no certificate", func() bool {
+		var err error
+		signed, err = a.Sign([]byte("profile"))
+		if ready := a.Ready(); ready == nil && err != nil {
+			sent = true // before there was a certificate: it has to be ordered
+		}
+		return err == nil
+	})
+	if !sent {
+		t.Error("who waits until the service is ready keeps the ACME server's question from it")
 	}
 	verify(t, openssl, signed, s.pebble)
 

@@ -87,7 +87,9 @@ func (a *ACME) provide(name string) error {
 			return waiting
 		}
 		return a.postponed(name, err, false)
-	case a.orders.empty() && name != a.options.DefaultServerName:
+	case name == a.options.DefaultServerName:
+		a.none.Store(true)
+	case a.orders.empty():
 		return a.refused()
 	}
 	if _, err := a.orders.waits(name); err != nil {
