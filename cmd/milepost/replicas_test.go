@@ -51,7 +51,9 @@ const (
 	hostOfReplicas = "setup.example.net"
 )
 
-func freeAddress(t *testing.T) string { return net.JoinHostPort(loopback, fixture.FreePort(t, loopback)) }
+func freeAddress(t *testing.T) string {
+	return net.JoinHostPort(loopback, fixture.FreePort(t, loopback))
+}
 
 func portOf(address string) string {
 	_, p, _ := net.SplitHostPort(address)
