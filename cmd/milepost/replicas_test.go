@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -141,6 +142,8 @@ protocol = true
 [limits]
 rate = 0
 connections_per_client = 100000
+[log]
+level = "warn"
 `, r.pebble.Directory, r.pebble.Roots, r.dsn, hostOfReplicas, loopback, ldap.String(), fixture.SlapdSuffix, proxyAddress))
 	r.config = filepath.Join(dir, "milepost.toml")
 }
@@ -166,7 +169,7 @@ func (r *replicas) haproxy(t *testing.T) string {
 	return block
 }
 
-// start starts a replica, and waits until requests may be sent to it.
+// start starts a replica.
 func (r *replicas) start(t *testing.T, one *replica) {
 	t.Helper()
 	if err := os.MkdirAll(one.dir, 0o700); err != nil {
@@ -179,7 +182,14 @@ func (r *replicas) start(t *testing.T, one *replica) {
 	defer log.Close()
 	one.process = startLogging(t, log, "-http", one.http, "-https", one.https, "-dns", one.dns, "-admin", one.port,
 		"-config", r.config, "-set", "catalogue.state="+filepath.Join(one.dir, "sources"))
-	fixture.Await(t, "a replica is not ready", func() bool { return one.ready() })
+}
+
+// await waits until requests may be sent to all.
+func (r *replicas) await(t *testing.T) {
+	t.Helper()
+	fixture.Await(t, "a replica is not ready", func() bool {
+		return !slices.ContainsFunc(r.all, func(one *replica) bool { return !one.ready() })
+	})
 }
 
 func (one *replica) ready() bool {
@@ -216,6 +226,7 @@ func TestReplicas(t *testing.T) {
 	for _, one := range r.all {
 		r.start(t, one)
 	}
+	r.await(t)
 	fixture.Await(t, "HAProxy has no replica", func() bool {
 		_, _, err := r.get("http", "d0.example", "/v1.1/d0.example")
 		return err == nil
@@ -246,6 +257,7 @@ func TestReplicas(t *testing.T) {
 		case !postgresRuns && past >= 2*third:
 			r.postgres.Start(t)
 			postgresRuns = true
+			r.await(t)
 		case ldapRuns && past > third/2 && past < 3*third/2:
 			r.ldap.Stop()
 			ldapRuns = false
@@ -254,6 +266,9 @@ func TestReplicas(t *testing.T) {
 			ldapRuns = true
 		}
 		one := r.all[random.IntN(len(r.all))]
+		if !postgresRuns { // certificates are there alone: who starts without has none, and is not ready
+			one = r.all[0]
+		}
 		one.kill()
 		kills++
 		if postgresRuns { // while one does not see it
@@ -263,6 +278,9 @@ func TestReplicas(t *testing.T) {
 		}
 		time.Sleep(time.Duration(random.IntN(1000)) * time.Millisecond)
 		r.start(t, one)
+		if postgresRuns {
+			r.await(t)
+		}
 		time.Sleep(3 * time.Second) // HAProxy has to see that it is there before the next one goes
 	}
 	if !postgresRuns {
