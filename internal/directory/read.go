@@ -34,6 +34,7 @@ type reading struct {
 	reader reader
 
 	table   *catalogue.Table
+	unseen  bool              // nobody has it yet, so nobody need know what changes in it
 	texts   map[string]string // provider files by ID
 	version string
 	at      uint32           // the last change that was seen
@@ -190,6 +191,10 @@ func (r *reading) readWhole(ctx context.Context, confirmed bool) (u update, err 
 	r.short = nil
 	r.texts, u.files = texts, files
 	r.at, r.counts, r.off = rows.latest, total >= 0, total-fresh.Len()
+	if r.unseen {
+		r.table = fresh
+		return u, nil
+	}
 	u.changed = differences(r.table, fresh)
 	switch {
 	case len(u.changed) == 0:
