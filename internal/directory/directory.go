@@ -6,7 +6,6 @@ package directory
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"milepost/internal/config"
@@ -61,7 +60,7 @@ func open(s config.Source) (reader, error) {
 	case config.LDAP:
 		return openLDAP(s)
 	case config.File:
-		return nil, errors.New("is not read yet")
+		return openFiles(s)
 	}
 	return nil, fmt.Errorf("%q is no kind of source", s.Kind)
 }

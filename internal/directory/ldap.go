@@ -121,8 +121,11 @@ func (r *ldapReader) version(ctx context.Context) (version string, err error) {
 			return nil
 		}
 		entry, err := r.conn.read(r.root.suffix, "contextCSN")
-		if err != nil || entry == nil {
-			return err
+		if err != nil {
+			return r.said(err)
+		}
+		if entry == nil {
+			return nil
 		}
 		values := slices.Sorted(slices.Values(entry.GetEqualFoldAttributeValues("contextCSN")))
 		version = strings.Join(values, " ") // one of each server that takes writes

@@ -94,7 +94,7 @@ func (r *ldapReader) pages(filter string, attributes []string, yield func(*ldap.
 	for {
 		result, err := r.conn.Search(request)
 		if err != nil {
-			return err
+			return r.said(err)
 		}
 		for _, e := range result.Entries {
 			if err := yield(e); err != nil {
@@ -122,7 +122,7 @@ func (r *ldapReader) connected(ctx context.Context, do func() error) error {
 	r.close()
 	conn, err := r.server.dial(ctx)
 	if err != nil {
-		return fmt.Errorf("%s: %w", r.server.addr, err)
+		return r.said(err)
 	}
 	conn.SetTimeout(ldapPageTimeout)
 	r.conn = conn
@@ -142,8 +142,9 @@ func (r *ldapReader) with(ctx context.Context, conn *ldapConn, do func() error) 
 	if !stop() {
 		err = cmp.Or(ctx.Err(), err)
 	}
-	if _, is := errors.AsType[*ldap.Error](err); is && !errors.Is(err, errNoConnection) {
-		return fmt.Errorf("%s: %w", r.server.addr, ldapReason(err))
-	}
 	return err
+}
+
+func (r *ldapReader) said(err error) error {
+	return fmt.Errorf("%s: %w", r.server.addr, ldapReason(err))
 }

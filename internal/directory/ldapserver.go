@@ -20,15 +20,15 @@ import (
 )
 
 const (
-	ldapDialTimeout  = 10 * time.Second // until one is bound
-	ldapWriteTimeout = 5 * time.Second  // of one message
-	maxSecretFile    = 1 << 20          // octets, of a password or of certificates
+	ldapDialTimeout  = 3 * time.Second // until one is bound
+	ldapWriteTimeout = 5 * time.Second // of one message
+	maxRoots         = 1 << 20         // octets, of a password or of certificates
 )
 
 // ldapServer is where an LDAP server is and who asks it, as a DSN says:
 //
-//	ldaps://BIND_DN:PASSWORD@HOST[:PORT][?ca=FILE][&password_file=FILE]
-//	ldap://BIND_DN:PASSWORD@HOST[:PORT][?tls=off|starttls]
+//	ldaps://BIND_DN:PASSWORD@HOST[:PORT][?ca=FILE]
+//	ldap://BIND_DN:PASSWORD@HOST[:PORT][?tls=off|starttls][&ca=FILE]
 //	ldapi://[BIND_DN:PASSWORD@]/PATH/OF/SOCKET
 //
 // Characters that mean something in a URL are percent-encoded in the password; the
@@ -42,7 +42,6 @@ type ldapServer struct {
 	ca            string // file of roots; empty: the system's
 	bindDN        string
 	password      string
-	passwordFile  string
 }
 
 // parseLDAP reads a DSN. The errors do not repeat it: it may hold a password.
@@ -111,17 +110,12 @@ func (s *ldapServer) options(scheme string, u *url.URL) error {
 			default:
 				return fmt.Errorf("has tls=%s; starttls and off are allowed", value)
 			}
-		case "ca", "password_file":
-			if !filepath.IsAbs(value) {
-				return fmt.Errorf("has %s=%s; an absolute path is allowed", name, value)
-			}
-			if name == "ca" {
-				s.ca = value
-			} else {
-				s.passwordFile = value
+		case "ca":
+			if s.ca = value; !filepath.IsAbs(value) {
+				return fmt.Errorf("has ca=%s; an absolute path is allowed", value)
 			}
 		default:
-			return fmt.Errorf("has %s behind the ?; tls, ca and password_file are allowed", name)
+			return fmt.Errorf("has %s behind the ?; tls and ca are allowed", name)
 		}
 	}
 	return nil
@@ -129,11 +123,9 @@ func (s *ldapServer) options(scheme string, u *url.URL) error {
 
 func (s *ldapServer) check() error {
 	switch {
-	case s.bindDN == "" && (s.password != "" || s.passwordFile != ""):
+	case s.bindDN == "" && s.password != "":
 		return errors.New("has a password and no bind DN")
-	case s.password != "" && s.passwordFile != "":
-		return errors.New("has a password and password_file; one of them is allowed")
-	case s.bindDN != "" && s.password == "" && s.passwordFile == "":
+	case s.bindDN != "" && s.password == "":
 		// RFC 4513 §5.1.2: it would be taken for an anonymous one.
 		return errors.New("has a bind DN and no password")
 	}
@@ -142,10 +134,7 @@ func (s *ldapServer) check() error {
 			return fmt.Errorf("has the bind DN %q, which is no DN (RFC 4514)", s.bindDN)
 		}
 	}
-	if _, err := s.tlsConfig(); err != nil {
-		return err
-	}
-	_, err := s.secret()
+	_, err := s.tlsConfig()
 	return err
 }
 
@@ -160,7 +149,7 @@ func (s *ldapServer) tlsConfig() (*tls.Config, error) {
 	if s.ca == "" {
 		return config, nil
 	}
-	pem, err := textfile.ReadFile(s.ca, maxSecretFile)
+	pem, err := textfile.ReadFile(s.ca, maxRoots)
 	if err != nil {
 		return nil, fmt.Errorf("ca %s: %w", s.ca, err)
 	}
@@ -169,21 +158,6 @@ func (s *ldapServer) tlsConfig() (*tls.Config, error) {
 		return nil, fmt.Errorf("ca %s: has no certificate in PEM", s.ca)
 	}
 	return config, nil
-}
-
-func (s *ldapServer) secret() (string, error) {
-	if s.passwordFile == "" {
-		return s.password, nil
-	}
-	text, err := textfile.ReadFile(s.passwordFile, maxSecretFile)
-	if err != nil {
-		return "", fmt.Errorf("password_file %s: %w", s.passwordFile, err)
-	}
-	password := strings.TrimRight(string(text), "\r\n")
-	if password == "" {
-		return "", fmt.Errorf("password_file %s: is empty", s.passwordFile)
-	}
-	return password, nil
 }
 
 // ldapConn is a connection that is bound.
@@ -225,10 +199,6 @@ func (s *ldapServer) dial(ctx context.Context) (*ldapConn, error) {
 	if err != nil {
 		return nil, err
 	}
-	password, err := s.secret()
-	if err != nil {
-		return nil, err
-	}
 	raw, err := new(net.Dialer).DialContext(ctx, s.network, s.addr)
 	if err != nil {
 		return nil, err
@@ -247,7 +217,7 @@ func (s *ldapServer) dial(ctx context.Context) (*ldapConn, error) {
 	conn := &ldapConn{ldap.NewConn(carrier, s.host != "" && !s.startTLS), w}
 	conn.Start()
 	stop := context.AfterFunc(ctx, func() { raw.Close() }) // the library's StartTLS and bind know no context
-	err = s.introduce(conn, config, password)
+	err = s.introduce(conn, config)
 	if !stop() && err == nil {
 		err = ctx.Err()
 	}
@@ -258,7 +228,7 @@ func (s *ldapServer) dial(ctx context.Context) (*ldapConn, error) {
 	return conn, nil
 }
 
-func (s *ldapServer) introduce(conn *ldapConn, config *tls.Config, password string) error {
+func (s *ldapServer) introduce(conn *ldapConn, config *tls.Config) error {
 	if s.startTLS {
 		if err := conn.StartTLS(config); err != nil {
 			return fmt.Errorf("StartTLS: %w", ldapReason(err))
@@ -267,7 +237,7 @@ func (s *ldapServer) introduce(conn *ldapConn, config *tls.Config, password stri
 	if s.bindDN == "" {
 		return nil
 	}
-	if err := conn.Bind(s.bindDN, password); err != nil {
+	if err := conn.Bind(s.bindDN, s.password); err != nil {
 		return fmt.Errorf("bind as %q: %w", s.bindDN, ldapReason(err))
 	}
 	return nil
