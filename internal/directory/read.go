@@ -21,6 +21,11 @@ const (
 	// atLeast is how much longer than a whole read took nothing is read as a whole
 	// again, so that it cannot keep a database busy.
 	atLeast = 10
+	// seldom is how much longer than a question took it is not asked again: so it takes
+	// the database a twentieth of a core at most.
+	seldom = 20
+	// rarely is the same of counting, where another question says when something is new.
+	rarely = 100
 	// lookBack is how many seconds before the last change the next ones are looked
 	// for: transactions do not commit in the order in which they took their time.
 	lookBack = 60
