@@ -26,7 +26,7 @@ var rooms = map[string]string{
 	"pacc":         "address settings",
 	"zone":         "address settings pacc internal/mtasts",
 
-	"catalogue":             "address settings internal/textfile",
+	"catalogue":             "address settings internal/layered internal/textfile",
 	"internal/providerfile": "address settings catalogue internal/textfile internal/tomlfile",
 	"internal/lookup":       "address settings",
 	"internal/mtasts":       "address settings",
@@ -44,7 +44,7 @@ var rooms = map[string]string{
 	"internal/snapshot":   "address settings catalogue data internal/config internal/zones internal/providerfile internal/pages internal/textfile",
 	"internal/directory":  "address settings catalogue internal/config internal/textfile internal/tomlfile",
 	"internal/httpd":      "address settings autodiscover mobileconfig internal/answer internal/config internal/connlimit internal/formats internal/lookup internal/metrics internal/pages internal/query internal/ratelimit internal/snapshot internal/useragent",
-	"internal/zones":      "address settings catalogue pacc zone internal/config internal/textfile",
+	"internal/zones":      "address settings catalogue pacc zone internal/config internal/layered internal/textfile",
 	"internal/nameserver": "zone internal/config internal/connlimit internal/metrics internal/ratelimit internal/snapshot internal/zones",
 	"internal/metrics":    "internal/useragent",
 	"internal/admin":      "address internal/connlimit",
@@ -56,6 +56,7 @@ var rooms = map[string]string{
 	"internal/manual":  "",
 	"internal/systemd": "",
 
+	"internal/layered":   "",
 	"internal/textfile":  "",
 	"internal/tomlfile":  "internal/textfile",
 	"internal/query":     "",

@@ -94,3 +94,36 @@ func BenchmarkTable(b *testing.B) {
 		}
 	})
 }
+
+// BenchmarkBelongings makes what follows from a hundred changes if so many of the rows
+// belong to something of their own.
+func BenchmarkBelongings(b *testing.B) {
+	for _, n := range []int{100, 100_000} {
+		row := func(i int) catalogue.Row {
+			return catalogue.Row{Domain: customer(i), Belonging: catalogue.Belonging{Provider: "p1", Name: fmt.Sprintf("Customer %d", i%n)}}
+		}
+		t := catalogue.NewTable("sql", func(yield func(catalogue.Row) bool) {
+			for i := range 100_000 {
+				if !yield(row(i)) {
+					return
+				}
+			}
+		})
+		c, _, err := catalogue.New(b.Context(), catalogue.Input{Own: hosters(b), Tables: []*catalogue.Table{t}})
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			b.ReportAllocs()
+			i := 0
+			for b.Loop() {
+				var changes []catalogue.Change
+				for range 100 {
+					i++
+					changes = append(changes, catalogue.Change{Row: row(i % 100_000)})
+				}
+				c, _ = c.With([]*catalogue.Table{t.With(changes)})
+			}
+		})
+	}
+}

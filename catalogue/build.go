@@ -45,6 +45,7 @@ func New(ctx context.Context, in Input) (*Catalogue, textfile.Errors, error) {
 	}
 	b.Catalogue = &Catalogue{
 		own:       &own{domains: make(map[string]*settings.Provider, size), providers: make(map[string]*settings.Provider)},
+		variants:  variants{made: new(made)},
 		shipped:   make(map[string]*settings.Provider),
 		wildcards: make(map[string]*settings.Provider),
 		mx:        make(map[string]*settings.Provider),

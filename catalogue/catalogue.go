@@ -16,11 +16,11 @@ type Catalogue struct {
 	providers []*settings.Provider // by ID
 	lists     []ListSize
 	own       *own
-	tables    []tier                           // the last one is asked first
-	variants  map[Belonging]*settings.Provider // what the tables have made of the admin's own providers
-	unknown   map[unknown]int                  // rows
-	shipped   map[string]*settings.Provider    // by a domain that the shipped source's claim
-	wildcards map[string]*settings.Provider    // the key of *.example.com is example.com, that of * is empty
+	tables    []tier // the last one is asked first
+	variants  variants
+	unknown   map[unknown]int               // rows
+	shipped   map[string]*settings.Provider // by a domain that the shipped source's claim
+	wildcards map[string]*settings.Provider // the key of *.example.com is example.com, that of * is empty
 	mx        map[string]*settings.Provider
 }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"milepost/address"
+	"milepost/internal/layered"
 	"milepost/settings"
 )
 
@@ -41,12 +42,18 @@ type Change struct {
 type Table struct {
 	name       string
 	belongings []Belonging // a member's index leads here
-	counts     []int       // how many domains have each of them; 0: it is left over
+	known      layered.Map[Belonging, uint32]
+	order      *order  // of the belongings
+	counts     []int32 // how many domains have each of them; 0: it is left over
 	base       map[string]member
 	since      map[string]member // what has changed since base was made
 	size       int
 	latest     uint32 // no row has changed later
 }
+
+// order is shared by tables of which the later ones have the belongings of the earlier
+// ones in the same place.
+type order struct{ _ byte }
 
 // member is a domain in eight octets: a table may have ten million.
 type member struct {
@@ -57,26 +64,30 @@ type member struct {
 // NewTable makes a table of a source's rows. Of two rows of one domain the first
 // counts. The name is that of the source.
 func NewTable(name string, rows iter.Seq[Row]) *Table {
-	t := &Table{name: name, base: make(map[string]member)}
+	t := &Table{name: name, order: new(order), base: make(map[string]member)}
 	known := make(map[Belonging]uint32)
 	for r := range rows {
-		if _, twice := t.base[r.Domain.ASCII]; !twice {
-			m := t.member(known, r)
-			t.base[r.Domain.ASCII] = m
-			t.counts[m.belonging-1]++
+		if _, twice := t.base[r.Domain.ASCII]; twice {
+			continue
 		}
+		m := t.member(known, r)
+		t.base[r.Domain.ASCII] = m
+		t.counts[m.belonging-1]++
 	}
-	t.size = len(t.base)
+	t.size, t.known = len(t.base), layered.Of(known)
 	return t
 }
 
 // member keeps the row's belonging once for all that share it.
-func (t *Table) member(known map[Belonging]uint32, r Row) member {
-	i := known[r.Belonging]
+func (t *Table) member(added map[Belonging]uint32, r Row) member {
+	i, ok := t.known.Get(r.Belonging)
+	if !ok {
+		i = added[r.Belonging]
+	}
 	if i == 0 {
 		t.belongings, t.counts = append(t.belongings, r.Belonging), append(t.counts, 0)
 		i = uint32(len(t.belongings))
-		known[r.Belonging] = i
+		added[r.Belonging] = i
 	}
 	t.latest = max(t.latest, r.Changed)
 	return member{belonging: i, changed: r.Changed}
@@ -90,19 +101,16 @@ const fewChanges = 4096
 func (t *Table) With(changes []Change) *Table {
 	next := &Table{
 		name: t.name, base: t.base, size: t.size, latest: t.latest,
-		belongings: t.belongings[:len(t.belongings):len(t.belongings)], // the old one's must stay as they are
-		counts:     slices.Clone(t.counts),
-		since:      make(map[string]member, len(t.since)+len(changes)),
+		belongings: slices.Clip(t.belongings), // the old one's must stay as they are
+		known:      t.known, order: t.order, counts: slices.Clone(t.counts),
+		since: make(map[string]member, len(t.since)+len(changes)),
 	}
 	maps.Copy(next.since, t.since)
-	known := make(map[Belonging]uint32, len(t.belongings))
-	for i, b := range t.belongings {
-		known[b] = uint32(i + 1)
-	}
+	added := make(map[Belonging]uint32)
 	for _, c := range changes {
 		var now member
 		if !c.Gone {
-			now = next.member(known, c.Row)
+			now = next.member(added, c.Row)
 		}
 		if before, was := next.find(c.Domain.ASCII); was {
 			next.counts[before.belonging-1]--
@@ -114,14 +122,15 @@ func (t *Table) With(changes []Change) *Table {
 		}
 		next.since[c.Domain.ASCII] = now
 	}
+	next.known = t.known.With(added)
 	if len(next.since) > max(fewChanges, len(next.base)/64) {
 		next.settle()
 	}
 	return next
 }
 
-// settle puts the changes into a base of their own, without belongings that are left
-// over.
+// settle puts the changes into a base of their own, and leaves belongings out that are left
+// over if there are many.
 func (t *Table) settle() {
 	base := maps.Clone(t.base)
 	for d, m := range t.since {
@@ -132,22 +141,33 @@ func (t *Table) settle() {
 		}
 	}
 	t.base, t.since = base, nil
-	if unused := slices.Index(t.counts, 0); unused < 0 {
-		return
+	unused := 0
+	for _, n := range t.counts {
+		if n == 0 {
+			unused++
+		}
 	}
+	if 4*unused > len(t.counts) {
+		t.reorder()
+	}
+}
+
+// reorder leaves out the belongings that no domain has. The base is the table's own.
+func (t *Table) reorder() {
 	var belongings []Belonging
-	var counts []int
-	moved := make([]uint32, len(t.belongings)+1)
+	var counts []int32
+	known, moved := make(map[Belonging]uint32), make([]uint32, len(t.belongings)+1)
 	for i, n := range t.counts {
 		if n > 0 {
 			belongings, counts = append(belongings, t.belongings[i]), append(counts, n)
 			moved[i+1] = uint32(len(belongings))
+			known[t.belongings[i]] = moved[i+1]
 		}
 	}
-	for d, m := range base {
-		base[d] = member{belonging: moved[m.belonging], changed: m.changed}
+	for d, m := range t.base {
+		t.base[d] = member{belonging: moved[m.belonging], changed: m.changed}
 	}
-	t.belongings, t.counts = belongings, counts
+	t.belongings, t.counts, t.known, t.order = belongings, counts, layered.Of(known), new(order)
 }
 
 // find is false for a domain that is not there, or no longer.
@@ -214,7 +234,7 @@ func (t *Table) members() iter.Seq2[string, member] {
 func (t *Table) Belongings() iter.Seq2[Belonging, int] {
 	return func(yield func(Belonging, int) bool) {
 		for i, b := range t.belongings {
-			if n := t.counts[i]; n > 0 && !yield(b, n) {
+			if n := t.counts[i]; n > 0 && !yield(b, int(n)) {
 				return
 			}
 		}

@@ -7,9 +7,11 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"milepost/address"
+	"milepost/internal/layered"
 	"milepost/internal/textfile"
 	"milepost/settings"
 )
@@ -30,28 +32,85 @@ func (t *tier) provider(d string) (*settings.Provider, member) {
 	return t.providers[m.belonging-1], m
 }
 
+// variants are what the tables have made of the admin's own providers.
+type variants struct {
+	byBelonging layered.Map[Belonging, *settings.Provider]
+	made        *made
+	count       int // of those in made
+}
+
+// made is shared by catalogues of which the later ones have all variants of the earlier
+// ones.
+type made struct {
+	mu  sync.Mutex
+	all []variant
+}
+
+type variant struct {
+	Belonging
+	*settings.Provider
+}
+
 // With makes the catalogue that has these tables, and all else of this one. A provider
-// that a belonging makes is the same in both. It costs what the belongings cost, however
-// many domains there are. A warning counts the rows whose provider is none of the admin's
-// own, unless this catalogue has such rows already.
+// that a belonging makes is the same in both. If the tables follow from this one's by
+// changes, it costs what the changes cost, else what the belongings cost; never what the
+// domains would. A warning counts the rows whose provider is none of the admin's own,
+// unless this catalogue has such rows already.
 func (c *Catalogue) With(tables []*Table) (*Catalogue, textfile.Errors) {
 	next := *c
-	next.tables, next.variants, next.unknown = nil, make(map[Belonging]*settings.Provider, len(c.variants)), make(map[unknown]int)
-	for _, t := range tables {
-		of := tier{Table: t, providers: make([]*settings.Provider, len(t.belongings))}
-		for i, b := range t.belongings {
-			switch n := t.counts[i]; {
-			case n == 0:
-			case c.own.providers[b.Provider] == nil:
-				next.unknown[unknown{t.name, b.Provider}] += n
-			default:
-				of.providers[i] = next.variant(c, b)
-				of.known += n
+	next.tables, next.unknown = make([]tier, len(tables)), make(map[unknown]int)
+	follows := len(tables) == len(c.tables)
+	for i := range tables {
+		follows = follows && tables[i].order == c.tables[i].order
+	}
+	if !follows {
+		next.variants = variants{made: new(made)}
+	}
+	added := make(map[Belonging]*settings.Provider)
+	for i, t := range tables {
+		of := tier{Table: t}
+		if follows {
+			of.providers = slices.Clip(c.tables[i].providers)
+		}
+		for _, b := range t.belongings[len(of.providers):] {
+			of.providers = append(of.providers, next.variant(c, added, b))
+		}
+		for i, n := range t.counts {
+			if of.providers[i] != nil {
+				of.known += int(n)
+			} else if n > 0 {
+				next.unknown[unknown{t.name, t.belongings[i].Provider}] += int(n)
 			}
 		}
-		next.tables = append(next.tables, of)
+		next.tables[i] = of
 	}
+	next.variants = next.variants.with(added)
 	return &next, next.warnings(c)
+}
+
+// with enters variants.
+func (v variants) with(added map[Belonging]*settings.Provider) variants {
+	if len(added) == 0 {
+		return v
+	}
+	v.byBelonging = v.byBelonging.With(added)
+	v.made.mu.Lock()
+	defer v.made.mu.Unlock()
+	if len(v.made.all) != v.count { // another catalogue follows from the same one
+		v.made = &made{all: slices.Clone(v.made.all[:v.count])}
+	}
+	for b, p := range added {
+		v.made.all = append(v.made.all, variant{b, p})
+	}
+	v.count = len(v.made.all)
+	return v
+}
+
+// since yields the variants behind a number of them.
+func (v variants) since(count int) []variant {
+	v.made.mu.Lock()
+	defer v.made.mu.Unlock()
+	return v.made.all[count:v.count:v.count]
 }
 
 // unknown is a provider that rows name and no file of the admin's has.
@@ -79,20 +138,26 @@ func (c *Catalogue) warnings(before *Catalogue) textfile.Errors {
 	return warnings.Errors()
 }
 
-// variant returns the provider as the domains of a belonging have it. The catalogue
-// before has it perhaps.
-func (c *Catalogue) variant(before *Catalogue, b Belonging) *settings.Provider {
+// variant returns the provider as the domains of a belonging have it; nil: no file has it.
+// The catalogue before has it perhaps, or it was added already.
+func (c *Catalogue) variant(before *Catalogue, added map[Belonging]*settings.Provider, b Belonging) *settings.Provider {
 	p := c.own.providers[b.Provider]
+	if p == nil {
+		return nil
+	}
 	if b = b.differing(p); b == (Belonging{Provider: p.ID}) {
 		return p
 	}
-	v := before.variants[b]
+	if v, ok := c.variants.byBelonging.Get(b); ok {
+		return v
+	}
+	v := added[b]
 	if v == nil {
-		if v = c.variants[b]; v == nil {
+		if v, _ = before.variants.byBelonging.Get(b); v == nil {
 			v = b.of(p)
 		}
+		added[b] = v
 	}
-	c.variants[b] = v
 	return v
 }
 
@@ -253,7 +318,8 @@ func (c *Catalogue) Latest() (at uint32) {
 }
 
 // Variants yields the admin's own providers: as their files have them, by ID, and as the
-// domains of a table have them. Each has a name that it has in every catalogue.
+// domains of a table have them, or had them. Each has a name that it has in every
+// catalogue.
 func (c *Catalogue) Variants() iter.Seq2[string, *settings.Provider] {
 	return func(yield func(string, *settings.Provider) bool) {
 		for id, p := range c.own.providers {
@@ -261,12 +327,27 @@ func (c *Catalogue) Variants() iter.Seq2[string, *settings.Provider] {
 				return
 			}
 		}
-		for b, p := range c.variants {
-			if !yield(b.String(), p) {
+		for _, v := range c.variants.since(0) {
+			if !yield(v.String(), v.Provider) {
 				return
 			}
 		}
 	}
+}
+
+// VariantsSince yields those that an earlier catalogue does not have; false: that is not
+// known.
+func (c *Catalogue) VariantsSince(earlier *Catalogue) (iter.Seq2[string, *settings.Provider], bool) {
+	if c.own != earlier.own || c.variants.made != earlier.variants.made || c.variants.count < earlier.variants.count {
+		return nil, false
+	}
+	return func(yield func(string, *settings.Provider) bool) {
+		for _, v := range c.variants.since(earlier.variants.count) {
+			if !yield(v.String(), v.Provider) {
+				return
+			}
+		}
+	}, true
 }
 
 // String names what domains belong to. No two have one name: an ID and a host have no

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 	"strings"
@@ -40,7 +41,7 @@ type reloader struct {
 	options snapshot.Options
 	serials *storage.Serials // nil: they are this server's alone
 	sources sources          // nil: none
-	refused snapshot.Files   // of sources, which are not tried again
+	refused int              // the edition of provider files in sources that was refused, and is not tried again
 	stderr  io.Writer
 }
 
@@ -98,11 +99,8 @@ func (r *reloader) run(ctx context.Context, signals <-chan os.Signal) {
 // unless provider files in a source have changed too.
 func (r *reloader) refresh(ctx context.Context) {
 	tables, changed := r.sources.Take()
-	if files := r.options.FilesNow(); files != r.current.Load().Files() && files != r.refused {
-		if r.reload(ctx, false, 0) {
-			return
-		}
-		r.refused = files
+	if edition := r.options.Edition(); edition != r.current.Load().Edition() && edition != r.refused && r.reload(ctx, false, 0) {
+		return
 	}
 	next := r.current.Load().Refresh(r.options, tables, changed)
 	r.serve(ctx, next)
@@ -157,6 +155,9 @@ func (r *reloader) reload(ctx context.Context, takeShrunk bool, unchanged time.D
 	if err != nil {
 		complainBuild(r.stderr, err)
 		r.log.Error("reload refused; what was served before stays")
+		if no, ok := errors.AsType[*snapshot.Mistakes](err); ok && no.Edition != 0 {
+			r.refused = no.Edition
+		}
 		return false
 	}
 	r.serve(ctx, next)

@@ -64,9 +64,8 @@ type state struct {
 	limiter *limiter
 	keys    map[string]config.Key
 
-	mu      sync.RWMutex
-	answers map[string]*answer // by name in lower case on the wire, and type
-	held    int                // octets of answers
+	answers *answers
+	older   *answers // of the snapshot from which this one follows; nil: nothing of it may be true
 }
 
 // Listen opens an address, "127.0.0.1:53" or ":53" say, for UDP and TCP; port 0
@@ -128,11 +127,14 @@ func (s *Server) state() *state {
 
 func (s *Server) newState(of *snapshot.Snapshot, before *state) *state {
 	now := s.now()
-	st := &state{of: of, conf: of.Config.DNS, log: s.log, metrics: s.Metrics, cookies: newCookies(), former: newCookies(), drawn: now, keys: make(map[string]config.Key), answers: make(map[string]*answer)}
+	st := &state{of: of, conf: of.Config.DNS, log: s.log, metrics: s.Metrics, cookies: newCookies(), former: newCookies(), drawn: now, keys: make(map[string]config.Key), answers: newAnswers()}
 	if before != nil && before.conf.RateLimit == st.conf.RateLimit {
 		st.limiter = before.limiter // else each reload would fill the buckets
 	} else {
 		st.limiter = newLimiter(st.conf.RateLimit, now)
+	}
+	if before != nil && of.Zones.Follows(before.of.Zones) {
+		st.older = before.answers
 	}
 	switch {
 	case before == nil:

@@ -3,9 +3,12 @@ package nameserver
 import (
 	"encoding/binary"
 	"net/netip"
+	"sync"
 	"time"
 
 	"github.com/miekg/dns"
+
+	"milepost/zone"
 )
 
 // udpSize is how long an answer over UDP may be: what passes every network
@@ -119,6 +122,7 @@ func (s *state) opt(opt []byte, r *request, client netip.Addr, now time.Time) (_
 
 // answer is a response that lacks id, RD and the client's letter case.
 type answer struct {
+	zone       *zone.Zone // that it is of; nil: none
 	wire       []byte
 	additional int    // where the additional section starts
 	glue       bool   // that section is needed (RFC 9471 §3)
@@ -150,25 +154,41 @@ func (a *answer) appendTo(dst []byte, r *request, limit int) []byte {
 // maxAnswers is how many octets of answers are kept.
 const maxAnswers = 32 << 20
 
+// answers keeps them by name in lower case on the wire, and type.
+type answers struct {
+	mu   sync.RWMutex
+	kept map[string]*answer
+	held int // octets
+}
+
+func newAnswers() *answers { return &answers{kept: make(map[string]*answer)} }
+
+func (k *answers) get(key []byte) *answer {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	return k.kept[string(key)]
+}
+
+func (k *answers) keep(key []byte, a *answer) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.held += len(a.wire) + len(key) + 200; k.held > maxAnswers {
+		clear(k.kept)
+		k.held = 0
+	}
+	k.kept[string(key)] = a
+}
+
 // answer finds or makes the answer to a question of class IN.
 func (s *state) answer(r *request) *answer {
 	var buf [257]byte
 	key := append(appendLower(buf[:0], r.name), byte(r.qtype>>8), byte(r.qtype))
-	s.mu.RLock()
-	a := s.answers[string(key)]
-	s.mu.RUnlock()
-	if a != nil {
+	if a := s.answers.get(key); a != nil {
 		return a
 	}
-	a, keep := s.make(key[:len(r.name)], r.qtype)
+	a, keep := s.make(key, r.qtype)
 	if keep {
-		s.mu.Lock()
-		if s.held += len(a.wire) + len(key) + 200; s.held > maxAnswers {
-			clear(s.answers)
-			s.held = 0
-		}
-		s.answers[string(key)] = a
-		s.mu.Unlock()
+		s.answers.keep(key, a)
 	}
 	return a
 }
@@ -185,8 +205,10 @@ func appendLower(dst, name []byte) []byte {
 	return dst
 }
 
-// make makes the answer of the zones, and says whether it is worth keeping.
-func (s *state) make(name []byte, qtype uint16) (a *answer, keep bool) {
+// make makes the answer of the zones, or takes the one that was made before the last
+// refresh if its zone is the same. It says whether it is worth keeping.
+func (s *state) make(key []byte, qtype uint16) (a *answer, keep bool) {
+	name := key[:len(key)-2]
 	text, _, err := dns.UnpackDomainName(name, 0)
 	if err != nil {
 		return s.failure(name, qtype, dns.RcodeFormatError), false
@@ -196,12 +218,17 @@ func (s *state) make(name []byte, qtype uint16) (a *answer, keep bool) {
 	if z == nil {
 		return s.failure(name, qtype, dns.RcodeRefused), false
 	}
+	if s.older != nil {
+		if a := s.older.get(key); a != nil && a.zone == z {
+			return a, true
+		}
+	}
 	found := z.Answer(q)
 	m := dns.Msg{Question: []dns.Question{q}, Answer: found.Answer, Ns: found.Authority, Compress: true}
 	m.Response, m.Authoritative, m.Rcode = true, found.Authoritative, found.Rcode
 	short, err := m.Pack()
 	if err == nil {
-		a = &answer{additional: len(short)}
+		a = &answer{zone: z, additional: len(short)}
 		m.Extra = found.Additional
 		a.wire, err = m.Pack()
 	}

@@ -16,6 +16,7 @@ import (
 	"milepost/internal/config"
 	"milepost/internal/providerfile"
 	"milepost/internal/textfile"
+	"milepost/settings"
 )
 
 // builtin stands for the directory of the shipped files in messages.
@@ -23,7 +24,7 @@ const builtin = "builtin"
 
 // load loads the catalogue. If the configuration has mistakes, nobody knows which sources
 // it names, and these stay as they are.
-func load(ctx context.Context, conf *config.Config, o Options, sound bool) (c *catalogue.Catalogue, warnings, mistakes textfile.Errors) {
+func load(ctx context.Context, conf *config.Config, o Options, sound bool) (c *catalogue.Catalogue, edition int, warnings, mistakes textfile.Errors) {
 	in := catalogue.Input{Own: directories(conf.Catalogue.Providers, o.Seen)}
 	if conf.Catalogue.Builtin {
 		in.Shipped = providerfile.Directory{Name: builtin, FS: data.Providers()}
@@ -34,16 +35,33 @@ func load(ctx context.Context, conf *config.Config, o Options, sound bool) (c *c
 	var ofSources, unread textfile.Errors
 	if o.Sources != nil && sound {
 		in.Tables, ofSources, unread = o.Sources.Tables(ctx, conf.Sources)
-		files := o.Sources.Files()
+		var files map[string]fs.FS
+		files, edition = o.Sources.Files()
 		for _, name := range slices.Sorted(maps.Keys(files)) {
 			in.Own = append(in.Own, providerfile.Directory{Name: name, FS: files[name]})
 		}
 	}
 	c, warnings, err := catalogue.New(ctx, in)
 	if err == nil && len(c.Providers()) == 0 && len(unread) == 0 {
-		return nil, nil, warnings // every directory is empty
+		return nil, 0, nil, warnings // every directory is empty
 	}
-	return c, append(ofSources, warnings...), append(unread, named(conf, mistakesIn(err))...)
+	if err == nil {
+		unread = append(unread, nobodys(c, conf.Sources)...)
+	}
+	return c, edition, append(ofSources, warnings...), append(unread, named(conf, mistakesIn(err))...)
+}
+
+// nobodys refuses sources whose provider is none of the admin's own.
+func nobodys(c *catalogue.Catalogue, sources []config.Source) (mistakes textfile.Errors) {
+	for _, s := range sources {
+		if s.Provider == "" || slices.ContainsFunc(c.Own(), func(p *settings.Provider) bool { return p.ID == s.Provider }) {
+			continue
+		}
+		at := s.Place
+		at.Key, at.Err = "source.provider", fmt.Errorf("%q is the id of no provider file of yours; the domains of the source would belong to nobody", s.Provider)
+		mistakes = append(mistakes, at)
+	}
+	return mistakes
 }
 
 // named adds where a path is named that leads to nothing. An option needs no such place.

@@ -1,12 +1,8 @@
 package snapshot
 
 import (
-	"crypto/sha256"
 	"fmt"
-	"io/fs"
 	"iter"
-	"maps"
-	"slices"
 	"time"
 
 	"milepost/address"
@@ -43,32 +39,17 @@ func (s *Snapshot) Follows(earlier *Snapshot) bool {
 	return earlier != nil && s.of != nil && s.of == earlier.of
 }
 
-// Files is the digest of the provider files that sources hold.
-type Files [32]byte
-
-// FilesNow is that of the files as they are now.
-func (o Options) FilesNow() Files {
+// Edition is that of the provider files that sources hold now.
+func (o Options) Edition() int {
 	if o.Sources == nil {
-		return Files{}
+		return 0
 	}
-	return digest(o.Sources.Files())
+	_, edition := o.Sources.Files()
+	return edition
 }
 
-// Files is that of the files of which the snapshot was made.
-func (s *Snapshot) Files() Files { return s.files }
-
-// digest is that of the names and the content of files.
-func digest(sources map[string]fs.FS) Files {
-	h := sha256.New()
-	for _, source := range slices.Sorted(maps.Keys(sources)) {
-		fs.WalkDir(sources[source], ".", func(name string, _ fs.DirEntry, err error) error {
-			text, _ := fs.ReadFile(sources[source], name) // of a directory none
-			fmt.Fprintf(h, "%q %q %d %v\n%s", source, name, len(text), err, text)
-			return nil
-		})
-	}
-	return Files(h.Sum(nil))
-}
+// Edition is that of the provider files of sources of which the snapshot was made.
+func (s *Snapshot) Edition() int { return s.edition }
 
 // ahead warns of rows that say that they have changed later than can be.
 func ahead(claims iter.Seq2[address.Domain, catalogue.Claim], latest uint32, now time.Time) (warnings textfile.Errors) {

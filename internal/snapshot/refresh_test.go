@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"iter"
+	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -24,6 +25,7 @@ import (
 type inMemory struct {
 	tables   []*catalogue.Table
 	files    map[string]fs.FS
+	edition  int
 	mistakes textfile.Errors
 	asked    int
 }
@@ -33,7 +35,7 @@ func (s *inMemory) Tables(context.Context, []config.Source) ([]*catalogue.Table,
 	return s.tables, nil, s.mistakes
 }
 
-func (s *inMemory) Files() map[string]fs.FS { return s.files }
+func (s *inMemory) Files() (map[string]fs.FS, int) { return s.files, s.edition }
 
 // change takes a change over into the first table, and returns its domain.
 func (s *inMemory) change(c ...catalogue.Change) (changed []string) {
@@ -105,6 +107,33 @@ sources: rows have changed more than five minutes from now (1), that of e.exampl
 	}
 }
 
+// The serial file need not be written for what rows say again after a restart.
+func TestSerialFileAfterRefresh(t *testing.T) {
+	o, sources := withSources(t, rowOf("a.example", "template", 7))
+	fixture.Write(t, "milepost.toml", served+"serial_file = \"serial\"\n")
+	first, err := snapshot.Build(t.Context(), o, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		name    string
+		changed uint32
+		kept    bool
+	}{{"its row says when it has changed", 1_000_050, false}, {"its row does not", 0, true}} {
+		t.Run(tc.name, func(t *testing.T) {
+			os.Remove("serial")
+			next := first.Refresh(o, sources.tables, sources.change(catalogue.Change{Row: rowOf("a.example", "template", tc.changed)}))
+			if warnings := next.KeepSerial(first); len(warnings) > 0 {
+				t.Error(warnings)
+			}
+			if _, err := os.Stat("serial"); (err == nil) != tc.kept {
+				t.Error(err)
+			}
+			first = next
+		})
+	}
+}
+
 // Sources that cannot be read are mistakes; those of a configuration with mistakes stay as
 // they are.
 func TestSourcesOfBuild(t *testing.T) {
@@ -138,11 +167,11 @@ func TestFilesOfSources(t *testing.T) {
 	if p, _ := first.Catalogue.Lookup(fixture.Domain(t, "example.com")); p == nil || p.DisplayName != "Of the source" {
 		t.Error(p)
 	}
-	if first.Files() != o.FilesNow() {
+	if first.Edition() != o.Edition() {
 		t.Error("they have not changed")
 	}
-	sources.files = map[string]fs.FS{"sql": fixture.FS("example.com.toml", fixture.Family)}
-	if first.Files() == o.FilesNow() {
+	sources.edition++
+	if first.Edition() == o.Edition() {
 		t.Error("they have changed")
 	}
 }

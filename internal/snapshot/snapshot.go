@@ -48,8 +48,9 @@ type Sources interface {
 	// told all the same to whoever asks for changes, for nobody knows as yet whether the
 	// tables will be served.
 	Tables(ctx context.Context, sources []config.Source) (tables []*catalogue.Table, warnings, mistakes textfile.Errors)
-	// Files are the provider files that a source holds, by its name.
-	Files() map[string]fs.FS
+	// Files are the provider files that sources hold, by the name of the source. The
+	// edition is another one whenever they are.
+	Files() (files map[string]fs.FS, edition int)
 }
 
 // Snapshot is everything that is served. It never changes: a reload makes another
@@ -67,10 +68,10 @@ type Snapshot struct {
 	// Warnings are what is allowed and was probably not meant.
 	Warnings textfile.Errors
 
-	host  settings.Hostname
-	read  textfile.Errors // the warnings about the catalogue
-	files Files
-	of    *origin
+	host    settings.Hostname
+	read    textfile.Errors // the warnings about the catalogue
+	edition int
+	of      *origin
 }
 
 // origin is shared by a snapshot and those that follow from it by changes of rows.
@@ -80,6 +81,7 @@ type origin struct{ _ byte }
 type Mistakes struct {
 	Configuration textfile.Errors // of milepost.toml and what it names
 	Catalogue     textfile.Errors // of provider files and lists of domains
+	Edition       int             // of the provider files of sources; 0: they were not read
 }
 
 func (m *Mistakes) Error() string { return slices.Concat(m.Configuration, m.Catalogue).Error() }
@@ -94,8 +96,8 @@ func Build(ctx context.Context, o Options, previous *Snapshot) (*Snapshot, error
 	looks, mistakes := branding(conf)
 	no.Configuration = append(no.Configuration, mistakes...)
 	slices.SortStableFunc(no.Configuration, func(a, b textfile.Error) int { return cmp.Or(strings.Compare(a.File, b.File), a.Line-b.Line) })
-	files := o.FilesNow()
-	c, warnings, mistakes := load(ctx, conf, o, len(no.Configuration) == 0)
+	c, edition, warnings, mistakes := load(ctx, conf, o, len(no.Configuration) == 0)
+	no.Edition = edition
 	if no.Catalogue = mistakes; previous != nil && !o.TakeShrunk && mistakes == nil {
 		no.Catalogue = append(emptied(warnings, previous.read), shrunk(c.Lists(), previous.Catalogue.Lists())...)
 	}
@@ -107,7 +109,7 @@ func Build(ctx context.Context, o Options, previous *Snapshot) (*Snapshot, error
 		return nil, err // of files that are built in
 	}
 	s.host = cmp.Or(conf.Service.Host, s.host)
-	s.Config, s.Warnings, s.read, s.files = conf, slices.Concat(conf.Warnings, warnings), warnings, files
+	s.Config, s.Warnings, s.read, s.edition = conf, slices.Concat(conf.Warnings, warnings), warnings, edition
 	if conf.DNS.Listen != "" || o.Zones && conf.SpeaksOfDNS() {
 		no.Configuration = s.makeZones(o, previous)
 	}
@@ -197,10 +199,10 @@ func mistakesIn(err error) textfile.Errors {
 }
 
 // KeepSerial writes the highest serial down, which must be done before the zones are
-// served, unless those of the previous snapshot (nil: there is none) had it. If it fails,
-// that is a warning.
+// served, unless only rows have given another one since the previous snapshot (nil: there is
+// none): they say it again after a restart. If it fails, that is a warning.
 func (s *Snapshot) KeepSerial(previous *Snapshot) (warnings textfile.Errors) {
-	if s.Zones == nil || previous != nil && s.Follows(previous) && s.Zones.Highest() == previous.Zones.Highest() {
+	if s.Zones == nil || previous != nil && s.Follows(previous) && s.Zones.Given() == previous.Zones.Given() {
 		return nil
 	}
 	return zones.SerialFile(s.Config.DNS.SerialFile).Keep(s.Zones)

@@ -84,7 +84,7 @@ func (s *Set) formers(d address.Domain, p *settings.Provider) formers {
 	if f, ok := s.changes.domains[d.ASCII]; ok {
 		return f
 	}
-	if part := s.parts[p]; part != nil {
+	if part, ok := s.parts.Get(p); ok {
 		return part.formers
 	}
 	return nil
@@ -146,10 +146,10 @@ func newChanges(s, previous *Set, at Time) changes {
 	if previous == nil || !s.announces() && len(s.configured) == 0 {
 		return out
 	}
-	c, before := compare(previous, at.Now), previous.partNames()
-	for p, part := range s.parts {
-		if q := before[part.name]; q != nil {
-			part.formers = c.after(previous.parts[q].formers, p, q)
+	c, before := compare(previous, at.Now), previous.partsByName()
+	for p, part := range s.parts.All() {
+		if q, ok := before[part.name]; ok {
+			part.formers = c.after(q.formers, p, q.Provider)
 			out.note(part.formers)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 
 	"milepost/address"
 	"milepost/catalogue"
+	"milepost/internal/layered"
 	"milepost/internal/textfile"
 	"milepost/settings"
 )
@@ -20,7 +21,7 @@ import (
 func (s *Set) Refresh(c *catalogue.Catalogue, changed []string, at Time) (*Set, textfile.Errors) {
 	next := *s
 	next.catalogue = c
-	next.refreshParts(at)
+	next.refreshParts(s, at)
 	o := &next.serials
 	o.limit = uint32(at.Now.Unix()) + ahead
 	domains := next.changedDomains(s, changed)
@@ -55,39 +56,32 @@ func (s *Set) changedDomains(previous *Set, changed []string) (domains []claimed
 // fresh returns a serial that no zone has had.
 func (o *serials) fresh(at Time) uint32 {
 	o.highest = max(at.Serial, o.highest+1)
+	o.given = o.highest
 	return o.highest
 }
 
-// refreshParts enters the providers that the tables have made since, and leaves out
-// those that they make no longer.
-func (s *Set) refreshParts(at Time) {
-	var added map[string]*settings.Provider
-	count := 0
-	for name, p := range s.catalogue.Variants() {
-		if count++; s.parts[p] == nil {
-			if added == nil {
-				added = make(map[string]*settings.Provider)
+// refreshParts enters the providers that the tables have made since.
+func (s *Set) refreshParts(previous *Set, at Time) {
+	since, ok := s.catalogue.VariantsSince(previous.catalogue)
+	if !ok {
+		// Those that are there no longer are left out.
+		known := make(map[*settings.Provider]*part)
+		for _, p := range s.catalogue.Variants() {
+			if part, ok := s.parts.Get(p); ok {
+				known[p] = part
 			}
-			added[name] = p
+		}
+		since, s.parts = s.catalogue.Variants(), layered.Of(known)
+	}
+	added, digests := make(map[*settings.Provider]*part), make(map[string][32]byte)
+	for name, p := range since {
+		if _, known := s.parts.Get(p); !known {
+			added[p] = &part{name: name, digest: s.digestOf(p)}
+			digests["provider "+name] = added[p].digest
 		}
 	}
-	if added == nil && count == len(s.parts) {
-		return
-	}
-	parts := make(map[*settings.Provider]*part, count)
-	for _, p := range s.catalogue.Variants() {
-		if known := s.parts[p]; known != nil {
-			parts[p] = known
-		}
-	}
-	s.parts = parts
 	if len(added) == 0 {
 		return
-	}
-	digests := make(map[string][32]byte, len(added))
-	for name, p := range added {
-		s.parts[p] = &part{name: name, digest: s.digestOf(p)}
-		digests["provider "+name] = s.parts[p].digest
 	}
 	var agreed map[string]uint32
 	fresh := uint32(0)
@@ -96,10 +90,12 @@ func (s *Set) refreshParts(at Time) {
 	} else {
 		fresh = s.serials.fresh(at)
 	}
-	for name, p := range added {
-		s.parts[p].serial = max(fresh, agreed["provider "+name])
-		s.serials.highest = max(s.serials.highest, s.parts[p].serial)
+	for _, part := range added {
+		part.serial = max(fresh, agreed["provider "+part.name])
+		s.serials.given = max(s.serials.given, part.serial)
+		s.serials.highest = max(s.serials.highest, part.serial)
 	}
+	s.parts = s.parts.With(added)
 }
 
 // refreshFormers notes the PACC documents that domains had at another provider.
@@ -136,6 +132,7 @@ func (s *Set) refreshMoved(previous *Set, domains []claimed, at Time) {
 		case d.Provider == nil:
 			moved[d.ASCII] = previous.serial(claimed{d.Domain, was}) + 1
 			o.highest = max(o.highest, moved[d.ASCII])
+			o.given = max(o.given, moved[d.ASCII])
 		case !s.rowSays(d, previous):
 			if o.highest == previous.serials.highest {
 				o.fresh(at)

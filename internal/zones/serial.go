@@ -26,6 +26,7 @@ type serials struct {
 	recent  map[string]uint32 // the same, if only rows have changed since; goes first
 	limit   uint32            // a row cannot have changed later: somebody's clock is wrong
 	highest uint32            // of this set and all before it; what has changed now gets it
+	given   uint32            // the highest that is of this server, and not of a row
 }
 
 // ahead is how far the clock of a source may be ahead of this one, in seconds.
@@ -51,7 +52,7 @@ func (at Time) agreed(parts map[string][32]byte) map[string]uint32 {
 
 func newSerials(s, previous *Set, at Time) serials {
 	out := serials{digest: s.common(at), common: at.Serial, moved: make(map[string]uint32), limit: uint32(at.Now.Unix()) + ahead, highest: at.Serial}
-	for p, part := range s.parts {
+	for p, part := range s.parts.All() {
 		part.digest = s.digestOf(p)
 	}
 	if previous != nil {
@@ -63,6 +64,7 @@ func newSerials(s, previous *Set, at Time) serials {
 	case previous != nil:
 		out.compare(s, previous)
 	}
+	out.given = out.highest
 	out.highest = max(out.highest, min(s.catalogue.Latest(), out.limit))
 	return out
 }
@@ -71,7 +73,7 @@ func newSerials(s, previous *Set, at Time) serials {
 func (o *serials) agree(s *Set, at Time) {
 	const common, provider = "common", "provider "
 	digests := map[string][32]byte{common: o.digest}
-	for p, part := range s.parts {
+	for p, part := range s.parts.All() {
 		digests[provider+part.name] = part.digest
 		if p.ID == part.name {
 			// Which domains came to it a file does not say, so that they are others is a
@@ -80,7 +82,7 @@ func (o *serials) agree(s *Set, at Time) {
 		}
 	}
 	serials := at.agreed(digests)
-	for _, part := range s.parts {
+	for _, part := range s.parts.All() {
 		part.serial = serials[provider+part.name]
 		o.highest = max(o.highest, part.serial)
 	}
@@ -104,10 +106,10 @@ func (o *serials) compare(s, previous *Set) {
 	if o.common = o.highest; o.digest == old.digest {
 		o.common = old.common
 	}
-	before := previous.partNames()
-	for _, part := range s.parts {
+	before := previous.partsByName()
+	for _, part := range s.parts.All() {
 		part.serial = o.highest
-		if was := previous.parts[before[part.name]]; was != nil && was.digest == part.digest {
+		if was, ok := before[part.name]; ok && was.digest == part.digest {
 			part.serial = was.serial
 		}
 	}
@@ -200,7 +202,7 @@ func (s *Set) held(rrs []dns.RR) []dns.RR {
 func (s *Set) serial(d claimed) uint32 {
 	o := &s.serials
 	serial := o.common
-	if part := s.parts[d.Provider]; part != nil {
+	if part, ok := s.parts.Get(d.Provider); ok {
 		serial = max(serial, part.serial)
 	}
 	if d.Changed <= o.limit {
@@ -216,6 +218,10 @@ func (s *Set) serial(d claimed) uint32 {
 // Highest returns a serial that none has exceeded, in this set and in those before
 // it.
 func (s *Set) Highest() uint32 { return s.serials.highest }
+
+// Given is the highest serial that this server has given to something, and that no row
+// says.
+func (s *Set) Given() uint32 { return s.serials.given }
 
 // serialOf returns the serial of the zone of that name, without building it.
 func (s *Set) serialOf(name string) (uint32, bool) {

@@ -15,6 +15,7 @@ import (
 	"milepost/address"
 	"milepost/catalogue"
 	"milepost/internal/config"
+	"milepost/internal/layered"
 	"milepost/settings"
 	"milepost/zone"
 )
@@ -29,7 +30,7 @@ type Set struct {
 	options    zone.Options
 	configured map[string]*zone.Zone       // by absolute name; nil until it is built
 	members    map[string][]address.Domain // of a configured zone: the domains that lie in it
-	parts      map[*settings.Provider]*part
+	parts      layered.Map[*settings.Provider, *part]
 	changes    changes
 	serials    serials
 	history    history
@@ -75,11 +76,13 @@ func New(c *catalogue.Catalogue, conf *config.Config, previous *Set, at Time) (*
 			Host: conf.Service.Host, Addresses: conf.Service.Addresses,
 			TTL: conf.DNS.TTL, AllNotOffered: conf.DNS.AllNotOffered,
 		},
-		configured: make(map[string]*zone.Zone), parts: make(map[*settings.Provider]*part), built: newBuilt(),
+		configured: make(map[string]*zone.Zone), built: newBuilt(),
 	}
+	parts := make(map[*settings.Provider]*part)
 	for name, p := range c.Variants() {
-		s.parts[p] = &part{name: name}
+		parts[p] = &part{name: name}
 	}
+	s.parts = layered.Of(parts)
 	for _, z := range conf.DNS.Zones {
 		s.configured[z.Name] = nil
 	}
@@ -98,18 +101,23 @@ func New(c *catalogue.Catalogue, conf *config.Config, previous *Set, at Time) (*
 	return s, nil
 }
 
-// partNames returns the admin's own providers by the names of their parts.
-func (s *Set) partNames() map[string]*settings.Provider {
-	all := make(map[string]*settings.Provider, len(s.parts))
-	for p, part := range s.parts {
-		all[part.name] = p
+// partsByName returns the parts with their providers, by their names.
+func (s *Set) partsByName() map[string]ownPart {
+	all := make(map[string]ownPart)
+	for p, part := range s.parts.All() {
+		all[part.name] = ownPart{p, part}
 	}
 	return all
 }
 
+type ownPart struct {
+	*settings.Provider
+	*part
+}
+
 // partName is empty for a provider that is not the admin's own.
 func (s *Set) partName(p *settings.Provider) string {
-	if part := s.parts[p]; part != nil {
+	if part, ok := s.parts.Get(p); ok {
 		return part.name
 	}
 	return ""
