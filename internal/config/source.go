@@ -96,6 +96,9 @@ func (s *Source) agree(t *tomlfile.Table) {
 		}
 	}
 	rowsSay := t.Has("domains") || t.Has("provider_attribute") || s.Preset == "milepost"
+	if inSQL && t.Has("changed_since") && !t.Has("version") {
+		t.Errorf("changed_since", "has no version beside it; that is needed, for it says when to ask and which rows were deleted")
+	}
 	if !t.Has("provider") && !rowsSay && !t.Refused("preset") {
 		t.Errorf("provider", "is missing; the ID of the provider to which the domains belong is needed, for nothing else says it")
 	}
