@@ -159,6 +159,9 @@ func (r *reloader) reload(ctx context.Context, takeShrunk bool, unchanged time.D
 	r.metrics.Reloaded(err == nil, time.Now())
 	if err != nil {
 		complainBuild(r.stderr, err)
+		if o.Sources != nil { // a list of sources that is not served is not watched either
+			o.Sources.Tables(ctx, previous.Config.Sources)
+		}
 		r.log.Error("reload refused; what was served before stays")
 		if no, ok := errors.AsType[*snapshot.Mistakes](err); ok && no.Edition != 0 {
 			r.refused = no.Edition
