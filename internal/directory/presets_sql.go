@@ -11,7 +11,12 @@ import (
 
 // sqlQueries are what a source is asked, and the channel that says when; empty: there
 // is none.
-type sqlQueries struct{ domains, since, version, channel, files string }
+type sqlQueries struct {
+	domains, since, version, channel, files string
+	// plain are those for tables without the columns that not every version of the system
+	// has; nil: all have them.
+	plain *sqlQueries
+}
 
 // sqlPresets are the queries of the mail systems that keep their domains in SQL: the
 // pages in testdata/presets have each system's schema, and say where it was read.
@@ -19,14 +24,14 @@ type sqlQueries struct{ domains, since, version, channel, files string }
 // through: backup MX and relays have no mailboxes.
 var sqlPresets = map[string]map[config.Kind]sqlQueries{
 	"postfixadmin": {
-		config.MySQL:    timed(postfixadmin("UNIX_TIMESTAMP(%s)")),
-		config.Postgres: timed(postfixadmin("CAST(floor(extract(epoch FROM %s)) AS bigint)")),
-		config.SQLite:   timed(postfixadmin("CAST(strftime('%%s', %s) AS integer)")),
+		config.MySQL:    timed(postfixadmin("UNIX_TIMESTAMP(%s)")).or(untimed(config.MySQL, domainAndAlias)),
+		config.Postgres: timed(postfixadmin("CAST(floor(extract(epoch FROM %s)) AS bigint)")).or(untimed(config.Postgres, domainAndAlias)),
+		config.SQLite:   timed(postfixadmin("CAST(strftime('%%s', %s) AS integer)")).or(untimed(config.SQLite, domainAndAlias)),
 	},
 	// In mailcow, modified is NULL until a row is changed.
 	"mailcow": {config.MySQL: timed(`SELECT domain, UNIX_TIMESTAMP(COALESCE(modified, created)) AS changed, active = 1 AND backupmx = 0 AS active FROM domain
 		UNION ALL SELECT a.alias_domain, UNIX_TIMESTAMP(GREATEST(COALESCE(a.modified, a.created), COALESCE(d.modified, d.created))), a.active = 1 AND d.active = 1 AND d.backupmx = 0
-		FROM alias_domain AS a JOIN domain AS d ON d.domain = a.target_domain`)},
+		FROM alias_domain AS a JOIN domain AS d ON d.domain = a.target_domain`).or(untimed(config.MySQL, domainAndAlias))},
 	// iRedMail's PostgreSQL has times without a zone, which are that of the session.
 	"iredmail": {
 		config.MySQL:    timed(iredmail("UNIX_TIMESTAMP(%s)")),
@@ -60,7 +65,8 @@ var sqlPresets = map[string]map[config.Kind]sqlQueries{
 	"milepost": {config.Postgres: {
 		domains: `SELECT domain, provider, host, name, CAST(floor(extract(epoch FROM changed)) AS bigint) AS changed FROM milepost.domain WHERE active`,
 		since: `SELECT domain, provider, host, name, CAST(floor(extract(epoch FROM changed)) AS bigint) AS changed, active FROM milepost.domain WHERE changed >= to_timestamp(?)
-			UNION ALL SELECT domain, '', '', '', CAST(floor(extract(epoch FROM changed)) AS bigint), false FROM milepost.gone WHERE changed >= to_timestamp(?)`,
+			UNION ALL SELECT domain, '', '', '', CAST(floor(extract(epoch FROM changed)) AS bigint), false FROM milepost.gone AS g
+			WHERE changed >= to_timestamp(?) AND NOT EXISTS (SELECT FROM milepost.domain AS d WHERE d.domain = g.domain)`,
 		version: `SELECT (SELECT max(changed) FROM milepost.domain), (SELECT max(changed) FROM milepost.gone),
 			(SELECT count(*) FROM milepost.domain WHERE changed >= (SELECT max(changed) - interval '1 minute' FROM milepost.domain)),
 			(SELECT count(*) FROM milepost.gone WHERE changed >= (SELECT max(changed) - interval '1 minute' FROM milepost.gone)),
@@ -101,6 +107,17 @@ func postfixadmin(seconds string) string {
 	return "SELECT domain, " + own + " AS changed, " + fmt.Sprintf(served, "") + " AS active FROM domain WHERE domain <> 'ALL'" +
 		" UNION ALL SELECT a.alias_domain, " + later(alias, target) + ", a.active AND " + fmt.Sprintf(served, "d.") +
 		" FROM alias_domain AS a JOIN domain AS d ON d.domain = a.target_domain"
+}
+
+// domainAndAlias is what Postfixadmin's tables had from the start, and those of the systems
+// that began with them.
+const domainAndAlias = `SELECT domain FROM domain WHERE active AND NOT backupmx AND domain <> 'ALL'
+	UNION SELECT a.alias_domain FROM alias_domain AS a JOIN domain AS d ON d.domain = a.target_domain WHERE a.active AND d.active AND NOT d.backupmx`
+
+// or names the queries for tables that lack a column.
+func (q sqlQueries) or(plain sqlQueries) sqlQueries {
+	q.plain = &plain
+	return q
 }
 
 func iredmail(seconds string) string {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/go-sql-driver/mysql"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 	_ "modernc.org/sqlite"
 
@@ -32,6 +33,7 @@ type sqlReader struct {
 	secrets secrets
 	// domains, changed and counted are the queries; no text: there is none.
 	domains, changed, counted statement
+	plain                     *sqlQueries // in their place, if a column is missing; nil: it is known which to ask
 
 	channel string          // to listen on; empty: none
 	pgx     *pgx.ConnConfig // for it
@@ -52,22 +54,12 @@ func openSQL(s config.Source) (reader, error) {
 			return nil, err
 		}
 	}
-	r := &sqlReader{kind: s.Kind, channel: s.Listen, texts: q.files}
+	r := &sqlReader{kind: s.Kind, channel: s.Listen, texts: q.files, plain: q.plain}
 	if r.channel == "" {
 		r.channel = q.channel
 	}
-	for _, part := range []struct {
-		key, query string
-		arguments  int
-		to         *statement
-	}{{"domains", q.domains, 0, &r.domains}, {"changed_since", q.since, 1, &r.changed}, {"version", q.version, 0, &r.counted}} {
-		if part.query == "" {
-			continue
-		}
-		var err error
-		if *part.to, err = parseStatement(s.Kind, part.query, part.arguments); err != nil {
-			return nil, fmt.Errorf("%s: %w", part.key, err)
-		}
+	if err := r.ask(q); err != nil {
+		return nil, err
 	}
 	var err error
 	if r.db, r.secrets, err = openDatabase(s.Kind, s.DSN); err != nil {
@@ -84,6 +76,50 @@ func openSQL(s config.Source) (reader, error) {
 		}
 	}
 	return r, nil
+}
+
+// ask makes these the queries.
+func (r *sqlReader) ask(q sqlQueries) (err error) {
+	for _, part := range []struct {
+		key, query string
+		arguments  int
+		to         *statement
+	}{{"domains", q.domains, 0, &r.domains}, {"changed_since", q.since, 1, &r.changed}, {"version", q.version, 0, &r.counted}} {
+		*part.to = statement{}
+		if part.query == "" {
+			continue
+		}
+		if *part.to, err = parseStatement(r.kind, part.query, part.arguments); err != nil {
+			return fmt.Errorf("%s: %w", part.key, err)
+		}
+	}
+	return nil
+}
+
+// choose finds out whether the tables have all columns that a preset would like to have.
+func (r *sqlReader) choose(ctx context.Context, conn *sql.Conn) error {
+	rows, err := conn.QueryContext(ctx, "SELECT * FROM ("+r.domains.text+") AS q LIMIT 0")
+	switch {
+	case err == nil:
+		err = rows.Close()
+	case lacksColumn(err):
+		err = r.ask(*r.plain)
+	}
+	if err == nil {
+		r.plain = nil
+	}
+	return err
+}
+
+// lacksColumn tells whether a query names a column that is not there.
+func lacksColumn(err error) bool {
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return e.Code == "42703" // undefined_column
+	}
+	if e, ok := errors.AsType[*mysql.MySQLError](err); ok {
+		return e.Number == 1054 // ER_BAD_FIELD_ERROR
+	}
+	return err != nil && strings.Contains(err.Error(), "no such column") // SQLite has one code for all that it cannot parse
 }
 
 // openDatabase prepares connections to a database; none is made yet. The errors, and
@@ -196,6 +232,11 @@ func (r *sqlReader) read(ctx context.Context, in func(*sql.Tx) error) error {
 		return r.secrets.hide(err)
 	}
 	defer conn.Close()
+	if r.plain != nil {
+		if err := r.choose(ctx, conn); err != nil {
+			return r.secrets.hide(err)
+		}
+	}
 	options := &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}
 	if r.kind == config.SQLite { // all of its transactions are so, and the file is opened to read alone
 		options = nil
@@ -257,23 +298,23 @@ func (r *sqlReader) count(ctx context.Context, tx *sql.Tx) (version string, tota
 }
 
 func (r *sqlReader) all(ctx context.Context, yield func(record) error) (total int, err error) {
-	return r.counting(ctx, r.domains, nil, yield)
+	return r.counting(ctx, &r.domains, nil, yield)
 }
 
 func (r *sqlReader) since(ctx context.Context, at uint32, yield func(record) error) (total int, ok bool, err error) {
 	if r.changed.text == "" {
 		return -1, false, nil
 	}
-	total, err = r.counting(ctx, r.changed, r.changed.args(int64(at)), yield)
+	total, err = r.counting(ctx, &r.changed, r.changed.args(int64(at)), yield)
 	return total, true, err
 }
 
 // counting yields the rows of a query, and returns what the version says at the same
 // moment.
-func (r *sqlReader) counting(ctx context.Context, query statement, args []any, yield func(record) error) (total int, err error) {
+func (r *sqlReader) counting(ctx context.Context, query *statement, args []any, yield func(record) error) (total int, err error) {
 	total = -1
 	err = r.read(ctx, func(tx *sql.Tx) (err error) {
-		if err := r.records(ctx, tx, query, args, yield); err != nil || r.counted.text == "" {
+		if err := r.records(ctx, tx, *query, args, yield); err != nil || r.counted.text == "" {
 			return err
 		}
 		_, total, err = r.count(ctx, tx)
