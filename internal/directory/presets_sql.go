@@ -159,5 +159,5 @@ func sqlPreset(name string, kind config.Kind) (sqlQueries, error) {
 		}
 	}
 	slices.Sort(names)
-	return sqlQueries{}, fmt.Errorf("preset: %q is none of %s; %s", name, kind, tomlfile.Allowed(names))
+	return sqlQueries{}, fmt.Errorf("preset: %q is no preset for %s; %s", name, kind, tomlfile.Allowed(names))
 }

@@ -145,7 +145,7 @@ func TestSQLPresetUnknown(t *testing.T) {
 		preset string
 		want   string
 	}{
-		"unknown":    {config.SQLite, "postfixadmn", `preset: "postfixadmn" is none of sqlite; mailinabox, mailu, modoboa and postfixadmin are allowed`},
+		"unknown":    {config.SQLite, "postfixadmn", `preset: "postfixadmn" is no preset for sqlite; mailinabox, mailu, modoboa and postfixadmin are allowed`},
 		"other kind": {config.SQLite, "ispconfig", `preset: ispconfig has no sqlite; mysql is allowed`},
 	} {
 		t.Run(name, func(t *testing.T) {
