@@ -133,7 +133,9 @@ func asksForLogin(s *settings.Server) bool {
 // sameLogin tells whether an outgoing server takes the login name of the incoming
 // ones.
 func (w *document) sameLogin(s *settings.Server) bool {
-	differs := func(in settings.Server) bool { return w.account.Username(in.Username) != w.account.Username(s.Username) }
+	differs := func(in settings.Server) bool {
+		return w.account.Username(in.Username) != w.account.Username(s.Username)
+	}
 	return !slices.ContainsFunc(w.account.Provider.Incoming, differs)
 }
 

@@ -103,6 +103,7 @@ func TestEffectiveIsRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := strings.Replace(first.Effective(), "# secret is not shown", `secret = "c2VjcmV0LW9mLXR3ZW50eS1mb3VyLW9jdA=="`, 1)
+	text = strings.Replace(text, "# dsn is not shown", `dsn = "postgres://"`, 1)
 	fixture.Write(t, "milepost.toml", text)
 	second, err := config.Load(config.Inputs{File: "milepost.toml"})
 	if err != nil {
@@ -120,7 +121,8 @@ func everything(t *testing.T) string {
 	commented := regexp.MustCompile(`(?m)^# (\[\[.*\]\]|[a-z0-9_]+ = .*)$`)
 	text := commented.ReplaceAllString(config.Example(), "$1")
 	// Certificates are ordered, or read.
-	for _, key := range []string{"\ncert = ", "\nkey = \"key.pem\""} {
+	// Login names come from a database or from LDAP, by a query or a preset.
+	for _, key := range []string{"\ncert = ", "\nkey = \"key.pem\"", "\ndsn_file = ", "\npreset = ", "\nbase = ", "\nfilter = ", "\nlogin_attribute = ", "\nname_attribute = "} {
 		text = strings.ReplaceAll(text, key, strings.Replace(key, "\n", "\n# ", 1))
 	}
 	return text

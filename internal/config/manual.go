@@ -34,6 +34,23 @@ var Arrays = []Array{
 		{"name", "A domain, or a name below one.", `"example.com"`},
 		{"records", "A master file (RFC 1035 §5) of other records of the zone: at most 16 MiB and 100,000 records.", `"example.com.zone"`},
 	}},
+	{"directory", "Where the login names come from of providers whose files have `username = \"%LOGIN%\"`. docs/logins.md explains them.", []ArrayKey{
+		{"kind", "\"postgres\", \"mysql\" (MariaDB too), \"sqlite\" or \"ldap\".", `"postgres"`},
+		{"dsn", "How to connect, as its driver has it; of SQLite the file. It is never shown.", `"postgres://milepost@db.example.net/mail"`},
+		{"dsn_file", "A file that holds the dsn instead.", `"directory.dsn"`},
+		{"preset", "The query or search of a mail system: docs/logins.md lists them.", `"ispconfig"`},
+		{"base", "Where an LDAP search begins.", `"ou=people,dc=example,dc=net"`},
+		{"filter", "The filter of an LDAP search.", `"(mail=?)"`},
+		{"domains_of", "The id of the provider, or a list of them. A provider has one directory at most.", `["example.net"]`},
+		{"login", "A query instead, for databases. ? is the address, ?2 its local part, ?3 its domain; the first column, or the one named login, is the login name, the second, or the one named name, the person's full name.", `"SELECT login, name FROM users WHERE address = lower(?)"`},
+		{"login_attribute", "What has the login name in LDAP.", `"uid"`},
+		{"name_attribute", "What has the person's full name in LDAP.", `"cn"`},
+		{"fallback", "The username of an address that is not known, known more than once, or not found in time. Default: \"%EMAILADDRESS%\".", `"%EMAILADDRESS%"`},
+		{"budget", "How long a look-up may take, the wait for a connection included: 10ms to 5s. Default: 300ms.", `"300ms"`},
+		{"connections", "How many connections there are at most: 1 to 100. Default: 4.", `4`},
+		{"allow_http", "Who may ask without TLS; all others get the fallback then.", `["10.0.0.0/8"]`},
+		{"tell_unknown", "Whether an address that is not there is refused as an unknown domain is. Anybody can find out then which addresses exist. Default: false.", `false`},
+	}},
 }
 
 // Effective writes a configuration as TOML, each value with where it comes from.
@@ -60,6 +77,7 @@ func (c *Config) Effective() string {
 			c.DNS.showArrays(&b)
 		}
 	}
+	c.showDirectories(&b)
 	return b.String()
 }
 
@@ -106,12 +124,26 @@ func Example() string {
 		}
 		for _, a := range Arrays {
 			if strings.HasPrefix(a.Name, t.Name+".") {
-				fmt.Fprintf(&b, "\n%s# [[%s]]\n", comment(a.Doc), a.Name)
-				for _, k := range a.Keys {
-					fmt.Fprintf(&b, "# %s = %s   # %s\n", k.Name, k.Example, k.Doc)
-				}
+				b.WriteString(a.example())
 			}
 		}
+	}
+	for _, a := range Arrays {
+		if a.atTop() {
+			b.WriteString(a.example())
+		}
+	}
+	return b.String()
+}
+
+// atTop tells whether it stands in no table.
+func (a Array) atTop() bool { return !strings.Contains(a.Name, ".") }
+
+func (a Array) example() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "\n%s# [[%s]]\n", comment(a.Doc), a.Name)
+	for _, k := range a.Keys {
+		fmt.Fprintf(&b, "# %s = %s   # %s\n", k.Name, k.Example, k.Doc)
 	}
 	return b.String()
 }
@@ -190,12 +222,24 @@ func Manual() string {
 		}
 		for _, a := range Arrays {
 			if strings.HasPrefix(a.Name, t.Name+".") {
-				fmt.Fprintf(&b, "\n`[[%s]]`: %s\n\n| key | as | what it is for |\n|---|---|---|\n", a.Name, a.Doc)
-				for _, k := range a.Keys {
-					fmt.Fprintf(&b, "| `%s` | `%s` | %s |\n", k.Name, k.Example, cell(k.Doc))
-				}
+				fmt.Fprintf(&b, "\n`[[%s]]`: %s\n\n%s", a.Name, a.Doc, a.rows(cell))
 			}
 		}
+	}
+	for _, a := range Arrays {
+		if a.atTop() {
+			fmt.Fprintf(&b, "\n## [[%s]]\n\n%s\n\n%s", a.Name, a.Doc, a.rows(cell))
+		}
+	}
+	return b.String()
+}
+
+// rows are its keys, as a table of Markdown.
+func (a Array) rows(cell func(string) string) string {
+	var b strings.Builder
+	b.WriteString("| key | as | what it is for |\n|---|---|---|\n")
+	for _, k := range a.Keys {
+		fmt.Fprintf(&b, "| `%s` | `%s` | %s |\n", k.Name, k.Example, cell(k.Doc))
 	}
 	return b.String()
 }

@@ -78,6 +78,8 @@ func openSQL(s config.Source) (reader, error) {
 	return r, nil
 }
 
+var errPostgresDSN = errors.New(`dsn is not understood; "postgres://USER:PASSWORD@HOST/DATABASE" and "host=HOST user=USER password=PASSWORD dbname=DATABASE", say, are allowed`)
+
 // openDatabase prepares connections to a database; none is made yet. The errors, and
 // those that secrets have been taken out of, hold no password.
 func openDatabase(kind config.Kind, dsn string) (*sql.DB, secrets, error) {
@@ -85,7 +87,7 @@ func openDatabase(kind config.Kind, dsn string) (*sql.DB, secrets, error) {
 	case config.Postgres:
 		c, err := pgx.ParseConfig(dsn)
 		if err != nil { // what the library says may hold the password
-			return nil, nil, errors.New(`dsn is not understood; "postgres://USER:PASSWORD@HOST/DATABASE" and "host=HOST user=USER password=PASSWORD dbname=DATABASE", say, are allowed`)
+			return nil, nil, errPostgresDSN
 		}
 		if c.ConnectTimeout == 0 {
 			c.ConnectTimeout = connectTimeout

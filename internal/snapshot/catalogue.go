@@ -26,7 +26,11 @@ func load(ctx context.Context, conf *config.Config, seen *textfile.Seen) (c *cat
 	if conf.Catalogue.Builtin {
 		shipped = providerfile.Directory{Name: builtin, FS: data.Providers()}
 	}
-	c, warnings, err := catalogue.New(ctx, shipped, directories(conf.Catalogue.Providers, seen)...)
+	sources := directories(conf.Catalogue.Providers, seen)
+	for i, s := range sources {
+		sources[i] = withLogins{s, conf.Directories}
+	}
+	c, warnings, err := catalogue.New(ctx, shipped, sources...)
 	if err == nil && len(c.Providers()) == 0 {
 		return nil, nil, warnings // every directory is empty
 	}

@@ -1,0 +1,5 @@
+package directory
+
+import "milepost/internal/config"
+
+var loginPresets = map[string]map[config.Kind]string{}
