@@ -23,3 +23,17 @@ func AskDirectly(ctx context.Context, d config.Directory, all []address.Address)
 	}
 	return found, nil
 }
+
+// LoginPreset is the query of a preset.
+func LoginPreset(name string, kind config.Kind) (query string, ok bool) {
+	query, ok = loginPresets[name][kind]
+	return query, ok
+}
+
+// LoginPresets is how many there are, each kind of database for itself.
+func LoginPresets() (n int) {
+	for _, kinds := range loginPresets {
+		n += len(kinds)
+	}
+	return n
+}

@@ -35,9 +35,9 @@ func aboutAddress(err error) bool {
 	return false
 }
 
-// mysqlNames are the errors whose messages name users, databases, tables and columns
-// alone.
-var mysqlNames = map[uint16]bool{1044: true, 1045: true, 1049: true, 1054: true, 1142: true, 1146: true}
+// mysqlNames are the errors whose messages name users, databases, tables, columns
+// and what stands in a query alone.
+var mysqlNames = map[uint16]bool{1044: true, 1045: true, 1049: true, 1054: true, 1064: true, 1142: true, 1146: true}
 
 // withoutValues is an error without whatever a database may have written into it of a
 // row or an address. What is said of the query, the tables and the connection stays.
