@@ -41,7 +41,7 @@ var rooms = map[string]string{
 	"internal/config":     "address settings internal/textfile internal/tomlfile",
 	"internal/certs":      "mobileconfig internal/textfile",
 	"internal/snapshot":   "address settings catalogue data internal/config internal/directory internal/zones internal/providerfile internal/pages internal/textfile",
-	"internal/directory":  "address settings catalogue internal/config internal/textfile internal/tomlfile",
+	"internal/directory":  "address settings catalogue internal/config internal/lookup internal/metrics internal/textfile internal/tomlfile",
 	"internal/httpd":      "address settings autodiscover mobileconfig internal/answer internal/config internal/connlimit internal/formats internal/lookup internal/metrics internal/pages internal/query internal/ratelimit internal/snapshot internal/useragent",
 	"internal/zones":      "address settings pacc zone internal/config internal/textfile",
 	"internal/nameserver": "zone internal/config internal/connlimit internal/metrics internal/ratelimit internal/snapshot internal/zones",
