@@ -92,6 +92,7 @@ var only = map[string]string{
 
 	"github.com/go-sql-driver/mysql": "internal/directory",
 	"modernc.org/sqlite":             "internal/directory",
+	"github.com/go-ldap/ldap/v3":     "internal/directory",
 }
 
 type listed struct {

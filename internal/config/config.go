@@ -86,6 +86,7 @@ type Catalogue struct {
 	Providers  []string // files, and directories of them; a later one wins
 	Builtin    bool     // the shipped ones too
 	CheckEvery time.Duration
+	State      string // a directory in which sources of domains are kept for when they are down
 }
 
 // Lookup says whether domains that no provider serves are looked up by their MX hosts.
@@ -204,6 +205,7 @@ func (c *Config) readFile(all []*Setting, seen *textfile.Seen) textfile.Errors {
 		t.Done()
 	}
 	c.readDirectories(root, dir, seen)
+	c.readSources(root, dir, seen)
 	root.Done()
 	return append(root.Errors(), inZones...)
 }

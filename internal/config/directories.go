@@ -18,9 +18,6 @@ const (
 	defaultConnections = 4
 )
 
-// maxDSN is how much a file with a DSN may hold, in octets.
-const maxDSN = 64 << 10
-
 var directoryKinds = []Kind{Postgres, MySQL, SQLite, LDAP}
 
 // readDirectories reads the [[directory]] tables.
@@ -49,31 +46,11 @@ func (c *Config) readDirectories(root *tomlfile.Table, dir string, seen *textfil
 	}
 }
 
-// readAccess reads how one gets at what a source or a directory is kept in.
+// readAccess reads how one gets at what a directory is kept in.
 func readAccess(t *tomlfile.Table, kinds []Kind, file, dir string, seen *textfile.Seen) Access {
 	a := Access{Place: textfile.Error{File: file, Line: t.Line("")}}
 	a.Kind = tomlfile.Required(t, "kind", tomlfile.OneOf(kinds))
-	dsn, named := t.String("dsn")
-	path, inFile := t.String("dsn_file")
-	switch {
-	case t.Has("dsn") && t.Has("dsn_file"):
-		t.Errorf("dsn_file", "stands beside dsn; one of them is allowed")
-	case inFile:
-		content, err := seen.ReadFile(within(dir, path), maxDSN)
-		if err != nil {
-			t.Errorf("dsn_file", "%s: %w", within(dir, path), err)
-		}
-		if dsn = strings.TrimSpace(string(content)); dsn == "" && err == nil {
-			t.Errorf("dsn_file", "%s is empty; what dsn would say is needed", within(dir, path))
-		}
-	case named && strings.TrimSpace(dsn) == "":
-		t.Errorf("dsn", "is empty")
-	case !t.Has("dsn") && !t.Has("dsn_file"):
-		t.Errorf("dsn", "is missing; dsn_file may say it, too")
-	}
-	if a.DSN = dsn; (a.Kind == SQLite || a.Kind == File) && dsn != "" && !strings.HasPrefix(dsn, "file:") {
-		a.DSN = within(dir, dsn)
-	}
+	a.DSN = readDSN(t, a.Kind, dir, seen)
 	a.Preset, _ = t.String("preset")
 	a.Base, a.Filter = ldapOnly(t, a.Kind, "base"), ldapOnly(t, a.Kind, "filter")
 	return a

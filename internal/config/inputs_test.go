@@ -3,13 +3,18 @@ package config_test
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"milepost/internal/config"
 	"milepost/internal/fixture"
+	"milepost/internal/textfile"
 	"milepost/internal/tomlfile"
 )
 
@@ -102,8 +107,7 @@ func TestEffectiveIsRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := strings.Replace(first.Effective(), "# secret is not shown", `secret = "c2VjcmV0LW9mLXR3ZW50eS1mb3VyLW9jdA=="`, 1)
-	text = strings.Replace(text, "# dsn is not shown", `dsn = "postgres://"`, 1)
+	text := strings.NewReplacer("# secret is not shown", `secret = "c2VjcmV0LW9mLXR3ZW50eS1mb3VyLW9jdA=="`, "# dsn is not shown", `dsn = "host=db"`).Replace(first.Effective())
 	fixture.Write(t, "milepost.toml", text)
 	second, err := config.Load(config.Inputs{File: "milepost.toml"})
 	if err != nil {
@@ -121,8 +125,7 @@ func everything(t *testing.T) string {
 	commented := regexp.MustCompile(`(?m)^# (\[\[.*\]\]|[a-z0-9_]+ = .*)$`)
 	text := commented.ReplaceAllString(config.Example(), "$1")
 	// Certificates are ordered, or read.
-	// Login names come from a database or from LDAP, by a query or a preset.
-	for _, key := range []string{"\ncert = ", "\nkey = \"key.pem\"", "\ndsn_file = ", "\npreset = ", "\nbase = ", "\nfilter = ", "\nlogin_attribute = ", "\nname_attribute = "} {
+	for _, key := range []string{"\ncert = ", "\nkey = \"key.pem\""} {
 		text = strings.ReplaceAll(text, key, strings.Replace(key, "\n", "\n# ", 1))
 	}
 	return text
@@ -192,5 +195,51 @@ func TestSettings(t *testing.T) {
 	other.HTTP.Listen, other.DNS.TTL, other.Log.Format = nil, 5, "json"
 	if got := fmt.Sprint(config.NeedRestart(config.Default(), other)); got != "[http.listen log.format]" {
 		t.Error(got)
+	}
+}
+
+// A source's DSN comes from the file or from one beside it, and is shown nowhere.
+func TestSources(t *testing.T) {
+	dir := fixture.Directory(t, "milepost.toml", `[[source]]
+kind = "postgres"
+dsn_file = "dsn"
+preset = "milepost"
+[[source]]
+kind = "sqlite"
+dsn = "mail.sqlite"
+name = "second"
+domains = "SELECT 'a.example' AS domain, 'a' AS provider"
+every = "5s"
+[[source]]
+kind = "file"
+dsn = "/etc/virtual/domains"
+provider = "example.net"
+`, "dsn", "host=db password=s3cr3t\n")
+	seen := new(textfile.Seen)
+	c, err := config.Load(config.Inputs{File: filepath.Join(dir, "milepost.toml"), Seen: seen})
+	if err != nil {
+		t.Fatal(err)
+	}
+	place := func(line int) textfile.Error {
+		return textfile.Error{File: filepath.Join(dir, "milepost.toml"), Line: line, Key: "source"}
+	}
+	want := []config.Source{
+		{Access: config.Access{Kind: config.Postgres, DSN: "host=db password=s3cr3t", Preset: "milepost", Place: place(1)}, Name: "milepost"},
+		{Access: config.Access{Kind: config.SQLite, DSN: filepath.Join(dir, "mail.sqlite"), Place: place(5)}, Name: "second",
+			Domains: "SELECT 'a.example' AS domain, 'a' AS provider", Every: 5 * time.Second},
+		{Access: config.Access{Kind: config.File, DSN: "/etc/virtual/domains", Place: place(11)}, Name: "file", Provider: "example.net"},
+	}
+	if diff := cmp.Diff(want, c.Sources); diff != "" {
+		t.Error(diff)
+	}
+	if text := c.Effective(); strings.Contains(text, "s3cr3t") || strings.Contains(text, "mail.sqlite") || !strings.Contains(text, "# dsn is not shown\nname = \"second\"\nevery = \"5s\"\n") {
+		t.Error(text)
+	}
+	if seen.Changed() {
+		t.Error("nothing has changed")
+	}
+	fixture.Write(t, filepath.Join(dir, "dsn"), "host=db password=another\n")
+	if !seen.Changed() {
+		t.Error("the change of a DSN is not noticed")
 	}
 }

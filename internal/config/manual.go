@@ -15,24 +15,46 @@ type Array struct {
 // ArrayKey is a key of each of its tables.
 type ArrayKey struct{ Name, Doc, Example string }
 
+// Under is the table whose place in the manual it shares.
+func (a Array) Under() string {
+	switch table, _, _ := strings.Cut(a.Name, "."); table {
+	case "source":
+		return "catalogue"
+	case "directory":
+		return "lookup"
+	default:
+		return table
+	}
+}
+
+// instead are keys that stand in place of others, as ARRAY.KEY: the example has them
+// as comments of their own.
+var instead = []string{
+	"source.dsn_file", "source.domains", "source.changed_since", "source.version",
+	"source.base", "source.filter", "source.domain_attribute", "source.provider_attribute", "source.host_attribute", "source.name_attribute",
+	"directory.dsn_file", "directory.preset", "directory.base", "directory.filter", "directory.login_attribute", "directory.name_attribute",
+}
+
 // Arrays are all of them, in the order of the manual.
 var Arrays = []Array{
-	{"dns.name_server", "A name server of the zones. Default: ns.autoconfig.DOMAIN, with the service's addresses.", []ArrayKey{
-		{"name", "Its name.", `"ns1.example.net"`},
-		{"addresses", "Needed if its name lies in one of the zones.", `["192.0.2.1"]`},
-	}},
-	{"dns.key", "A TSIG key (RFC 8945): whoever signs with it may copy any zone.", []ArrayKey{
-		{"name", "Its name, the same on both sides.", `"transfer.example.net"`},
-		{"algorithm", "hmac-sha256 (default), hmac-sha384 or hmac-sha512.", `"hmac-sha256"`},
-		{"secret", "Base64 of at least 16 octets; 'openssl rand -base64 32' makes one.", `"c2VjcmV0LW9mLXR3ZW50eS1mb3VyLW9jdA=="`},
-	}},
-	{"dns.secondary", "A server that is told of changes (RFC 1996) and may copy the zones.", []ArrayKey{
-		{"address", "Its address, with a port if that is not 53.", `"192.0.2.53"`},
-		{"key", "The name of the key that it signs with; without one its address is enough.", `"transfer.example.net"`},
-	}},
-	{"dns.zone", "A zone that is set by name. Zones may not overlap.", []ArrayKey{
-		{"name", "A domain, or a name below one.", `"example.com"`},
-		{"records", "A master file (RFC 1035 §5) of other records of the zone: at most 16 MiB and 100,000 records.", `"example.com.zone"`},
+	{"source", "Where more domains of one's own providers come from: what a hoster keeps in a database, in LDAP or in a file. It is read at the start and watched; a later source counts where two have a domain, and what provider files claim counts before it. docs/sources.md has an example of each.", []ArrayKey{
+		{"kind", "\"postgres\", \"mysql\" (MariaDB too), \"sqlite\", \"ldap\" or \"file\".", `"postgres"`},
+		{"dsn", "How to get there: the database as its driver takes it, the LDAP server's URL, or the file. It may hold a password, and is never shown.", `"postgres://milepost@db.example.net/mail"`},
+		{"dsn_file", "A file that has the dsn alone, in place of it.", `"mail.dsn"`},
+		{"name", "What the source is called in messages, in metrics and on the disk: letters, digits, - and _. Default: the preset's name, or the kind.", `"customers"`},
+		{"provider", "The ID of the provider to which domains belong whose rows do not say. Its file may have no domains of its own.", `"example.net"`},
+		{"preset", "Ready-made queries. In SQL: \"postfixadmin\", \"mailcow\", \"iredmail\", \"ispconfig\", \"froxlor\", \"modoboa\", \"mailu\", \"ispmail\", \"mailinabox\", and \"milepost\" for its own tables.", `"postfixadmin"`},
+		{"listen", "The channel on which PostgreSQL's NOTIFY tells of a change; the preset milepost has its own.", `"domains"`},
+		{"every", "How often the source is asked whether something has changed. Default: 1s; 30s while a channel is listened to.", `"1s"`},
+		{"domains", "The query of all domains, in place of a preset. It may have the columns domain, provider (or template: the provider's ID), host (or mx: in place of %MXHOST%), name (in place of the provider's display_name), changed (seconds since 1970, or a time), and active.", `"SELECT domain, provider, changed FROM domain WHERE active"`},
+		{"changed_since", "The query of what changed at the time ? (seconds since 1970) or later; rows that are not active are taken away.", `"SELECT domain, provider, changed, active FROM domain WHERE changed >= ?"`},
+		{"version", "A query of one row that is another whenever something has changed, and cheap. If it has a column named domains, that is how many there are: then rows that are deleted are noticed.", `"SELECT count(*) AS domains, max(changed) FROM domain WHERE active"`},
+		{"base", "LDAP: below which entry to search.", `"ou=domains,dc=example,dc=net"`},
+		{"filter", "LDAP: which entries are domains (RFC 4515).", `"(objectClass=domainRelatedObject)"`},
+		{"domain_attribute", "LDAP: the attribute that has the domain, or several with commas between.", `"associatedDomain"`},
+		{"provider_attribute", "LDAP: the attribute that has the provider's ID.", `"businessCategory"`},
+		{"host_attribute", "LDAP: the attribute that has the host, in place of %MXHOST%.", `"host"`},
+		{"name_attribute", "LDAP: the attribute that has the name, in place of the provider's display_name.", `"o"`},
 	}},
 	{"directory", "Where the login names come from of providers whose files have `username = \"%LOGIN%\"`. docs/logins.md explains them.", []ArrayKey{
 		{"kind", "\"postgres\", \"mysql\" (MariaDB too), \"sqlite\" or \"ldap\".", `"postgres"`},
@@ -50,6 +72,23 @@ var Arrays = []Array{
 		{"connections", "How many connections there are at most: 1 to 100. Default: 4.", `4`},
 		{"allow_http", "Who may ask without TLS; all others get the fallback then.", `["10.0.0.0/8"]`},
 		{"tell_unknown", "Whether an address that is not there is refused as an unknown domain is. Anybody can find out then which addresses exist. Default: false.", `false`},
+	}},
+	{"dns.name_server", "A name server of the zones. Default: ns.autoconfig.DOMAIN, with the service's addresses.", []ArrayKey{
+		{"name", "Its name.", `"ns1.example.net"`},
+		{"addresses", "Needed if its name lies in one of the zones.", `["192.0.2.1"]`},
+	}},
+	{"dns.key", "A TSIG key (RFC 8945): whoever signs with it may copy any zone.", []ArrayKey{
+		{"name", "Its name, the same on both sides.", `"transfer.example.net"`},
+		{"algorithm", "hmac-sha256 (default), hmac-sha384 or hmac-sha512.", `"hmac-sha256"`},
+		{"secret", "Base64 of at least 16 octets; 'openssl rand -base64 32' makes one.", `"c2VjcmV0LW9mLXR3ZW50eS1mb3VyLW9jdA=="`},
+	}},
+	{"dns.secondary", "A server that is told of changes (RFC 1996) and may copy the zones.", []ArrayKey{
+		{"address", "Its address, with a port if that is not 53.", `"192.0.2.53"`},
+		{"key", "The name of the key that it signs with; without one its address is enough.", `"transfer.example.net"`},
+	}},
+	{"dns.zone", "A zone that is set by name. Zones may not overlap.", []ArrayKey{
+		{"name", "A domain, or a name below one.", `"example.com"`},
+		{"records", "A master file (RFC 1035 §5) of other records of the zone: at most 16 MiB and 100,000 records.", `"example.com.zone"`},
 	}},
 }
 
@@ -73,11 +112,15 @@ func (c *Config) Effective() string {
 				fmt.Fprintf(&b, "%-40s # %s\n", s.Key+" = "+v, c.origins[s.Name()])
 			}
 		}
-		if t.Name == "dns" {
+		switch t.Name {
+		case "catalogue":
+			c.showSources(&b)
+		case "lookup":
+			c.showDirectories(&b)
+		case "dns":
 			c.DNS.showArrays(&b)
 		}
 	}
-	c.showDirectories(&b)
 	return b.String()
 }
 
@@ -123,27 +166,16 @@ func Example() string {
 			}
 		}
 		for _, a := range Arrays {
-			if strings.HasPrefix(a.Name, t.Name+".") {
-				b.WriteString(a.example())
+			if a.Under() == t.Name {
+				fmt.Fprintf(&b, "\n%s# [[%s]]\n", comment(a.Doc), a.Name)
+				for _, k := range a.Keys {
+					if slices.Contains(instead, a.Name+"."+k.Name) {
+						b.WriteString("# ")
+					}
+					fmt.Fprintf(&b, "# %s = %s   # %s\n", k.Name, k.Example, k.Doc)
+				}
 			}
 		}
-	}
-	for _, a := range Arrays {
-		if a.atTop() {
-			b.WriteString(a.example())
-		}
-	}
-	return b.String()
-}
-
-// atTop tells whether it stands in no table.
-func (a Array) atTop() bool { return !strings.Contains(a.Name, ".") }
-
-func (a Array) example() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "\n%s# [[%s]]\n", comment(a.Doc), a.Name)
-	for _, k := range a.Keys {
-		fmt.Fprintf(&b, "# %s = %s   # %s\n", k.Name, k.Example, k.Doc)
 	}
 	return b.String()
 }
@@ -221,25 +253,13 @@ func Manual() string {
 			fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", s.Key, cell(s.word), cell(byDefault), cell(doc))
 		}
 		for _, a := range Arrays {
-			if strings.HasPrefix(a.Name, t.Name+".") {
-				fmt.Fprintf(&b, "\n`[[%s]]`: %s\n\n%s", a.Name, a.Doc, a.rows(cell))
+			if a.Under() == t.Name {
+				fmt.Fprintf(&b, "\n`[[%s]]`: %s\n\n| key | as | what it is for |\n|---|---|---|\n", a.Name, a.Doc)
+				for _, k := range a.Keys {
+					fmt.Fprintf(&b, "| `%s` | `%s` | %s |\n", k.Name, k.Example, cell(k.Doc))
+				}
 			}
 		}
-	}
-	for _, a := range Arrays {
-		if a.atTop() {
-			fmt.Fprintf(&b, "\n## [[%s]]\n\n%s\n\n%s", a.Name, a.Doc, a.rows(cell))
-		}
-	}
-	return b.String()
-}
-
-// rows are its keys, as a table of Markdown.
-func (a Array) rows(cell func(string) string) string {
-	var b strings.Builder
-	b.WriteString("| key | as | what it is for |\n|---|---|---|\n")
-	for _, k := range a.Keys {
-		fmt.Fprintf(&b, "| `%s` | `%s` | %s |\n", k.Name, k.Example, cell(k.Doc))
 	}
 	return b.String()
 }

@@ -91,6 +91,8 @@ func Settings() []*Setting {
 			boolean(func(c *Config) *bool { return &c.Catalogue.Builtin })},
 		{"catalogue", "check_every", "", "How often the content of this file, of the provider files and of whatever they name is compared with what is served; a change is taken over. 0s: only at SIGHUP.", "", true,
 			one(func(c *Config) *time.Duration { return &c.Catalogue.CheckEvery }, parseDuration(0, 24*time.Hour), duration)},
+		{"catalogue", "state", "", "A directory in which what each [[source]] said last is kept, for a start at which it is down; without it its domains are missing then.", "", true,
+			path(func(c *Config) *string { return &c.Catalogue.State })},
 
 		{"lookup", "mx", "", "For whom DNS is asked: \"pages\" for people (the pages, the JSON and the profiles that they link to), \"all\" for mail programs too, or \"off\". With a default provider nobody is asked, for it serves every domain.", "", false,
 			one(func(c *Config) *MX { return &c.Lookup.MX }, tomlfile.OneOf([]MX{MXOff, MXPages, MXAll}), quoted)},
@@ -160,7 +162,7 @@ func defaults() *Config {
 			Storage:          "/var/lib/milepost/certificates",
 			NewOrdersPerHour: 60,
 		},
-		Catalogue: Catalogue{Builtin: true, CheckEvery: 5 * time.Second},
+		Catalogue: Catalogue{Builtin: true, CheckEvery: 5 * time.Second, State: "/var/lib/milepost/sources"},
 		Lookup:    Lookup{MX: MXPages, Rate: 50},
 		DNS: DNS{
 			DomainZones: []string{"_tcp", "autoconfig", "autodiscover"},

@@ -39,10 +39,13 @@ type Source struct {
 	// those that went, where active is false), Version a row that changes whenever they
 	// do. Empty: the preset's.
 	Domains, ChangedSince, Version string
-	// DomainAttribute is what holds the domain in LDAP; empty: the preset's.
-	DomainAttribute string
-	Listen          string        // the channel of Postgres' NOTIFY; empty: none
-	Every           time.Duration // how often it is asked whether something has changed
+	// DomainAttribute is what holds the domain in LDAP, or several with commas between;
+	// empty: the preset's. The others hold the ID of its provider, the host that has its
+	// mail and the service's name; empty: nothing does.
+	DomainAttribute, ProviderAttribute, HostAttribute, NameAttribute string
+
+	Listen string        // the channel of Postgres' NOTIFY; empty: none
+	Every  time.Duration // how often it is asked whether something has changed; 0: its reader decides
 }
 
 // Directory is a [[directory]]: where login names come from.

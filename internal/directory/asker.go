@@ -35,6 +35,8 @@ func openAsker(d config.Directory) (asker, error) {
 		return openPostgres(d)
 	case config.MySQL, config.SQLite:
 		return openDatabaseLogins(d)
+	case config.LDAP:
+		return openLDAPLogins(d)
 	}
 	return nil, fmt.Errorf("%q is no kind of directory", d.Kind)
 }

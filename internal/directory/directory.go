@@ -6,7 +6,6 @@ package directory
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"milepost/internal/config"
@@ -30,11 +29,12 @@ type reader interface {
 	// version is the same as long as nothing has changed; empty: it is not known. It
 	// costs little, for it is asked for all the time.
 	version(ctx context.Context) (string, error)
-	// all yields every domain. An error of yield ends it.
-	all(ctx context.Context, yield func(record) error) error
-	// since yields the domains that changed at a time or later, those that went
-	// among them as far as it knows, and returns how many there are now at the same
-	// moment, or -1. It is false if it cannot: then all of them are read and compared.
+	// all yields every domain, and returns how many the source itself counts at the
+	// same moment; -1: it does not. An error of yield ends it.
+	all(ctx context.Context, yield func(record) error) (total int, err error)
+	// since yields the domains that changed at a time or later, those that went among
+	// them as far as the source knows, and returns the same. It is false if it cannot:
+	// then all of them are read and compared.
 	since(ctx context.Context, at uint32, yield func(record) error) (total int, ok bool, err error)
 	close()
 }
@@ -46,13 +46,21 @@ type listener interface {
 	listen(ctx context.Context, wake func()) error
 }
 
+// filer is a reader of provider files too.
+type filer interface {
+	// files are their texts by the provider's ID.
+	files(ctx context.Context) (map[string]string, error)
+}
+
 // open makes the reader of a source. It connects to nothing yet.
 func open(s config.Source) (reader, error) {
 	switch s.Kind {
 	case config.Postgres, config.MySQL, config.SQLite:
 		return openSQL(s)
-	case config.LDAP, config.File:
-		return nil, errors.New("is not read yet")
+	case config.LDAP:
+		return openLDAP(s)
+	case config.File:
+		return openFiles(s)
 	}
 	return nil, fmt.Errorf("%q is no kind of source", s.Kind)
 }

@@ -63,7 +63,7 @@ func (l *Logins) Use(directories []config.Directory) error {
 	var all, opened []*logins
 	byID := make(map[string]*logins)
 	for _, d := range directories {
-		i := slices.IndexFunc(l.all, func(x *logins) bool { return same(x.Directory, d) && !slices.Contains(all, x) })
+		i := slices.IndexFunc(l.all, func(x *logins) bool { return unchanged(x.Directory, d) && !slices.Contains(all, x) })
 		var x *logins
 		if i >= 0 {
 			x = l.all[i]
@@ -95,8 +95,8 @@ func (l *Logins) Use(directories []config.Directory) error {
 	return nil
 }
 
-// same tells whether two directories are asked in the same way.
-func same(a, b config.Directory) bool {
+// unchanged tells whether two directories are asked in the same way.
+func unchanged(a, b config.Directory) bool {
 	a.Place, b.Place = textfile.Error{}, textfile.Error{}
 	return reflect.DeepEqual(a, b)
 }

@@ -3,6 +3,7 @@ package directory
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -18,7 +19,8 @@ import (
 func openPostgres(d config.Directory) (asker, error) {
 	c, err := pgconn.ParseConfig(d.DSN)
 	if err != nil { // what the library says may hold the password
-		return nil, errPostgresDSN
+		_, _, err = openDatabase(d.Kind, d.DSN)
+		return nil, cmp.Or(err, errors.New("dsn: is not understood"))
 	}
 	query, err := loginQuery(d)
 	if err != nil {

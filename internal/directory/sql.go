@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"strings"
@@ -19,7 +20,10 @@ import (
 	"milepost/internal/config"
 )
 
-const connectTimeout = 5 * time.Second
+const (
+	connectTimeout  = 5 * time.Second
+	maxProviderFile = 1 << 20 // octets
+)
 
 // sqlReader reads a database over one connection, in transactions that only read.
 type sqlReader struct {
@@ -31,6 +35,7 @@ type sqlReader struct {
 
 	channel string          // to listen on; empty: none
 	pgx     *pgx.ConnConfig // for it
+	texts   string          // the query of provider files; empty: there are none
 
 	// A SQLite file's own counter of changes means something within one connection.
 	file       string
@@ -42,12 +47,12 @@ type sqlReader struct {
 func openSQL(s config.Source) (reader, error) {
 	q := sqlQueries{domains: s.Domains, since: s.ChangedSince, version: s.Version}
 	if s.Preset != "" {
-		var ok bool
-		if q, ok = sqlPresets[s.Preset][s.Kind]; !ok {
-			return nil, fmt.Errorf("there is no preset %q for %s", s.Preset, s.Kind)
+		var err error
+		if q, err = sqlPreset(s.Preset, s.Kind); err != nil {
+			return nil, err
 		}
 	}
-	r := &sqlReader{kind: s.Kind, channel: s.Listen}
+	r := &sqlReader{kind: s.Kind, channel: s.Listen, texts: q.files}
 	if r.channel == "" {
 		r.channel = q.channel
 	}
@@ -61,7 +66,7 @@ func openSQL(s config.Source) (reader, error) {
 		}
 		var err error
 		if *part.to, err = parseStatement(s.Kind, part.query, part.arguments); err != nil {
-			return nil, fmt.Errorf("%s %w", part.key, err)
+			return nil, fmt.Errorf("%s: %w", part.key, err)
 		}
 	}
 	var err error
@@ -73,12 +78,13 @@ func openSQL(s config.Source) (reader, error) {
 	case config.SQLite:
 		r.file = sqliteFile(s.DSN)
 	case config.Postgres:
-		r.pgx, _ = pgx.ParseConfig(s.DSN) // openDatabase has done so already
+		if r.channel != "" {
+			r.pgx, _ = pgx.ParseConfig(s.DSN) // openDatabase has done so already
+			return sqlListener{r}, nil
+		}
 	}
 	return r, nil
 }
-
-var errPostgresDSN = errors.New(`dsn is not understood; "postgres://USER:PASSWORD@HOST/DATABASE" and "host=HOST user=USER password=PASSWORD dbname=DATABASE", say, are allowed`)
 
 // openDatabase prepares connections to a database; none is made yet. The errors, and
 // those that secrets have been taken out of, hold no password.
@@ -87,7 +93,7 @@ func openDatabase(kind config.Kind, dsn string) (*sql.DB, secrets, error) {
 	case config.Postgres:
 		c, err := pgx.ParseConfig(dsn)
 		if err != nil { // what the library says may hold the password
-			return nil, nil, errPostgresDSN
+			return nil, nil, errors.New(`dsn: is not understood; "postgres://USER:PASSWORD@HOST/DATABASE" and "host=HOST user=USER password=PASSWORD dbname=DATABASE", say, are allowed`)
 		}
 		if c.ConnectTimeout == 0 {
 			c.ConnectTimeout = connectTimeout
@@ -99,7 +105,7 @@ func openDatabase(kind config.Kind, dsn string) (*sql.DB, secrets, error) {
 	case config.MySQL:
 		c, err := mysql.ParseDSN(dsn)
 		if err != nil {
-			return nil, nil, errors.New(`dsn is not understood; "USER:PASSWORD@tcp(HOST:3306)/DATABASE" and "USER:PASSWORD@unix(/run/mysqld/mysqld.sock)/DATABASE", say, are allowed`)
+			return nil, nil, errors.New(`dsn: is not understood; "USER:PASSWORD@tcp(HOST:3306)/DATABASE" and "USER:PASSWORD@unix(/run/mysqld/mysqld.sock)/DATABASE", say, are allowed`)
 		}
 		if c.Timeout == 0 {
 			c.Timeout = connectTimeout
@@ -107,7 +113,7 @@ func openDatabase(kind config.Kind, dsn string) (*sql.DB, secrets, error) {
 		c.Logger = &mysql.NopLogger{} // what it would say comes as an error, too
 		connector, err := mysql.NewConnector(c)
 		if err != nil {
-			return nil, nil, newSecrets(dsn, c.Passwd).hide(fmt.Errorf("dsn is not understood: %w", err))
+			return nil, nil, newSecrets(dsn, c.Passwd).hide(fmt.Errorf("dsn: is not understood: %w", err))
 		}
 		return sql.OpenDB(connector), newSecrets(dsn, c.Passwd), nil
 	case config.SQLite:
@@ -250,23 +256,62 @@ func (r *sqlReader) count(ctx context.Context, tx *sql.Tx) (version string, tota
 	return version, total, rows.Err()
 }
 
-func (r *sqlReader) all(ctx context.Context, yield func(record) error) error {
-	return r.read(ctx, func(tx *sql.Tx) error { return r.records(ctx, tx, r.domains, nil, yield) })
+func (r *sqlReader) all(ctx context.Context, yield func(record) error) (total int, err error) {
+	return r.counting(ctx, r.domains, nil, yield)
 }
 
 func (r *sqlReader) since(ctx context.Context, at uint32, yield func(record) error) (total int, ok bool, err error) {
 	if r.changed.text == "" {
-		return 0, false, nil
+		return -1, false, nil
 	}
+	total, err = r.counting(ctx, r.changed, r.changed.args(int64(at)), yield)
+	return total, true, err
+}
+
+// counting yields the rows of a query, and returns what the version says at the same
+// moment.
+func (r *sqlReader) counting(ctx context.Context, query statement, args []any, yield func(record) error) (total int, err error) {
 	total = -1
 	err = r.read(ctx, func(tx *sql.Tx) (err error) {
-		if err := r.records(ctx, tx, r.changed, r.changed.args(int64(at)), yield); err != nil || r.counted.text == "" {
+		if err := r.records(ctx, tx, query, args, yield); err != nil || r.counted.text == "" {
 			return err
 		}
 		_, total, err = r.count(ctx, tx)
 		return err
 	})
-	return total, true, err
+	return total, err
+}
+
+// files are read in a transaction of their own: they change far more seldom.
+func (r *sqlReader) files(ctx context.Context) (texts map[string]string, err error) {
+	if r.texts == "" {
+		return nil, nil
+	}
+	texts = make(map[string]string)
+	err = r.read(ctx, func(tx *sql.Tx) error {
+		rows, err := tx.QueryContext(ctx, r.texts)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var id, text string
+			if err := rows.Scan(&id, &text); err != nil {
+				return err
+			}
+			switch name := id + ".toml"; {
+			case !fs.ValidPath(name) || strings.ContainsAny(id, "/\\") || len(id) > maxText:
+				return fmt.Errorf("the provider %q has an id that can be no file name", id[:min(len(id), maxText)])
+			case len(text) > maxProviderFile:
+				return fmt.Errorf("the file of the provider %q has %d octets; at most %d are allowed", id, len(text), maxProviderFile)
+			case len(texts) == maxFiles:
+				return fmt.Errorf("there are more than %d providers; so many are allowed", maxFiles)
+			}
+			texts[id] = text
+		}
+		return rows.Err()
+	})
+	return texts, err
 }
 
 func (r *sqlReader) records(ctx context.Context, tx *sql.Tx, query statement, args []any, yield func(record) error) error {
@@ -295,11 +340,14 @@ func (r *sqlReader) records(ctx context.Context, tx *sql.Tx, query statement, ar
 	return rows.Err()
 }
 
+// sqlListener is a reader of a PostgreSQL that tells of changes by NOTIFY.
+type sqlListener struct{ *sqlReader }
+
 // aliveEvery is how often a connection that only listens is asked whether it is there.
 const aliveEvery = 15 * time.Second
 
 // listen waits for NOTIFY, which comes with the commit.
-func (r *sqlReader) listen(ctx context.Context, wake func()) error {
+func (r sqlListener) listen(ctx context.Context, wake func()) error {
 	conn, err := pgx.ConnectConfig(ctx, r.pgx)
 	if err != nil {
 		return r.secrets.hide(err)

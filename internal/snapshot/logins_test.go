@@ -24,7 +24,7 @@ func TestDirectories(t *testing.T) {
 		{"a provider without %LOGIN%", table + query + "domains_of = \"hosted\"\n", fixture.Family, "", `milepost.toml:1: domains_of: hosted has no username = "%LOGIN%", so nobody is looked up there`},
 		{"no query", table + "domains_of = \"hosted\"\n", hosted, "milepost.toml:1: directory: needs login, a query, or a preset", ""},
 		{"an unknown preset", table + "preset = \"x\"\ndomains_of = \"hosted\"\n", hosted,
-			`milepost.toml:1: directory: preset "x" has no login names for postgres; froxlor, iredmail, mailcow, mailu, modoboa and postfixadmin are allowed`, ""},
+			`milepost.toml:1: directory: preset "x" has no login names for postgres; iredmail, mailu, modoboa and postfixadmin are allowed`, ""},
 		{"a placeholder too many", table + "login = \"SELECT login FROM users WHERE address = ?4\"\ndomains_of = \"hosted\"\n", hosted,
 			"milepost.toml:1: directory: login has the placeholder ?4; ? and ?1 to ?3 are allowed", ""},
 		{"no placeholder", table + "login = \"SELECT 'fred'\"\ndomains_of = \"hosted\"\n", hosted,
@@ -32,7 +32,7 @@ func TestDirectories(t *testing.T) {
 		{"a pattern", table + "login = \"SELECT login FROM users WHERE address ILIKE ?\"\ndomains_of = \"hosted\"\n", hosted,
 			`milepost.toml:1: directory: login compares the address as a pattern, in which a stranger's % and _ stand for anything; "=" is allowed`, ""},
 		{"a DSN that is none", strings.Replace(table, "127.0.0.1:1", "127.0.0.1:x", 1) + query + "domains_of = \"hosted\"\n", hosted,
-			`milepost.toml:1: directory: dsn is not understood; "postgres://USER:PASSWORD@HOST/DATABASE" and "host=HOST user=USER password=PASSWORD dbname=DATABASE", say, are allowed`, ""},
+			`milepost.toml:1: directory: dsn: is not understood; "postgres://USER:PASSWORD@HOST/DATABASE" and "host=HOST user=USER password=PASSWORD dbname=DATABASE", say, are allowed`, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Chdir(fixture.Directory(t, "milepost.toml", tc.config, "providers/hosted.toml", tc.provider))

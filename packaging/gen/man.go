@@ -67,13 +67,6 @@ func filePage(name string, date time.Time) string {
 		p(".It\n%s", roff(strings.NewReplacer("**", "", "`", "").Replace(r)))
 	}
 	p(".El")
-	array := func(a config.Array) {
-		p(".Pp\n.Li [[%s]] :\n%s\n.Bl -tag -width Ds", a.Name, roff(a.Doc))
-		for _, k := range a.Keys {
-			p(".It Cm %s No = Ar %s\n%s", k.Name, quoted(k.Example), roff(k.Doc))
-		}
-		p(".El")
-	}
 	all := config.Settings()
 	for _, t := range config.Tables {
 		p(".Ss [%s]\\&\n%s\n.Bl -tag -width Ds", t.Name, roff(t.Doc))
@@ -94,14 +87,14 @@ func filePage(name string, date time.Time) string {
 		}
 		p(".El")
 		for _, a := range config.Arrays {
-			if strings.HasPrefix(a.Name, t.Name+".") {
-				array(a)
+			if a.Under() != t.Name {
+				continue
 			}
-		}
-	}
-	for _, a := range config.Arrays {
-		if !strings.Contains(a.Name, ".") { // it stands in no table
-			array(a)
+			p(".Pp\n.Li [[%s]] :\n%s\n.Bl -tag -width Ds", a.Name, roff(a.Doc))
+			for _, k := range a.Keys {
+				p(".It Cm %s No = Ar %s\n%s", k.Name, quoted(k.Example), roff(k.Doc))
+			}
+			p(".El")
 		}
 	}
 	p(".Sh FILES\n.Bl -tag -width Ds\n.It Pa %s\n%s\n.El", config.DefaultFile, roff("read where no other file is named"))
