@@ -95,6 +95,9 @@ func (s *Source) agree(t *tomlfile.Table) {
 			}
 		}
 	}
+	if inSQL && t.Has("changed_since") && !t.Has("version") {
+		t.Errorf("changed_since", "has no version beside it; that is needed, for it says when to ask and which rows were deleted")
+	}
 	inList := s.Kind == File && (s.Preset == "" || s.Preset == "list")
 	rowsSay := t.Has("domains") || t.Has("provider_attribute") || s.Preset == "milepost" || inList
 	if !t.Has("provider") && !rowsSay && !t.Refused("preset") {

@@ -172,7 +172,10 @@ func asTruth(v any) (truth, ok bool) {
 	if n, ok := asNumber(v); ok {
 		return n != 0, true
 	}
-	s, _ := asText(v)
+	s, ok := asText(v)
+	if !ok {
+		return false, false
+	}
 	switch strings.ToLower(strings.TrimSpace(s)) {
 	case "y", "yes", "t", "true", "on":
 		return true, true

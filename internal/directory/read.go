@@ -36,13 +36,13 @@ type reading struct {
 	table   *catalogue.Table
 	texts   map[string]string // provider files by ID
 	version string
-	at      uint32        // the last change that was seen
-	off     int           // by how much the source counts more domains than the table has
-	counts  bool          // whether it counts
-	whole   time.Time     // when it was read as a whole; zero: never
-	took    time.Duration // how long that took
-	asked   time.Duration // how long it took to ask for the version
-	short   error         // why it is not taken over; nil: it is
+	at      uint32           // the last change that was seen
+	off     int              // by how much the source counts more domains than the table has
+	counts  bool             // whether it counts
+	whole   time.Time        // when it was read as a whole; zero: never
+	took    time.Duration    // how long that took
+	asking  [2]time.Duration // how long it took to ask for the version, last and before
+	short   error            // why it is not taken over; nil: it is
 }
 
 // update is what a look at a source brought.
@@ -59,7 +59,7 @@ type update struct {
 func (r *reading) look(ctx context.Context, confirmed bool) (update, error) {
 	begun := time.Now()
 	version, err := bounded(ctx, versionTimeout, r.reader.version)
-	r.asked = time.Since(begun)
+	r.asking[0], r.asking[1] = time.Since(begun), r.asking[0]
 	if err != nil {
 		return update{}, err
 	}

@@ -62,6 +62,8 @@ func (p *rows) parse(r record) (row catalogue.Row, err error) {
 		return row, errors.New("a row has no domain")
 	case len(r.domain) > maxText:
 		return row, fmt.Errorf("a domain has %d octets; at most %d are allowed", len(r.domain), maxText)
+	case !utf8.ValidString(r.domain):
+		return row, fmt.Errorf("the domain %q is no UTF-8", r.domain)
 	}
 	if row.Domain, err = address.ParseDomain(strings.TrimSpace(r.domain)); err != nil {
 		return row, err

@@ -11,7 +11,7 @@ const (
 	listenEvery = 30 * time.Second      // behind the source's own word
 	mostWait    = 30 * time.Second      // until a source that is down is tried again
 	leastPause  = 50 * time.Millisecond // between two looks
-	mostPause   = time.Minute
+	mostPause   = 10 * time.Second
 	keepEvery   = 5 * time.Minute
 )
 
@@ -50,22 +50,30 @@ func (w *watcher) follow(ctx context.Context) {
 		}()
 		defer func() { <-done }()
 	}
+	keeping, kept := false, make(chan bool, 1)
+	begun := time.Now()
 	for {
-		if ctx.Err() == nil && w.unkept && time.Since(w.keptAt) >= keepEvery {
-			w.keep()
+		if ctx.Err() == nil && !keeping && w.unkept && time.Since(w.keptAt) >= keepEvery {
+			// Beside the next looks: for a million domains it takes about a second.
+			k := w.toKeep()
+			keeping, w.keptAt, w.unkept = true, time.Now(), false
+			go func() { kept <- w.keep(k) }()
 		}
 		select {
 		case <-ctx.Done():
-			if w.unkept {
-				w.keep()
+			if keeping && !<-kept || w.unkept {
+				w.keep(w.toKeep())
 			}
 			return
+		case ok := <-kept:
+			keeping, w.unkept = false, w.unkept || !ok
+			continue
 		case w.listening = <-heard:
 			continue
 		case <-w.wake:
-		case <-time.After(w.wait()):
+		case <-time.After(time.Until(begun.Add(w.wait()))):
 		}
-		begun := time.Now()
+		begun = time.Now()
 		w.once(ctx)
 		select {
 		case <-ctx.Done():
@@ -74,8 +82,8 @@ func (w *watcher) follow(ctx context.Context) {
 	}
 }
 
-// wait is how long until the next look, which is never so soon that looking is most of
-// what the database does.
+// wait is how long from one look to the next, which is never so soon that looking is most of
+// what the database does; one that was slow for once does not count.
 func (w *watcher) wait() time.Duration {
 	if w.failed > 0 {
 		return w.failed
@@ -86,7 +94,7 @@ func (w *watcher) wait() time.Duration {
 			every = listenEvery
 		}
 	}
-	return max(every, min(atLeast*w.reading.asked, mostPause))
+	return max(every, min(atLeast*min(w.reading.asking[0], w.reading.asking[1]), mostPause))
 }
 
 // once looks at the source and tells what it brought.
@@ -156,7 +164,7 @@ func (w *watcher) listen(ctx context.Context, l listener, heard chan<- bool) {
 			return
 		}
 		if wait == 0 {
-			w.options.Log.Warn("a source cannot be listened to; it is asked every second instead", "source", w.reading.config.Name, "err", err)
+			w.options.Log.Warn("a source cannot be listened to; it is asked instead", "source", w.reading.config.Name, "err", err)
 		}
 		say(false)
 		wait = min(max(2*wait, pollEvery), mostWait)
@@ -167,20 +175,21 @@ func (w *watcher) listen(ctx context.Context, l listener, heard chan<- bool) {
 	}
 }
 
-// keep writes what there is to the disk.
-func (w *watcher) keep() {
-	w.keptAt, w.unkept = time.Now(), false
-	if w.options.State == "" {
-		return
-	}
+// toKeep is what there is now.
+func (w *watcher) toKeep() kept {
 	w.mu.Lock()
-	k := kept{table: w.table, texts: w.texts, fetched: w.state.Fetched}
-	w.mu.Unlock()
-	if k.fetched.IsZero() {
-		return
+	defer w.mu.Unlock()
+	return kept{table: w.table, texts: w.texts, fetched: w.state.Fetched}
+}
+
+// keep writes it to the disk. It is false if that has to be tried again.
+func (w *watcher) keep(k kept) bool {
+	if w.options.State == "" || k.fetched.IsZero() {
+		return true
 	}
-	if err := keep(w.options.State, w.reading.config, k); err != nil {
+	err := keep(w.options.State, w.reading.config, k)
+	if err != nil {
 		w.options.Log.Error("a source cannot be kept on the disk; if it is down at the next start, its domains are missing", "source", w.reading.config.Name, "err", err)
-		w.unkept = true
 	}
+	return err == nil
 }
