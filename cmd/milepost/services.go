@@ -37,7 +37,7 @@ type services struct {
 	http, https []httpd.Listener
 	proxies     httpd.Proxies
 	conns       *connlimit.Limit
-	certs       certificates       // nil: HTTPS is not served
+	certs       certificates // nil: HTTPS is not served
 	logins      *directory.Logins
 	names       *nameserver.Server // nil: DNS is not served
 	admin       net.Listener       // nil: there is none
