@@ -129,6 +129,9 @@ func (r *reloader) serve(ctx context.Context, next *snapshot.Snapshot) {
 	previous := r.current.Load()
 	warn(r.stderr, append(next.Warnings, next.KeepSerial(previous)...))
 	r.current.Store(next)
+	if err := r.logins.Use(next.Config.Directories); err != nil { // Build has checked them
+		r.log.Error("login names are not asked for anew", "err", err)
+	}
 	boundMemory(r.conf, next)
 	if !next.Follows(previous) {
 		releaseMemory()

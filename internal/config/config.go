@@ -205,6 +205,7 @@ func (c *Config) readFile(all []*Setting, seen *textfile.Seen) textfile.Errors {
 		}
 		t.Done()
 	}
+	c.readDirectories(root, dir, seen)
 	c.readSources(root, dir, seen)
 	root.Done()
 	return append(root.Errors(), inZones...)
