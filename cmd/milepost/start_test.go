@@ -20,10 +20,10 @@ import (
 	"milepost/internal/fixture"
 )
 
-// started is a milepost that runs, and where it listens for HTTP and HTTPS.
+// started is a milepost that runs, and where it listens.
 type started struct {
 	*exec.Cmd
-	http, https string
+	http, https, dns string
 }
 
 // startProgram runs a milepost until the benchmark ends, or stop is called, and returns
@@ -45,6 +45,9 @@ func startProgram(b *testing.B, program string, args ...string) (s started, stop
 	for lines := bufio.NewScanner(stdout); lines.Scan(); {
 		if addr, ok := strings.CutPrefix(lines.Text(), "milepost: https listening on "); ok {
 			s.https = addr
+		}
+		if addr, ok := strings.CutPrefix(lines.Text(), "milepost: dns listening on "); ok {
+			s.dns = addr
 		}
 		if addr, ok := strings.CutPrefix(lines.Text(), "milepost: http listening on "); ok {
 			s.http = addr

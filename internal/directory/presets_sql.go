@@ -4,15 +4,16 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"milepost/internal/config"
 	"milepost/internal/tomlfile"
 )
 
 // sqlQueries are what a source is asked, and the channel that says when; empty: there
-// is none.
+// is none. Where latest is, the version is asked for more seldom.
 type sqlQueries struct {
-	domains, since, version, channel, files string
+	domains, since, latest, version, channel, files string
 	// plain are those for tables without the columns that not every version of the system
 	// has; nil: all have them.
 	plain *sqlQueries
@@ -24,18 +25,18 @@ type sqlQueries struct {
 // through: backup MX and relays have no mailboxes.
 var sqlPresets = map[string]map[config.Kind]sqlQueries{
 	"postfixadmin": {
-		config.MySQL:    timed(postfixadmin("UNIX_TIMESTAMP(%s)")).or(untimed(config.MySQL, domainAndAlias)),
-		config.Postgres: timed(postfixadmin("CAST(floor(extract(epoch FROM %s)) AS bigint)")).or(untimed(config.Postgres, domainAndAlias)),
-		config.SQLite:   timed(postfixadmin("CAST(strftime('%%s', %s) AS integer)")).or(untimed(config.SQLite, domainAndAlias)),
+		config.MySQL:    timed(postfixadmin, unixTime, "modified domain", "modified alias_domain").or(untimed(config.MySQL, domainAndAlias)),
+		config.Postgres: timed(postfixadmin, epoch, "modified domain", "modified alias_domain").or(untimed(config.Postgres, domainAndAlias)),
+		config.SQLite:   timed(postfixadmin, strftime, "modified domain", "modified alias_domain").or(untimed(config.SQLite, domainAndAlias)),
 	},
 	// In mailcow, modified is NULL until a row is changed.
-	"mailcow": {config.MySQL: timed(`SELECT domain, UNIX_TIMESTAMP(COALESCE(modified, created)) AS changed, active = 1 AND backupmx = 0 AS active FROM domain
-		UNION ALL SELECT a.alias_domain, UNIX_TIMESTAMP(GREATEST(COALESCE(a.modified, a.created), COALESCE(d.modified, d.created))), a.active = 1 AND d.active = 1 AND d.backupmx = 0
-		FROM alias_domain AS a JOIN domain AS d ON d.domain = a.target_domain`).or(untimed(config.MySQL, domainAndAlias))},
+	"mailcow": {config.MySQL: timed(`SELECT domain, COALESCE(modified, created) AS changed, active = 1 AND backupmx = 0 AS active FROM domain
+		UNION ALL SELECT a.alias_domain, GREATEST(COALESCE(a.modified, a.created), COALESCE(d.modified, d.created)), a.active = 1 AND d.active = 1 AND d.backupmx = 0
+		FROM alias_domain AS a JOIN domain AS d ON d.domain = a.target_domain`, unixTime, "modified domain", "created domain", "modified alias_domain", "created alias_domain").or(untimed(config.MySQL, domainAndAlias))},
 	// iRedMail's PostgreSQL has times without a zone, which are that of the session.
 	"iredmail": {
-		config.MySQL:    timed(iredmail("UNIX_TIMESTAMP(%s)")),
-		config.Postgres: timed(iredmail("CAST(floor(extract(epoch FROM CAST(%s AS timestamptz))) AS bigint)")),
+		config.MySQL:    timed(iredmail, unixTime, "modified domain", "modified alias_domain"),
+		config.Postgres: timed(iredmail, times{"CAST(floor(extract(epoch FROM CAST(changed AS timestamptz))) AS bigint)", "changed >= CAST(to_timestamp(?) AS timestamp)"}, "modified domain", "modified alias_domain"),
 	},
 	// ISPConfig writes no time of change. An alias domain is a mail_domain too, and its
 	// addresses are those of another.
@@ -45,9 +46,9 @@ var sqlPresets = map[string]map[config.Kind]sqlQueries{
 	"froxlor": {config.MySQL: untimed(config.MySQL, `SELECT domain FROM panel_domains WHERE isemaildomain = 1 AND deactivated = 0`)},
 	// Django writes UTC, whatever the zone of the session.
 	"modoboa": {
-		config.MySQL:    timed(modoboa("TIMESTAMPDIFF(SECOND, '1970-01-01', %s)")),
-		config.Postgres: timed(modoboa("CAST(floor(extract(epoch FROM %s)) AS bigint)")),
-		config.SQLite:   timed(modoboa("CAST(strftime('%%s', %s) AS integer)")),
+		config.MySQL:    timed(modoboa, times{"TIMESTAMPDIFF(SECOND, '1970-01-01', changed)", "changed >= TIMESTAMPADD(SECOND, ?, '1970-01-01')"}, "last_modification admin_domain", "last_modification admin_domainalias"),
+		config.Postgres: timed(modoboa, epoch, "last_modification admin_domain", "last_modification admin_domainalias"),
+		config.SQLite:   timed(modoboa, strftime, "last_modification admin_domain", "last_modification admin_domainalias"),
 	},
 	// Mailu writes the day of a change alone.
 	"mailu": {
@@ -76,13 +77,30 @@ var sqlPresets = map[string]map[config.Kind]sqlQueries{
 	}},
 }
 
-// timed makes the queries of one that has domains, the second in which each changed,
-// and whether it is active.
-func timed(all string) sqlQueries {
+// times are how a database makes seconds since 1970 of the column changed, and how it
+// compares that with some, in a way for which an index of it can be used.
+type times struct{ seconds, since string }
+
+var (
+	unixTime = times{"UNIX_TIMESTAMP(changed)", "changed >= FROM_UNIXTIME(?)"}
+	epoch    = times{"CAST(floor(extract(epoch FROM changed)) AS bigint)", "changed >= to_timestamp(?)"}
+	strftime = times{"CAST(strftime('%s', changed) AS integer)", "CAST(strftime('%s', changed) AS integer) >= ?"}
+)
+
+// timed makes the queries of one that has domains, when each changed, and whether it is
+// active. The columns, each before its table, say when the last did; without an index a
+// database finds that still in half the time in which it counts.
+func timed(all string, t times, columns ...string) sqlQueries {
+	var latest []string
+	for _, c := range columns {
+		column, table, _ := strings.Cut(c, " ")
+		latest = append(latest, "(SELECT MAX("+column+") FROM "+table+")")
+	}
 	return sqlQueries{
-		domains: "SELECT domain, changed FROM (" + all + ") AS d WHERE active",
-		since:   "SELECT domain, changed, active FROM (" + all + ") AS d WHERE changed >= ?",
-		version: "SELECT COALESCE(SUM(CASE WHEN active THEN 1 ELSE 0 END), 0) AS domains, COUNT(*), MAX(changed) FROM (" + all + ") AS d",
+		domains: "SELECT domain, " + t.seconds + " AS changed FROM (" + all + ") AS d WHERE active",
+		since:   "SELECT domain, " + t.seconds + " AS changed, active FROM (" + all + ") AS d WHERE " + t.since,
+		latest:  "SELECT " + strings.Join(latest, ", "),
+		version: "SELECT COUNT(CASE WHEN active THEN 1 END) AS domains, COUNT(*), MAX(changed) FROM (" + all + ") AS d",
 	}
 }
 
@@ -101,12 +119,13 @@ func untimed(kind config.Kind, all string) sqlQueries {
 
 // postfixadmin has a domain ALL that stands for all of them. An alias domain changes
 // when its own row does or its target's.
-func postfixadmin(seconds string) string {
-	const served = "%[1]sactive AND NOT %[1]sbackupmx AND COALESCE(%[1]stransport, '') NOT LIKE 'smtp%%' AND COALESCE(%[1]stransport, '') NOT LIKE 'relay%%'"
-	own, target, alias := fmt.Sprintf(seconds, "modified"), fmt.Sprintf(seconds, "d.modified"), fmt.Sprintf(seconds, "a.modified")
-	return "SELECT domain, " + own + " AS changed, " + fmt.Sprintf(served, "") + " AS active FROM domain WHERE domain <> 'ALL'" +
-		" UNION ALL SELECT a.alias_domain, " + later(alias, target) + ", a.active AND " + fmt.Sprintf(served, "d.") +
-		" FROM alias_domain AS a JOIN domain AS d ON d.domain = a.target_domain"
+var postfixadmin = "SELECT domain, modified AS changed, " + served("") + " AS active FROM domain WHERE domain <> 'ALL'" +
+	" UNION ALL SELECT a.alias_domain, " + later("a.modified", "d.modified") + ", a.active AND " + served("d.") +
+	" FROM alias_domain AS a JOIN domain AS d ON d.domain = a.target_domain"
+
+// served leaves out what Postfixadmin has mail only pass through.
+func served(of string) string {
+	return of + "active AND NOT " + of + "backupmx AND COALESCE(" + of + "transport, '') NOT LIKE 'smtp%' AND COALESCE(" + of + "transport, '') NOT LIKE 'relay%'"
 }
 
 // domainAndAlias is what Postfixadmin's tables had from the start, and those of the systems
@@ -120,19 +139,13 @@ func (q sqlQueries) or(plain sqlQueries) sqlQueries {
 	return q
 }
 
-func iredmail(seconds string) string {
-	own, target, alias := fmt.Sprintf(seconds, "modified"), fmt.Sprintf(seconds, "d.modified"), fmt.Sprintf(seconds, "a.modified")
-	return "SELECT domain, " + own + " AS changed, active = 1 AND backupmx = 0 AS active FROM domain" +
-		" UNION ALL SELECT a.alias_domain, " + later(alias, target) + ", a.active = 1 AND d.active = 1 AND d.backupmx = 0" +
-		" FROM alias_domain AS a JOIN domain AS d ON d.domain = a.target_domain"
-}
+var iredmail = "SELECT domain, modified AS changed, active = 1 AND backupmx = 0 AS active FROM domain" +
+	" UNION ALL SELECT a.alias_domain, " + later("a.modified", "d.modified") + ", a.active = 1 AND d.active = 1 AND d.backupmx = 0" +
+	" FROM alias_domain AS a JOIN domain AS d ON d.domain = a.target_domain"
 
-func modoboa(seconds string) string {
-	own, target, alias := fmt.Sprintf(seconds, "last_modification"), fmt.Sprintf(seconds, "d.last_modification"), fmt.Sprintf(seconds, "a.last_modification")
-	return "SELECT name AS domain, " + own + " AS changed, enabled AND type = 'domain' AS active FROM admin_domain" +
-		" UNION ALL SELECT a.name, " + later(alias, target) + ", a.enabled AND d.enabled AND d.type = 'domain'" +
-		" FROM admin_domainalias AS a JOIN admin_domain AS d ON d.id = a.target_id"
-}
+var modoboa = "SELECT name AS domain, last_modification AS changed, enabled AND type = 'domain' AS active FROM admin_domain" +
+	" UNION ALL SELECT a.name, " + later("a.last_modification", "d.last_modification") + ", a.enabled AND d.enabled AND d.type = 'domain'" +
+	" FROM admin_domainalias AS a JOIN admin_domain AS d ON d.id = a.target_id"
 
 const mailu = `SELECT name AS domain FROM domain UNION SELECT name FROM alternative`
 

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"milepost/internal/config"
 	"milepost/internal/fixture"
@@ -136,6 +137,46 @@ INSERT INTO alias_domain VALUES ('alias.example', 'a.example', %[1]s), ('other.e
 				s.reading.took = 0
 			}
 		})
+	}
+}
+
+// A row that goes leaves no later time behind: the number of rows tells, which is asked for
+// the more seldom the longer it takes.
+func TestRowsAreCountedSeldom(t *testing.T) {
+	page := fixture.ReadFile(t, "testdata/presets/postfixadmin.txtar")
+	text := func(from, to string) string {
+		_, rest, _ := strings.Cut(page, "-- "+from+" --\n")
+		found, _, _ := strings.Cut(rest, "-- "+to+" --\n")
+		return found
+	}
+	dsn := database(t, config.SQLite)
+	execute(t, config.SQLite, dsn, text("sqlite", "rows")+text("rows", "domains"))
+	s := newSource(read(t, config.Source{Access: config.Access{Kind: config.SQLite, DSN: dsn, Preset: "postfixadmin"}, Name: "x", Provider: "example.net"}))
+	r, asked := &s.reading, s.reading.reader.(*sqlReader)
+	look := func() []string {
+		t.Helper()
+		r.took = 0 // else nothing is read as a whole for some time
+		u, err := r.look(t.Context(), false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return u.changed
+	}
+	look()
+	look() // which sees that the first one has counted
+	asked.counting, asked.countedAt = time.Hour, time.Now()
+	execute(t, config.SQLite, dsn, "DELETE FROM domain WHERE domain = 'plain.example';\n")
+	if gone := look(); gone != nil {
+		t.Errorf("%q: it was counted again", gone)
+	}
+	execute(t, config.SQLite, dsn, "INSERT INTO domain (domain, modified) VALUES ('late.example', '2023-11-14 22:14:20');\n")
+	if got := look(); !slices.Contains(got, "late.example") {
+		t.Errorf("%q: a later time was not seen", got)
+	}
+	asked.counting = 0
+	execute(t, config.SQLite, dsn, "DELETE FROM alias_domain;\n")
+	if gone := look(); !slices.Equal(gone, []string{"alias.example"}) {
+		t.Errorf("%q", gone)
 	}
 }
 

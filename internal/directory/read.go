@@ -21,6 +21,11 @@ const (
 	// atLeast is how much longer than a whole read took nothing is read as a whole
 	// again, so that it cannot keep a database busy.
 	atLeast = 10
+	// seldom is how much longer than a question took it is not asked again: so it takes
+	// the database a twentieth of a core at most.
+	seldom = 20
+	// rarely is the same of counting, where another question says when something is new.
+	rarely = 100
 	// lookBack is how many seconds before the last change the next ones are looked
 	// for: transactions do not commit in the order in which they took their time.
 	lookBack = 60
@@ -34,6 +39,7 @@ type reading struct {
 	reader reader
 
 	table   *catalogue.Table
+	unseen  bool              // nobody has it yet, so nobody need know what changes in it
 	texts   map[string]string // provider files by ID
 	version string
 	at      uint32           // the last change that was seen
@@ -190,6 +196,10 @@ func (r *reading) readWhole(ctx context.Context, confirmed bool) (u update, err 
 	r.short = nil
 	r.texts, u.files = texts, files
 	r.at, r.counts, r.off = rows.latest, total >= 0, total-fresh.Len()
+	if r.unseen {
+		r.table = fresh
+		return u, nil
+	}
 	u.changed = differences(r.table, fresh)
 	switch {
 	case len(u.changed) == 0:

@@ -144,7 +144,9 @@ func newSource(c config.Source, r reader) *source {
 // load reads a source for the first time: from itself, or what the disk keeps of it.
 func (s *Sources) load(ctx context.Context, n *source) (warnings textfile.Errors) {
 	name := "source " + n.reading.config.Name
+	n.reading.unseen = true
 	u, err := n.reading.look(ctx, false)
+	n.reading.unseen = false
 	if err != nil {
 		why := fmt.Errorf("cannot be read: %w", err)
 		k, fault := kept{}, error(nil)
@@ -166,7 +168,6 @@ func (s *Sources) load(ctx context.Context, n *source) (warnings textfile.Errors
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n.publish(u, err)
-	clear(n.pending) // nobody has an older table
 	return append(warnings, u.warnings...)
 }
 
@@ -215,7 +216,7 @@ func (s *Sources) Take() (tables []*catalogue.Table, changed []string) {
 	for _, n := range s.all {
 		tables = append(tables, n.table)
 		changed = slices.AppendSeq(changed, maps.Keys(n.pending))
-		clear(n.pending)
+		n.pending = make(map[string]struct{}) // one that was cleared would keep the memory of a million
 	}
 	return tables, changed
 }

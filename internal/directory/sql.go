@@ -31,9 +31,14 @@ type sqlReader struct {
 	kind    config.Kind
 	db      *sql.DB
 	secrets secrets
-	// domains, changed and counted are the queries; no text: there is none.
-	domains, changed, counted statement
-	plain                     *sqlQueries // in their place, if a column is missing; nil: it is known which to ask
+	// domains, changed, latest and counted are the queries; no text: there is none.
+	domains, changed, latest, counted statement
+	plain                             *sqlQueries // in their place, if a column is missing; nil: it is known which to ask
+
+	// What the last two said last, and when it was counted and how long that took.
+	lastChange, lastCount string
+	countedAt             time.Time
+	counting              time.Duration
 
 	channel string          // to listen on; empty: none
 	pgx     *pgx.ConnConfig // for it
@@ -58,7 +63,7 @@ func openSQL(s config.Source) (reader, error) {
 	if r.channel == "" {
 		r.channel = q.channel
 	}
-	if err := r.ask(q); err != nil {
+	if err := r.use(q); err != nil {
 		return nil, err
 	}
 	var err error
@@ -78,13 +83,13 @@ func openSQL(s config.Source) (reader, error) {
 	return r, nil
 }
 
-// ask makes these the queries.
-func (r *sqlReader) ask(q sqlQueries) (err error) {
+// use makes these the queries.
+func (r *sqlReader) use(q sqlQueries) (err error) {
 	for _, part := range []struct {
 		key, query string
 		arguments  int
 		to         *statement
-	}{{"domains", q.domains, 0, &r.domains}, {"changed_since", q.since, 1, &r.changed}, {"version", q.version, 0, &r.counted}} {
+	}{{"domains", q.domains, 0, &r.domains}, {"changed_since", q.since, 1, &r.changed}, {"version", q.version, 0, &r.counted}, {"", q.latest, 0, &r.latest}} {
 		*part.to = statement{}
 		if part.query == "" {
 			continue
@@ -103,7 +108,7 @@ func (r *sqlReader) choose(ctx context.Context, conn *sql.Conn) error {
 	case err == nil:
 		err = rows.Close()
 	case lacksColumn(err):
-		err = r.ask(*r.plain)
+		err = r.use(*r.plain)
 	}
 	if err == nil {
 		r.plain = nil
@@ -260,7 +265,16 @@ func (r *sqlReader) version(ctx context.Context) (version string, err error) {
 			version = fmt.Sprint(r.generation, " ", n)
 			return err
 		}
-		version, _, err = r.count(ctx, tx)
+		if r.latest.text == "" {
+			version, _, err = r.count(ctx, tx)
+			return err
+		}
+		change, _, err := r.ask(ctx, tx, r.latest)
+		if err == nil && change == r.lastChange && time.Since(r.countedAt) > rarely*r.counting {
+			_, _, err = r.count(ctx, tx)
+		}
+		r.lastChange = change
+		version = change + r.lastCount
 		return err
 	})
 	return version, err
@@ -269,7 +283,18 @@ func (r *sqlReader) version(ctx context.Context) (version string, err error) {
 // count asks for the version, which may say how many domains there are; -1: it does
 // not.
 func (r *sqlReader) count(ctx context.Context, tx *sql.Tx) (version string, total int, err error) {
-	rows, err := tx.QueryContext(ctx, r.counted.text)
+	begun := time.Now()
+	version, total, err = r.ask(ctx, tx, r.counted)
+	if err == nil {
+		r.lastCount, r.countedAt, r.counting = version, time.Now(), time.Since(begun)
+	}
+	return version, total, err
+}
+
+// ask is all that a query says in one row, and a number in a column "domains"; -1: there
+// is none.
+func (r *sqlReader) ask(ctx context.Context, tx *sql.Tx, query statement) (said string, total int, err error) {
+	rows, err := tx.QueryContext(ctx, query.text)
 	if err != nil {
 		return "", 0, err
 	}
@@ -292,26 +317,26 @@ func (r *sqlReader) count(ctx context.Context, tx *sql.Tx) (version string, tota
 				total = int(n)
 			}
 		}
-		version = all.String()
+		said = all.String()
 	}
-	return version, total, rows.Err()
+	return said, total, rows.Err()
 }
 
 func (r *sqlReader) all(ctx context.Context, yield func(record) error) (total int, err error) {
-	return r.counting(ctx, &r.domains, nil, yield)
+	return r.both(ctx, &r.domains, nil, yield)
 }
 
 func (r *sqlReader) since(ctx context.Context, at uint32, yield func(record) error) (total int, ok bool, err error) {
 	if r.changed.text == "" {
 		return -1, false, nil
 	}
-	total, err = r.counting(ctx, &r.changed, r.changed.args(int64(at)), yield)
+	total, err = r.both(ctx, &r.changed, r.changed.args(int64(at)), yield)
 	return total, true, err
 }
 
-// counting yields the rows of a query, and returns what the version says at the same
+// both yields the rows of a query, and returns what the version says at the same
 // moment.
-func (r *sqlReader) counting(ctx context.Context, query *statement, args []any, yield func(record) error) (total int, err error) {
+func (r *sqlReader) both(ctx context.Context, query *statement, args []any, yield func(record) error) (total int, err error) {
 	total = -1
 	err = r.read(ctx, func(tx *sql.Tx) (err error) {
 		if err := r.records(ctx, tx, *query, args, yield); err != nil || r.counted.text == "" {

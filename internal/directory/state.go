@@ -131,7 +131,7 @@ func recall(dir string, s config.Source) (k kept, err error) {
 				return
 			}
 			changed, _ := strconv.ParseUint(cells[4], 10, 32)
-			if row, ok := parse.row(record{domain: cells[0], provider: cells[1], host: cells[2], name: cells[3], changed: int64(changed)}); ok {
+			if row, ok := parse.row(record{domain: strings.Clone(cells[0]), provider: cells[1], host: cells[2], name: cells[3], changed: int64(changed)}); ok {
 				yield(row)
 			}
 		}

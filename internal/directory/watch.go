@@ -94,7 +94,7 @@ func (w *watcher) wait() time.Duration {
 			every = listenEvery
 		}
 	}
-	return max(every, min(atLeast*min(w.reading.asking[0], w.reading.asking[1]), mostPause))
+	return max(every, min(seldom*min(w.reading.asking[0], w.reading.asking[1]), mostPause))
 }
 
 // once looks at the source and tells what it brought.
