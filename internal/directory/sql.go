@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -162,37 +161,6 @@ func openDatabase(kind config.Kind, dsn string) (*sql.DB, secrets, error) {
 		return db, nil, err
 	}
 	return nil, nil, fmt.Errorf("%q is no kind of database", kind)
-}
-
-// sqliteURL opens a file to read alone, and waits for those who write.
-func sqliteURL(dsn string) string {
-	path, query, _ := strings.Cut(dsn, "?")
-	values := url.Values{}
-	if strings.HasPrefix(dsn, "file:") {
-		values, _ = url.ParseQuery(query)
-		path = strings.TrimPrefix(path, "file:")
-	} else {
-		path = (&url.URL{Path: dsn}).EscapedPath()
-	}
-	values.Set("mode", "ro")
-	values["_pragma"] = append(values["_pragma"], "busy_timeout(5000)", "query_only(1)")
-	return "file:" + path + "?" + values.Encode()
-}
-
-// sqliteFile is the path that a DSN names.
-func sqliteFile(dsn string) string {
-	rest, ok := strings.CutPrefix(dsn, "file:")
-	if !ok {
-		return dsn
-	}
-	path, _, _ := strings.Cut(rest, "?")
-	if plain, err := url.PathUnescape(path); err == nil {
-		path = plain
-	}
-	if after, ok := strings.CutPrefix(path, "//"); ok {
-		path = "/" + strings.TrimLeft(after, "/")
-	}
-	return path
 }
 
 func (r *sqlReader) close() { r.db.Close() }
@@ -404,42 +372,4 @@ func (r *sqlReader) records(ctx context.Context, tx *sql.Tx, query statement, ar
 		}
 	}
 	return rows.Err()
-}
-
-// sqlListener is a reader of a PostgreSQL that tells of changes by NOTIFY.
-type sqlListener struct{ *sqlReader }
-
-// aliveEvery is how often a connection that only listens is asked whether it is there.
-const aliveEvery = 15 * time.Second
-
-// listen waits for NOTIFY, which comes with the commit.
-func (r sqlListener) listen(ctx context.Context, wake func()) error {
-	conn, err := pgx.ConnectConfig(ctx, r.pgx)
-	if err != nil {
-		return r.secrets.hide(err)
-	}
-	defer conn.Close(context.WithoutCancel(ctx))
-	if _, err := conn.Exec(ctx, "LISTEN "+pgx.Identifier{r.channel}.Sanitize()); err != nil {
-		return r.secrets.hide(err)
-	}
-	wake()
-	for {
-		waiting, cancel := context.WithTimeout(ctx, aliveEvery)
-		_, err := conn.WaitForNotification(waiting)
-		quiet := waiting.Err() != nil && ctx.Err() == nil
-		cancel()
-		switch {
-		case err == nil:
-			wake()
-			continue
-		case !quiet:
-			return r.secrets.hide(err)
-		}
-		asking, cancel := context.WithTimeout(ctx, connectTimeout)
-		err = conn.Ping(asking)
-		cancel()
-		if err != nil {
-			return r.secrets.hide(err)
-		}
-	}
 }
