@@ -156,6 +156,9 @@ func templateOf(a settings.Account, u settings.Username) settings.Username {
 // looksTyped tells whether Thunderbird reads a text as a number or a boolean
 // (JXON.sys.mjs, parseText). Hexadecimal numbers have no bound there.
 func looksTyped(s string) bool {
+	if s == "" || !strings.ContainsRune("+-.0123456789iInNtTfF", rune(s[0])) {
+		return false // nearly always, and at once
+	}
 	_, err := strconv.ParseFloat(s, 64)
 	_, integer := new(big.Int).SetString(s, 0)
 	return err == nil || integer || strings.EqualFold(s, "true") || strings.EqualFold(s, "false")

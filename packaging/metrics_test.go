@@ -31,6 +31,7 @@ func served(t *testing.T) series {
 		Version: "1", Commit: "c",
 		Catalogue:       func() (providers, domains, rejected int) { return 1, 2, 3 },
 		Certificates:    func() (held int, soonest time.Time) { return 1, time.Unix(1, 0) },
+		Directories:     func() (open, failing int) { return 2, 1 },
 		LogLinesDropped: func() uint64 { return 1 },
 		Domains: func() []metrics.DomainSource {
 			return []metrics.DomainSource{{Name: "hosting", Domains: 1, Fetched: time.Unix(1, 0)}}
@@ -46,6 +47,7 @@ func served(t *testing.T) series {
 			m.Responded(qtype, rcode, qtype%2 == 0)
 		}
 	}
+	m.LoginLookedUp(metrics.LoginFound, time.Millisecond)
 	m.Reloaded(true, time.Unix(1, 0))
 	for _, listener := range []string{"http", "https", "dns"} {
 		m.Connections(listener, func() int { return 1 })

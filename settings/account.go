@@ -46,20 +46,16 @@ func (p *Provider) For(a address.Address) Account { return p.ForMX(a, a.Domain) 
 func (p *Provider) ForMX(a address.Address, host address.Domain) Account {
 	account := Account{Address: a, Provider: p, of: p, inURL: p.urlNamesAddress()}
 	if p.isTemplate() {
-		account.fill(p, host)
+		if !slices.ContainsFunc(p.MX, func(mx address.Domain) bool { return strings.HasSuffix(host.ASCII, "."+mx.ASCII) }) {
+			host = address.Domain{}
+		}
+		account.fromMX = !host.IsZero() && host != a.Domain && p.atMXHost()
+		account.Provider = p.filled(a, host)
 	}
 	if p.HasLogin() {
 		account.byLogin, account.Provider = account.Provider, account.Provider.WithoutLogin()
 	}
 	return account
-}
-
-func (account *Account) fill(p *Provider, host address.Domain) {
-	if !slices.ContainsFunc(p.MX, func(mx address.Domain) bool { return strings.HasSuffix(host.ASCII, "."+mx.ASCII) }) {
-		host = address.Domain{}
-	}
-	account.fromMX = !host.IsZero() && host != account.Address.Domain && p.atMXHost()
-	account.Provider = p.filled(account.Address, host)
 }
 
 // TakesLogin tells whether a directory may know more of the account: its provider has

@@ -53,7 +53,7 @@ func (s *services) openCertificates(ctx context.Context) error {
 	acme, err := certs.NewACME(ctx, certs.ACMEOptions{
 		Allowed:           func(name string) bool { return s.current.Load().MayHaveCertificate(name) },
 		DefaultServerName: string(s.current.Load().Host()),
-		Directory:         conf.TLS.Directory, Email: conf.TLS.Email, CA: conf.TLS.CA, Storage: conf.TLS.Storage,
+		Directory:         conf.TLS.Directory, Email: conf.TLS.Email, CA: conf.TLS.CA, Storage: conf.TLS.Storage, Copy: conf.TLS.Copy,
 		NewOrdersPerHour: conf.TLS.NewOrdersPerHour,
 		HTTPPort:         port(s.http), HTTPSPort: port(s.https),
 		Observe: s.ordered,

@@ -31,6 +31,7 @@ func (s *services) newMetrics(queue *logqueue.Queue) *metrics.Metrics {
 			}
 			return len(all), soonest
 		},
+		Directories:     s.logins.States,
 		LogLinesDropped: queue.Dropped,
 		Domains: func() (out []metrics.DomainSource) {
 			for _, source := range s.sources.States() {

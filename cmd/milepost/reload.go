@@ -129,6 +129,9 @@ func (r *reloader) serve(ctx context.Context, next *snapshot.Snapshot) {
 	previous := r.current.Load()
 	warn(r.stderr, append(next.Warnings, next.KeepSerial(previous)...))
 	r.current.Store(next)
+	if err := r.logins.Use(next.Config.Directories); err != nil { // Build has checked them
+		r.log.Error("login names are not asked for anew", "err", err)
+	}
 	boundMemory(r.conf, next)
 	if !next.Follows(previous) {
 		releaseMemory()
@@ -159,6 +162,9 @@ func (r *reloader) reload(ctx context.Context, takeShrunk bool, unchanged time.D
 	r.metrics.Reloaded(err == nil, time.Now())
 	if err != nil {
 		complainBuild(r.stderr, err)
+		if o.Sources != nil { // a list of sources that is not served is not watched either
+			o.Sources.Tables(ctx, previous.Config.Sources)
+		}
 		r.log.Error("reload refused; what was served before stays")
 		if no, ok := errors.AsType[*snapshot.Mistakes](err); ok && no.Edition != 0 {
 			r.refused = no.Edition

@@ -23,9 +23,6 @@ func TestScaleManual(t *testing.T) {
 	for _, block := range fixture.Blocks(t, "../../docs/scale.md", "toml scale") {
 		dir := fixture.Directory(t, "milepost.toml", block, "hosted.toml", hosted, "providers/example.com.toml", fixture.Family)
 		code, stdout, stderr := milepost(t, "check", "-config", filepath.Join(dir, "milepost.toml"))
-		if strings.Contains(stderr, "source: is unknown") {
-			t.Skip("this program knows no [[source]]")
-		}
 		if code != exitOK || !strings.Contains(stdout, "no mistakes") {
 			t.Errorf("exit code %d\n%s%s\n%s", code, stdout, stderr, block)
 		}

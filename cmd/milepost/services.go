@@ -38,7 +38,8 @@ type services struct {
 	http, https []httpd.Listener
 	proxies     httpd.Proxies
 	conns       *connlimit.Limit
-	certs       certificates       // nil: HTTPS is not served
+	certs       certificates // nil: HTTPS is not served
+	logins      *directory.Logins
 	names       *nameserver.Server // nil: DNS is not served
 	admin       net.Listener       // nil: there is none
 }
@@ -53,7 +54,12 @@ func open(ctx context.Context, conf *config.Config, unit *systemd.Service, curre
 		proxies: httpd.Proxies{Trusted: conf.Proxy.Trusted, Protocol: conf.Proxy.Protocol},
 	}
 	s.conns = httpd.NewLimit(conf.Limits.Connections, conf.Limits.ConnectionsPerClient, s.proxies, s.log)
+	s.logins = directory.NewLogins(s.log)
 	s.metrics = s.newMetrics(queue)
+	s.logins.Metrics = s.metrics
+	if err := s.logins.Use(conf.Directories); err != nil {
+		return nil, err
+	}
 	s.conns.Ended = func() { s.metrics.Limited(metrics.Connections) }
 	if err := s.listen(); err != nil {
 		return nil, err
@@ -68,6 +74,7 @@ func open(ctx context.Context, conf *config.Config, unit *systemd.Service, curre
 	o := httpd.Options{
 		Current: current.Load, Log: s.log, JSON: conf.Log.Format == "json", Sign: sign, Proxies: s.proxies, Metrics: s.metrics,
 		Resolver: mx.New(mx.Options{Server: conf.Lookup.Resolver, Rate: conf.Lookup.Rate, Waiting: mayWait(conf.Limits.AtOnce), Metrics: s.metrics}),
+		Logins:   s.logins,
 		Limits:   httpd.Limits{Rate: conf.Limits.Rate, Burst: conf.Limits.Burst, AtOnce: conf.Limits.AtOnce, MXRate: max(1, conf.Lookup.Rate/httpd.ShareMX)},
 	}
 	if conf.Log.Level <= slog.LevelInfo {
@@ -187,6 +194,7 @@ func (s *services) run(ctx context.Context) error {
 	if s.certs != nil && ctx.Err() != nil {
 		s.certs.Wait()
 	}
+	s.logins.Close()
 	stopAdmin()
 	return cmp.Or(err, watching.Wait())
 }

@@ -13,6 +13,8 @@ import (
 	"milepost/autoconfig"
 	"milepost/internal/answer"
 	"milepost/internal/certs"
+	"milepost/internal/config"
+	"milepost/internal/directory"
 	"milepost/internal/formats"
 	"milepost/internal/lookup"
 	"milepost/internal/mx"
@@ -84,6 +86,12 @@ func show(args []string, stdout, stderr io.Writer) int {
 		}
 		return exitNo
 	}
+	if accounts[0].TakesLogin() && !*all && *format != "json" {
+		if accounts[0], err = withLogin(ctx, s.Config, accounts[0], stderr); err != nil {
+			complain(stderr, "show: %s", err)
+			return exitNo
+		}
+	}
 	stored, _ := s.Catalogue.Lookup(asked.Domain) // with its placeholders
 	if host := accounts[0].MXHost; !host.IsZero() {
 		if *format != "text" { // which says so itself
@@ -112,6 +120,26 @@ func show(args []string, stdout, stderr io.Writer) int {
 		return exitNo
 	}
 	return print(stdout, stderr, body)
+}
+
+// withLogin asks for the login name of an account, and says what came of it. Nobody else
+// is told why there is none.
+func withLogin(ctx context.Context, c *config.Config, a settings.Account, stderr io.Writer) (settings.Account, error) {
+	logins := directory.NewLogins(slog.New(slog.NewTextHandler(stderr, nil)))
+	defer logins.Close()
+	if err := logins.Use(c.Directories); err != nil {
+		return a, err
+	}
+	known, how, err := logins.Ask(ctx, a.Provider.ID, a.Address)
+	switch {
+	case err != nil:
+		complain(stderr, "the directory cannot be asked (%s), so this is the fallback: %s", how, err)
+	case known.Name == "":
+		complain(stderr, "the directory has no login name for the address (%s), so this is the fallback", how)
+	default:
+		complain(stderr, "the directory has the login name %q and the full name %q", known.Name, known.FullName)
+	}
+	return a.WithLogin(known.Name, known.FullName), nil
 }
 
 // parseAsked reads an address, or a domain alone.

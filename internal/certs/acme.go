@@ -36,6 +36,7 @@ type ACMEOptions struct {
 	Email     string // contact of the account; "": none
 	CA        string // PEM file of the roots that Directory's own certificate may have; "": the system's
 	Storage   string // directory, or postgres:// URL, that keeps certificates, keys and the account
+	Copy      string // directory that keeps a copy of a database's certificates, for when it does not answer; "": none
 
 	// NewOrdersPerHour is how many orders may be made for names that have no
 	// certificate; 0: DefaultNewOrdersPerHour. A process counts for itself. A
@@ -102,7 +103,7 @@ func NewACME(ctx context.Context, options ACMEOptions, log *slog.Logger) (*ACME,
 	if err != nil {
 		return nil, err
 	}
-	storage, err := openStorage(ctx, options.Storage, log)
+	storage, copied, err := openStorage(ctx, options, log)
 	if err != nil {
 		return nil, err
 	}
@@ -144,6 +145,13 @@ func NewACME(ctx context.Context, options ACMEOptions, log *slog.Logger) (*ACME,
 		a.watch()
 		a.cache.Stop()
 	})
+	if copied != nil {
+		a.work.Go(func() {
+			for more := true; more; more = a.sleep(24 * time.Hour) {
+				copied.Prune(time.Now())
+			}
+		})
+	}
 	return a, nil
 }
 

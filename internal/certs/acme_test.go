@@ -362,12 +362,17 @@ func TestExpired(t *testing.T) {
 func (s *site) restart(t *testing.T, stop func()) {
 	t.Helper()
 	stop()
+	s.relisten(t)
+	s.serve(t)
+}
+
+func (s *site) relisten(t *testing.T) {
+	t.Helper()
 	for _, l := range []*net.Listener{&s.http, &s.https} {
 		addr := (*l).Addr().String()
 		(*l).Close()
 		*l = listenAt(t, addr)
 	}
-	s.serve(t)
 }
 
 // oneComplaint: handshakes of strangers do not fill the log.

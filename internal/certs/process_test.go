@@ -23,8 +23,8 @@ import (
 	"milepost/internal/storage"
 )
 
-// childEnv has this test program serve instead: directory, roots, storage, and the
-// ports of HTTP and HTTPS.
+// childEnv has this test program serve instead: directory, roots, storage, the ports of
+// HTTP and HTTPS, and the directory of a copy.
 const childEnv = "MILEPOST_TEST_ACME"
 
 func TestMain(m *testing.M) {
@@ -47,7 +47,7 @@ func child(args []string) error {
 		}
 		ports[i] = port(listeners[i])
 	}
-	a, err := certs.NewACME(context.Background(), certs.ACMEOptions{Allowed: allowed, Directory: args[0], CA: args[1], Storage: args[2],
+	a, err := certs.NewACME(context.Background(), certs.ACMEOptions{Allowed: allowed, Directory: args[0], CA: args[1], Storage: args[2], Copy: args[5],
 		HTTPPort: ports[0], HTTPSPort: ports[1]}, slog.New(slog.NewTextHandler(os.Stderr, nil)))
 	if err != nil {
 		return err
@@ -75,7 +75,7 @@ func (s *site) process(t *testing.T, http, https string) process {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(program, s.options.Directory, s.options.CA, s.options.Storage, http, https)
+	cmd := exec.Command(program, s.options.Directory, s.options.CA, s.options.Storage, http, https, t.TempDir())
 	cmd.Env, cmd.Stderr = append(os.Environ(), childEnv+"=1"), s.log
 	renew, err := cmd.StdinPipe()
 	if err != nil {
@@ -266,6 +266,40 @@ func TestDatabaseAway(t *testing.T) {
 	s.wantOrders(t, 2)
 	if strings.Contains(s.log.String(), fixture.DatabasePassword) {
 		t.Error("the password is in the log")
+	}
+}
+
+// A server that starts while the database is away serves what it has served before, and
+// is ready.
+func TestDatabaseAwayAtRestart(t *testing.T) {
+	t.Parallel()
+	server := fixture.StartPostgres(t)
+	s := newSite(t, fixture.BuildPebble(t), fixture.PebbleOptions{})
+	s.options.Storage, s.options.Copy = server.Database(t)+"?synchronous_commit=on", t.TempDir()
+	s.options.DefaultServerName = "service.example.net"
+	a, stop := s.serve(t)
+	a.Start()
+	fixture.Await(t, "the service has no certificate", func() bool {
+		_, err := a.Sign([]byte("profile"))
+		return err == nil
+	})
+	before := s.must(t, "a.example.com")
+	server.Stop(t)
+	stop()
+	s.relisten(t)
+	a, _ = s.serve(t)
+	a.Start()
+	fixture.Await(t, "it is not ready", func() bool { return a.Ready() == nil })
+	s.must(t, "service.example.net")
+	if after := s.must(t, "a.example.com"); !after.Equal(before) {
+		t.Error("another certificate after the restart")
+	}
+	if _, err := s.get("b.example.com"); err == nil {
+		t.Error("b.example.com has a certificate")
+	}
+	s.wantOrders(t, 2)
+	if log := s.log.String(); strings.Count(log, "no certificate can be ordered or renewed until the database answers; those that are copied are served") != 1 || !strings.Contains(log, "certificates=2") {
+		t.Error("the log does not say what can be served")
 	}
 }
 

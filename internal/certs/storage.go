@@ -17,16 +17,32 @@ const looking = 5 * time.Second
 
 // openStorage makes sure once that certificates can be kept. Where they cannot, that is
 // an error if there is nothing to serve either; a database that does not answer may do
-// so later, and until then there is no certificate.
-func openStorage(ctx context.Context, where string, log *slog.Logger) (certmagic.Storage, error) {
-	s, err := storage.Open(where)
+// so later, and until then there are those of its copy, where there is one.
+func openStorage(ctx context.Context, o ACMEOptions, log *slog.Logger) (certmagic.Storage, *storage.Copied, error) {
+	var s storage.Storage
+	var copied *storage.Copied
+	var err error
+	if o.Copy != "" && storage.IsURL(o.Storage) {
+		copied, err = storage.OpenCopied(o.Storage, o.Copy, log)
+		s = copied
+	} else {
+		s, err = storage.Open(o.Storage)
+	}
 	if err != nil {
-		return nil, wrong("storage", "%w", err)
+		return nil, nil, wrong("storage", "%w", err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, looking)
 	defer cancel()
 	if err := s.Check(ctx); errors.Is(err, storage.ErrUnreachable) || errors.Is(err, context.DeadlineExceeded) {
-		log.Error("no certificate can be read, ordered or renewed until the database answers", "err", err)
+		copies := 0
+		if copied != nil {
+			copies = copied.Copies()
+		}
+		if copies > 0 {
+			log.Error("no certificate can be ordered or renewed until the database answers; those that are copied are served", "err", err, "certificates", copies)
+		} else {
+			log.Error("no certificate can be read, ordered or renewed until the database answers", "err", err)
+		}
 	} else if err != nil {
 		held := 0
 		keys, _ := s.List(ctx, "certificates", true)
@@ -36,11 +52,11 @@ func openStorage(ctx context.Context, where string, log *slog.Logger) (certmagic
 			}
 		}
 		if err = wrong("storage", "%w", err); held == 0 {
-			return nil, err
+			return nil, nil, err
 		}
 		log.Error("no certificate can be ordered or renewed; those that are there are served", "err", err, "certificates", held)
 	}
-	return unlisted{s}, nil
+	return unlisted{s}, copied, nil
 }
 
 type unlisted struct{ storage.Storage }

@@ -66,6 +66,7 @@ type TLS struct {
 	Directory        string // the URL of the ACME server's directory
 	CA               string // a file of certificates that its own HTTPS is checked with; empty: the system's
 	Storage          string // a directory, or a postgres:// URL, which may hold a password
+	Copy             string // a directory for a copy of the certificates of a database
 	NewOrdersPerHour int
 	Cert, Key        string // files; empty: none
 }
@@ -204,6 +205,7 @@ func (c *Config) readFile(all []*Setting, seen *textfile.Seen) textfile.Errors {
 		}
 		t.Done()
 	}
+	c.readDirectories(root, dir, seen)
 	c.readSources(root, dir, seen)
 	root.Done()
 	return append(root.Errors(), inZones...)

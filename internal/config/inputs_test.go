@@ -113,7 +113,7 @@ func TestEffectiveIsRead(t *testing.T) {
 		if left := "\n# " + key + " is not shown\n"; !strings.Contains(text, left) || strings.Contains(text, strings.Trim(value, `[]"`)) {
 			t.Errorf("%s is shown", key)
 		}
-		text = strings.Replace(text, "\n# "+key+" is not shown", "\n"+secret, 1)
+		text = strings.ReplaceAll(text, "\n# "+key+" is not shown", "\n"+secret)
 	}
 	fixture.Write(t, "milepost.toml", text)
 	second, err := config.Load(config.Inputs{File: "milepost.toml"})

@@ -32,6 +32,7 @@ func (a Array) Under() string {
 var instead = []string{
 	"source.dsn_file", "source.domains", "source.changed_since", "source.version",
 	"source.base", "source.filter", "source.domain_attribute", "source.provider_attribute", "source.host_attribute", "source.name_attribute",
+	"directory.dsn_file", "directory.preset", "directory.base", "directory.filter", "directory.login_attribute", "directory.name_attribute",
 }
 
 // Arrays are all of them, in the order of the manual.
@@ -54,6 +55,23 @@ var Arrays = []Array{
 		{"provider_attribute", "LDAP: the attribute that has the provider's ID.", `"businessCategory"`},
 		{"host_attribute", "LDAP: the attribute that has the host, in place of %MXHOST%.", `"host"`},
 		{"name_attribute", "LDAP: the attribute that has the name, in place of the provider's display_name.", `"o"`},
+	}},
+	{"directory", "Where the login names come from of providers whose files have `username = \"%LOGIN%\"`. docs/logins.md explains them.", []ArrayKey{
+		{"kind", "\"postgres\", \"mysql\" (MariaDB too), \"sqlite\" or \"ldap\".", `"postgres"`},
+		{"dsn", "How to connect, as its driver has it; of SQLite the file. It is never shown.", `"postgres://milepost@db.example.net/mail"`},
+		{"dsn_file", "A file that holds the dsn instead.", `"directory.dsn"`},
+		{"preset", "The query or search of a mail system: docs/logins.md lists them.", `"ispconfig"`},
+		{"base", "Where an LDAP search begins.", `"ou=people,dc=example,dc=net"`},
+		{"filter", "The filter of an LDAP search.", `"(mail=?)"`},
+		{"domains_of", "The id of the provider, or a list of them. A provider has one directory at most.", `["example.net"]`},
+		{"login", "A query instead, for databases. ? is the address, ?2 its local part, ?3 its domain; the first column, or the one named login, is the login name, the second, or the one named name, the person's full name.", `"SELECT login, name FROM users WHERE address = lower(?)"`},
+		{"login_attribute", "What has the login name in LDAP.", `"uid"`},
+		{"name_attribute", "What has the person's full name in LDAP.", `"cn"`},
+		{"fallback", "The username of an address that is not known, known more than once, or not found in time. Default: \"%EMAILADDRESS%\".", `"%EMAILADDRESS%"`},
+		{"budget", "How long a look-up may take, the wait for a connection included: 10ms to 5s. Default: 300ms.", `"300ms"`},
+		{"connections", "How many connections there are at most: 1 to 100. Default: 4.", `4`},
+		{"allow_http", "Who may ask without TLS; all others get the fallback then.", `["10.0.0.0/8"]`},
+		{"tell_unknown", "Whether an address that is not there is refused as an unknown domain is. Anybody can find out then which addresses exist. Default: false.", `false`},
 	}},
 	{"dns.name_server", "A name server of the zones. Default: ns.autoconfig.DOMAIN, with the service's addresses.", []ArrayKey{
 		{"name", "Its name.", `"ns1.example.net"`},
@@ -100,6 +118,8 @@ func (c *Config) Effective() string {
 		switch t.Name {
 		case "catalogue":
 			c.showSources(&b)
+		case "lookup":
+			c.showDirectories(&b)
 		case "dns":
 			c.DNS.showArrays(&b)
 		}

@@ -63,6 +63,8 @@ func Settings() []*Setting {
 			path(func(c *Config) *string { return &c.TLS.CA })},
 		{"tls", "storage", "", "A directory, or the postgres:// URL of a database, for certificates, their keys and the ACME account, to be kept: whoever loses it needs new ones. Several servers may share it. docs/operations.md says more of both.", "", true,
 			pathOrURL(func(c *Config) *string { return &c.TLS.Storage })},
+		{"tls", "copy", "", "A directory of this machine alone. Where storage is a database, the certificates that this server has served are copied there with their keys, for a start at which it is down.", "", true,
+			path(func(c *Config) *string { return &c.TLS.Copy })},
 		{"tls", "new_orders_per_hour", "", "For how many names that have none certificates are ordered an hour; renewals are not counted. Let's Encrypt allows an account 300 in three hours.", "", true,
 			number(func(c *Config) *int { return &c.TLS.NewOrdersPerHour }, 1, 1_000_000)},
 		{"tls", "cert", "", "A certificate with its intermediates, in PEM; read again when it changes.", `"cert.pem"`, true,
@@ -166,6 +168,7 @@ func defaults() *Config {
 		TLS: TLS{
 			Directory:        "https://acme-v02.api.letsencrypt.org/directory",
 			Storage:          "/var/lib/milepost/certificates",
+			Copy:             "/var/lib/milepost/copy",
 			NewOrdersPerHour: 60,
 		},
 		Catalogue: Catalogue{Builtin: true, CheckEvery: 5 * time.Second, State: "/var/lib/milepost/sources"},

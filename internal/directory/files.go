@@ -92,7 +92,7 @@ func openFiles(s config.Source) (reader, error) {
 		preset, ok = filePresets["list"], true
 	}
 	if !ok {
-		return nil, fmt.Errorf("preset: %q is none of files; %s are allowed", s.Preset, strings.Join(slices.Sorted(maps.Keys(filePresets)), ", "))
+		return nil, fmt.Errorf("preset: %q is no preset for files; %s are allowed", s.Preset, strings.Join(slices.Sorted(maps.Keys(filePresets)), ", "))
 	}
 	if s.DSN == "" {
 		return nil, errors.New("dsn: names no file")

@@ -124,7 +124,7 @@ func TestFilesThatAreMissing(t *testing.T) {
 
 func TestBadFileSource(t *testing.T) {
 	for _, tc := range []struct{ name, preset, dsn, err string }{
-		{"preset", "plesk", "/x", `preset: "plesk" is none of files; cpanel, directadmin, docker-mailserver, list are allowed`},
+		{"preset", "plesk", "/x", `preset: "plesk" is no preset for files; cpanel, directadmin, docker-mailserver, list are allowed`},
 		{"dsn", "list", "", "dsn: names no file"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -101,7 +101,7 @@ func errLDAPPreset(name string) error {
 		names = append(names, known)
 	}
 	slices.Sort(names)
-	return fmt.Errorf("preset: %q is none of LDAP; %s are allowed", name, strings.Join(names, ", "))
+	return fmt.Errorf("preset: %q is no preset for LDAP; %s are allowed", name, strings.Join(names, ", "))
 }
 
 func (r *ldapReader) close() {

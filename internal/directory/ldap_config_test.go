@@ -73,7 +73,7 @@ func TestBadLDAPSource(t *testing.T) {
 		expect string
 	}{
 		{"dsn", func(s *config.Source) { s.DSN = "ldap://" }, "dsn: names no host"},
-		{"preset", func(s *config.Source) { s.Preset = "postfixadmin" }, `preset: "postfixadmin" is none of LDAP; activedirectory, iredmail, openldap are allowed`},
+		{"preset", func(s *config.Source) { s.Preset = "postfixadmin" }, `preset: "postfixadmin" is no preset for LDAP; activedirectory, iredmail, openldap are allowed`},
 		{"neither preset nor filter", func(s *config.Source) { s.Preset = "" }, "needs filter and domain_attribute, or a preset"},
 		{"a filter alone", func(s *config.Source) { s.Preset, s.Filter = "", "(mail=*)" }, "needs filter and domain_attribute, or a preset"},
 		{"an attribute alone", func(s *config.Source) { s.Preset, s.DomainAttribute = "", "mail" }, "needs filter and domain_attribute, or a preset"},
@@ -106,7 +106,7 @@ func TestBadLDAPDirectory(t *testing.T) {
 		expect string
 	}{
 		{"dsn", func(d *config.Directory) { d.DSN = "ldaps://cn=m@x.example" }, "dsn: has a bind DN and no password"},
-		{"preset", func(d *config.Directory) { d.Preset = "mailu" }, `preset: "mailu" is none of LDAP; activedirectory, iredmail, openldap are allowed`},
+		{"preset", func(d *config.Directory) { d.Preset = "mailu" }, `preset: "mailu" is no preset for LDAP; activedirectory, iredmail, openldap are allowed`},
 		{"neither preset nor filter", func(d *config.Directory) { d.Preset = "" }, "needs filter and login_attribute, or a preset"},
 		{"unbalanced filter", func(d *config.Directory) { d.Filter = "(&(mail=%EMAILADDRESS%)" }, `filter: "(&(mail=%EMAILADDRESS%)" is no filter (RFC 4515): unexpected end of filter`},
 		{"the same for all", func(d *config.Directory) { d.Filter = "(associatedDomain=%EMAILDOMAIN%)" }, `filter: "(associatedDomain=%EMAILDOMAIN%)" finds the same for all addresses of a domain; it needs %EMAILADDRESS% or %EMAILLOCALPART%`},

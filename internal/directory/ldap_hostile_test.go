@@ -269,7 +269,7 @@ func TestLDAPPool(t *testing.T) {
 		wait.Go(func() {
 			for i := c % 7; i < addresses; i += 7 {
 				got, err := l.login(t.Context(), fixture.Address(t, fmt.Sprintf("a%d@example.com", i)))
-				if want := []Login{{fmt.Sprintf("u%d", i), "U"}}; err != nil || !slices.Equal(got, want) {
+				if want := []Login{{Name: fmt.Sprintf("u%d", i), FullName: "U"}}; err != nil || !slices.Equal(got, want) {
 					t.Errorf("%d: %v, %v", i, got, err)
 				}
 			}

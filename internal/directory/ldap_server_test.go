@@ -60,7 +60,7 @@ func TestLDAPConnections(t *testing.T) {
 					t.Errorf("%s\nwant %s", got, tc.err)
 				}
 			}
-			if tc.err == "" && !slices.Equal(logins, []Login{{"alice", "Alice Example"}}) {
+			if tc.err == "" && !slices.Equal(logins, []Login{{Name: "alice", FullName: "Alice Example"}}) {
 				t.Error(logins)
 			}
 		})

@@ -12,7 +12,12 @@ import (
 
 // sqlQueries are what a source is asked, and the channel that says when; empty: there
 // is none. Where latest is, the version is asked for more seldom.
-type sqlQueries struct{ domains, since, latest, version, channel, files string }
+type sqlQueries struct {
+	domains, since, latest, version, channel, files string
+	// plain are those for tables without the columns that not every version of the system
+	// has; nil: all have them.
+	plain *sqlQueries
+}
 
 // sqlPresets are the queries of the mail systems that keep their domains in SQL: the
 // pages in testdata/presets have each system's schema, and say where it was read.
@@ -20,14 +25,14 @@ type sqlQueries struct{ domains, since, latest, version, channel, files string }
 // through: backup MX and relays have no mailboxes.
 var sqlPresets = map[string]map[config.Kind]sqlQueries{
 	"postfixadmin": {
-		config.MySQL:    timed(postfixadmin, unixTime, "modified domain", "modified alias_domain"),
-		config.Postgres: timed(postfixadmin, epoch, "modified domain", "modified alias_domain"),
-		config.SQLite:   timed(postfixadmin, strftime, "modified domain", "modified alias_domain"),
+		config.MySQL:    timed(postfixadmin, unixTime, "modified domain", "modified alias_domain").or(untimed(config.MySQL, domainAndAlias)),
+		config.Postgres: timed(postfixadmin, epoch, "modified domain", "modified alias_domain").or(untimed(config.Postgres, domainAndAlias)),
+		config.SQLite:   timed(postfixadmin, strftime, "modified domain", "modified alias_domain").or(untimed(config.SQLite, domainAndAlias)),
 	},
 	// In mailcow, modified is NULL until a row is changed.
 	"mailcow": {config.MySQL: timed(`SELECT domain, COALESCE(modified, created) AS changed, active = 1 AND backupmx = 0 AS active FROM domain
 		UNION ALL SELECT a.alias_domain, GREATEST(COALESCE(a.modified, a.created), COALESCE(d.modified, d.created)), a.active = 1 AND d.active = 1 AND d.backupmx = 0
-		FROM alias_domain AS a JOIN domain AS d ON d.domain = a.target_domain`, unixTime, "modified domain", "created domain", "modified alias_domain", "created alias_domain")},
+		FROM alias_domain AS a JOIN domain AS d ON d.domain = a.target_domain`, unixTime, "modified domain", "created domain", "modified alias_domain", "created alias_domain").or(untimed(config.MySQL, domainAndAlias))},
 	// iRedMail's PostgreSQL has times without a zone, which are that of the session.
 	"iredmail": {
 		config.MySQL:    timed(iredmail, unixTime, "modified domain", "modified alias_domain"),
@@ -61,7 +66,8 @@ var sqlPresets = map[string]map[config.Kind]sqlQueries{
 	"milepost": {config.Postgres: {
 		domains: `SELECT domain, provider, host, name, CAST(floor(extract(epoch FROM changed)) AS bigint) AS changed FROM milepost.domain WHERE active`,
 		since: `SELECT domain, provider, host, name, CAST(floor(extract(epoch FROM changed)) AS bigint) AS changed, active FROM milepost.domain WHERE changed >= to_timestamp(?)
-			UNION ALL SELECT domain, '', '', '', CAST(floor(extract(epoch FROM changed)) AS bigint), false FROM milepost.gone WHERE changed >= to_timestamp(?)`,
+			UNION ALL SELECT domain, '', '', '', CAST(floor(extract(epoch FROM changed)) AS bigint), false FROM milepost.gone AS g
+			WHERE changed >= to_timestamp(?) AND NOT EXISTS (SELECT FROM milepost.domain AS d WHERE d.domain = g.domain)`,
 		version: `SELECT (SELECT max(changed) FROM milepost.domain), (SELECT max(changed) FROM milepost.gone),
 			(SELECT count(*) FROM milepost.domain WHERE changed >= (SELECT max(changed) - interval '1 minute' FROM milepost.domain)),
 			(SELECT count(*) FROM milepost.gone WHERE changed >= (SELECT max(changed) - interval '1 minute' FROM milepost.gone)),
@@ -122,6 +128,17 @@ func served(of string) string {
 	return of + "active AND NOT " + of + "backupmx AND COALESCE(" + of + "transport, '') NOT LIKE 'smtp%' AND COALESCE(" + of + "transport, '') NOT LIKE 'relay%'"
 }
 
+// domainAndAlias is what Postfixadmin's tables had from the start, and those of the systems
+// that began with them.
+const domainAndAlias = `SELECT domain FROM domain WHERE active AND NOT backupmx AND domain <> 'ALL'
+	UNION SELECT a.alias_domain FROM alias_domain AS a JOIN domain AS d ON d.domain = a.target_domain WHERE a.active AND d.active AND NOT d.backupmx`
+
+// or names the queries for tables that lack a column.
+func (q sqlQueries) or(plain sqlQueries) sqlQueries {
+	q.plain = &plain
+	return q
+}
+
 var iredmail = "SELECT domain, modified AS changed, active = 1 AND backupmx = 0 AS active FROM domain" +
 	" UNION ALL SELECT a.alias_domain, " + later("a.modified", "d.modified") + ", a.active = 1 AND d.active = 1 AND d.backupmx = 0" +
 	" FROM alias_domain AS a JOIN domain AS d ON d.domain = a.target_domain"
@@ -155,5 +172,5 @@ func sqlPreset(name string, kind config.Kind) (sqlQueries, error) {
 		}
 	}
 	slices.Sort(names)
-	return sqlQueries{}, fmt.Errorf("preset: %q is none of %s; %s", name, kind, tomlfile.Allowed(names))
+	return sqlQueries{}, fmt.Errorf("preset: %q is no preset for %s; %s", name, kind, tomlfile.Allowed(names))
 }

@@ -115,6 +115,31 @@ func TestSQLPresets(t *testing.T) {
 	}
 }
 
+// Tables that lack a column of later versions are read without it.
+func TestSQLPresetPlain(t *testing.T) {
+	const rows = `INSERT INTO domain VALUES ('a.example', %[1]s, %[2]s), ('off.example', %[2]s, %[2]s), ('backup.example', %[1]s, %[1]s);
+INSERT INTO alias_domain VALUES ('alias.example', 'a.example', %[1]s), ('other.example', 'off.example', %[1]s);
+`
+	for kind := range sqlPresets["postfixadmin"] {
+		t.Run(string(kind), func(t *testing.T) {
+			dsn := database(t, kind)
+			execute(t, kind, dsn, "CREATE TABLE domain (domain varchar(255), active boolean, backupmx boolean);\nCREATE TABLE alias_domain (alias_domain varchar(255), target_domain varchar(255), active boolean);\n"+
+				fmt.Sprintf(rows, "true", "false"))
+			s := newSource(read(t, config.Source{Access: config.Access{Kind: kind, DSN: dsn, Preset: "postfixadmin"}, Name: "mail", Provider: "example.net"}))
+			for _, want := range []string{"a.example 0\nalias.example 0\n", "a.example 0\nalias.example 0\nnew.example 0\n"} {
+				if u, err := s.reading.look(t.Context(), false); err != nil || len(u.warnings) > 0 {
+					t.Fatal(u.warnings, err)
+				}
+				if got := list(&s.reading); got != want {
+					t.Errorf("%q", got)
+				}
+				execute(t, kind, dsn, "INSERT INTO domain VALUES ('new.example', true, false);\n")
+				s.reading.took = 0
+			}
+		})
+	}
+}
+
 // A row that goes leaves no later time behind: the number of rows tells, which is asked for
 // the more seldom the longer it takes.
 func TestRowsAreCountedSeldom(t *testing.T) {
@@ -161,7 +186,7 @@ func TestSQLPresetUnknown(t *testing.T) {
 		preset string
 		want   string
 	}{
-		"unknown":    {config.SQLite, "postfixadmn", `preset: "postfixadmn" is none of sqlite; mailinabox, mailu, modoboa and postfixadmin are allowed`},
+		"unknown":    {config.SQLite, "postfixadmn", `preset: "postfixadmn" is no preset for sqlite; mailinabox, mailu, modoboa and postfixadmin are allowed`},
 		"other kind": {config.SQLite, "ispconfig", `preset: ispconfig has no sqlite; mysql is allowed`},
 	} {
 		t.Run(name, func(t *testing.T) {

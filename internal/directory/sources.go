@@ -228,7 +228,7 @@ func (s *Sources) Files() (files map[string]fs.FS, edition int) {
 	defer s.mu.Unlock()
 	files = make(map[string]fs.FS)
 	for _, n := range s.all {
-		if n.texts == nil {
+		if len(n.texts) == 0 {
 			continue
 		}
 		var a txtar.Archive

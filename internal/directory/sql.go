@@ -7,13 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/url"
 	"os"
 	"strings"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 	_ "modernc.org/sqlite"
 
@@ -32,6 +32,7 @@ type sqlReader struct {
 	secrets secrets
 	// domains, changed, latest and counted are the queries; no text: there is none.
 	domains, changed, latest, counted statement
+	plain                             *sqlQueries // in their place, if a column is missing; nil: it is known which to ask
 
 	// What the last two said last, and when it was counted and how long that took.
 	lastChange, lastCount string
@@ -57,22 +58,12 @@ func openSQL(s config.Source) (reader, error) {
 			return nil, err
 		}
 	}
-	r := &sqlReader{kind: s.Kind, channel: s.Listen, texts: q.files}
+	r := &sqlReader{kind: s.Kind, channel: s.Listen, texts: q.files, plain: q.plain}
 	if r.channel == "" {
 		r.channel = q.channel
 	}
-	for _, part := range []struct {
-		key, query string
-		arguments  int
-		to         *statement
-	}{{"domains", q.domains, 0, &r.domains}, {"changed_since", q.since, 1, &r.changed}, {"version", q.version, 0, &r.counted}, {"", q.latest, 0, &r.latest}} {
-		if part.query == "" {
-			continue
-		}
-		var err error
-		if *part.to, err = parseStatement(s.Kind, part.query, part.arguments); err != nil {
-			return nil, fmt.Errorf("%s: %w", part.key, err)
-		}
+	if err := r.use(q); err != nil {
+		return nil, err
 	}
 	var err error
 	if r.db, r.secrets, err = openDatabase(s.Kind, s.DSN); err != nil {
@@ -89,6 +80,50 @@ func openSQL(s config.Source) (reader, error) {
 		}
 	}
 	return r, nil
+}
+
+// use makes these the queries.
+func (r *sqlReader) use(q sqlQueries) (err error) {
+	for _, part := range []struct {
+		key, query string
+		arguments  int
+		to         *statement
+	}{{"domains", q.domains, 0, &r.domains}, {"changed_since", q.since, 1, &r.changed}, {"version", q.version, 0, &r.counted}, {"", q.latest, 0, &r.latest}} {
+		*part.to = statement{}
+		if part.query == "" {
+			continue
+		}
+		if *part.to, err = parseStatement(r.kind, part.query, part.arguments); err != nil {
+			return fmt.Errorf("%s: %w", part.key, err)
+		}
+	}
+	return nil
+}
+
+// choose finds out whether the tables have all columns that a preset would like to have.
+func (r *sqlReader) choose(ctx context.Context, conn *sql.Conn) error {
+	rows, err := conn.QueryContext(ctx, "SELECT * FROM ("+r.domains.text+") AS q LIMIT 0")
+	switch {
+	case err == nil:
+		err = rows.Close()
+	case lacksColumn(err):
+		err = r.use(*r.plain)
+	}
+	if err == nil {
+		r.plain = nil
+	}
+	return err
+}
+
+// lacksColumn tells whether a query names a column that is not there.
+func lacksColumn(err error) bool {
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return e.Code == "42703" // undefined_column
+	}
+	if e, ok := errors.AsType[*mysql.MySQLError](err); ok {
+		return e.Number == 1054 // ER_BAD_FIELD_ERROR
+	}
+	return err != nil && strings.Contains(err.Error(), "no such column") // SQLite has one code for all that it cannot parse
 }
 
 // openDatabase prepares connections to a database; none is made yet. The errors, and
@@ -126,37 +161,6 @@ func openDatabase(kind config.Kind, dsn string) (*sql.DB, secrets, error) {
 		return db, nil, err
 	}
 	return nil, nil, fmt.Errorf("%q is no kind of database", kind)
-}
-
-// sqliteURL opens a file to read alone, and waits for those who write.
-func sqliteURL(dsn string) string {
-	path, query, _ := strings.Cut(dsn, "?")
-	values := url.Values{}
-	if strings.HasPrefix(dsn, "file:") {
-		values, _ = url.ParseQuery(query)
-		path = strings.TrimPrefix(path, "file:")
-	} else {
-		path = (&url.URL{Path: dsn}).EscapedPath()
-	}
-	values.Set("mode", "ro")
-	values["_pragma"] = append(values["_pragma"], "busy_timeout(5000)", "query_only(1)")
-	return "file:" + path + "?" + values.Encode()
-}
-
-// sqliteFile is the path that a DSN names.
-func sqliteFile(dsn string) string {
-	rest, ok := strings.CutPrefix(dsn, "file:")
-	if !ok {
-		return dsn
-	}
-	path, _, _ := strings.Cut(rest, "?")
-	if plain, err := url.PathUnescape(path); err == nil {
-		path = plain
-	}
-	if after, ok := strings.CutPrefix(path, "//"); ok {
-		path = "/" + strings.TrimLeft(after, "/")
-	}
-	return path
 }
 
 func (r *sqlReader) close() { r.db.Close() }
@@ -201,6 +205,11 @@ func (r *sqlReader) read(ctx context.Context, in func(*sql.Tx) error) error {
 		return r.secrets.hide(err)
 	}
 	defer conn.Close()
+	if r.plain != nil {
+		if err := r.choose(ctx, conn); err != nil {
+			return r.secrets.hide(err)
+		}
+	}
 	options := &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}
 	if r.kind == config.SQLite { // all of its transactions are so, and the file is opened to read alone
 		options = nil
@@ -282,23 +291,23 @@ func (r *sqlReader) ask(ctx context.Context, tx *sql.Tx, query statement) (said 
 }
 
 func (r *sqlReader) all(ctx context.Context, yield func(record) error) (total int, err error) {
-	return r.both(ctx, r.domains, nil, yield)
+	return r.both(ctx, &r.domains, nil, yield)
 }
 
 func (r *sqlReader) since(ctx context.Context, at uint32, yield func(record) error) (total int, ok bool, err error) {
 	if r.changed.text == "" {
 		return -1, false, nil
 	}
-	total, err = r.both(ctx, r.changed, r.changed.args(int64(at)), yield)
+	total, err = r.both(ctx, &r.changed, r.changed.args(int64(at)), yield)
 	return total, true, err
 }
 
 // both yields the rows of a query, and returns what the version says at the same
 // moment.
-func (r *sqlReader) both(ctx context.Context, query statement, args []any, yield func(record) error) (total int, err error) {
+func (r *sqlReader) both(ctx context.Context, query *statement, args []any, yield func(record) error) (total int, err error) {
 	total = -1
 	err = r.read(ctx, func(tx *sql.Tx) (err error) {
-		if err := r.records(ctx, tx, query, args, yield); err != nil || r.counted.text == "" {
+		if err := r.records(ctx, tx, *query, args, yield); err != nil || r.counted.text == "" {
 			return err
 		}
 		_, total, err = r.count(ctx, tx)
@@ -363,42 +372,4 @@ func (r *sqlReader) records(ctx context.Context, tx *sql.Tx, query statement, ar
 		}
 	}
 	return rows.Err()
-}
-
-// sqlListener is a reader of a PostgreSQL that tells of changes by NOTIFY.
-type sqlListener struct{ *sqlReader }
-
-// aliveEvery is how often a connection that only listens is asked whether it is there.
-const aliveEvery = 15 * time.Second
-
-// listen waits for NOTIFY, which comes with the commit.
-func (r sqlListener) listen(ctx context.Context, wake func()) error {
-	conn, err := pgx.ConnectConfig(ctx, r.pgx)
-	if err != nil {
-		return r.secrets.hide(err)
-	}
-	defer conn.Close(context.WithoutCancel(ctx))
-	if _, err := conn.Exec(ctx, "LISTEN "+pgx.Identifier{r.channel}.Sanitize()); err != nil {
-		return r.secrets.hide(err)
-	}
-	wake()
-	for {
-		waiting, cancel := context.WithTimeout(ctx, aliveEvery)
-		_, err := conn.WaitForNotification(waiting)
-		quiet := waiting.Err() != nil && ctx.Err() == nil
-		cancel()
-		switch {
-		case err == nil:
-			wake()
-			continue
-		case !quiet:
-			return r.secrets.hide(err)
-		}
-		asking, cancel := context.WithTimeout(ctx, connectTimeout)
-		err = conn.Ping(asking)
-		cancel()
-		if err != nil {
-			return r.secrets.hide(err)
-		}
-	}
 }

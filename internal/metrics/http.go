@@ -47,14 +47,45 @@ var buckets = [...]time.Duration{
 	25 * time.Millisecond, 100 * time.Millisecond, time.Second, 5 * time.Second,
 }
 
-var took = prometheus.NewDesc(namespace+"http_request_seconds", "How long HTTP requests took, from their header to the end of the answer.", []string{"format"}, nil)
+var (
+	took       = prometheus.NewDesc(namespace+"http_request_seconds", "How long HTTP requests took, from their header to the end of the answer.", []string{"format"}, nil)
+	loginsTook = prometheus.NewDesc(namespace+"login_lookup_seconds", "How long look-ups of a login name in a directory took, those that failed or had no time left included.", nil, nil)
+)
 
 // Format counts the requests for one format, or for one page.
 type Format struct {
 	requests counter
 	name     string
-	took     [len(buckets) + 1]atomic.Uint64 // the last one has no bound
-	sum      atomic.Int64                    // nanoseconds
+	took     histogram
+}
+
+// histogram counts times in buckets.
+type histogram struct {
+	in  [len(buckets) + 1]atomic.Uint64 // the last one has no bound
+	sum atomic.Int64                    // nanoseconds
+}
+
+func (h *histogram) add(took time.Duration) {
+	bucket := 0
+	for bucket < len(buckets) && took > buckets[bucket] {
+		bucket++
+	}
+	h.in[bucket].Add(1)
+	h.sum.Add(int64(took))
+}
+
+// collect sends it, unless it is empty.
+func (h *histogram) collect(to chan<- prometheus.Metric, desc *prometheus.Desc, labels ...string) {
+	sum := time.Duration(h.sum.Load())
+	cumulative, count := make(map[float64]uint64, len(buckets)), uint64(0)
+	for i, bound := range buckets {
+		count += h.in[i].Load()
+		cumulative[bound.Seconds()] = count
+	}
+	count += h.in[len(buckets)].Load()
+	if count > 0 {
+		to <- prometheus.MustNewConstHistogram(desc, count, sum.Seconds(), cumulative, labels...)
+	}
 }
 
 // Format returns what counts under a name, which must be one of the program's own.
@@ -85,24 +116,10 @@ func (f *Format) Answered(client useragent.Class, status int, after time.Duratio
 		at = int(statusAt[status])
 	}
 	f.requests.add(int(client)*len(statusNames) + at)
-	bucket := 0
-	for bucket < len(buckets) && after > buckets[bucket] {
-		bucket++
-	}
-	f.took[bucket].Add(1)
-	f.sum.Add(int64(after))
+	f.took.add(after)
 }
 
 func (f *Format) collect(to chan<- prometheus.Metric) {
 	f.requests.collect(to, false)
-	sum := time.Duration(f.sum.Load())
-	cumulative, count := make(map[float64]uint64, len(buckets)), uint64(0)
-	for i, bound := range buckets {
-		count += f.took[i].Load()
-		cumulative[bound.Seconds()] = count
-	}
-	count += f.took[len(buckets)].Load()
-	if count > 0 {
-		to <- prometheus.MustNewConstHistogram(took, count, sum.Seconds(), cumulative, f.name)
-	}
+	f.took.collect(to, took, f.name)
 }

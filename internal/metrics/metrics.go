@@ -31,6 +31,9 @@ type Sources struct {
 	// Certificates returns how many certificates are held, and when the first of them
 	// ends; zero: there is none.
 	Certificates func() (held int, soonest time.Time)
+	// Directories returns how many directories of login names there are, and how many of
+	// them are not asked, for they have failed too often of late.
+	Directories func() (open, failing int)
 	// LogLinesDropped returns how many lines the log has lost since the start.
 	LogLinesDropped func() uint64
 	// Domains returns how it stands with each source of domains.
@@ -52,11 +55,14 @@ type Metrics struct {
 	limited    counter
 	lookups    counter
 	mxLookups  counter
+	logins     counter
 	handshakes counter
 	orders     counter
 	responses  counter
 	dnsLimited counter
 	reloads    counter
+
+	loginsTook histogram
 
 	lastReload atomic.Int64 // nanoseconds since 1970; 0: none yet
 	lastGood   atomic.Int64 // of those that succeeded
@@ -73,6 +79,7 @@ func New(s Sources) *Metrics {
 		limited:    newCounter("http_limited_total", "HTTP requests and connections that a limit has refused.", label{"reason", limitNames[:]}),
 		lookups:    newCounter("lookups_total", "Look-ups of an address or a domain.", label{"result", lookupNames[:]}),
 		mxLookups:  newCounter("mx_lookups_total", "Look-ups of a domain's MX hosts.", label{"result", mxLookupNames[:]}),
+		logins:     newCounter("login_lookups_total", "Look-ups of a login name in a directory.", label{"result", loginLookupNames[:]}),
 		handshakes: newCounter("tls_handshakes_total", "TLS handshakes.", label{"result", handshakeNames[:]}),
 		orders:     newCounter("acme_orders_total", "Orders of certificates.", label{"result", orderNames[:]}),
 		responses: newCounter("dns_responses_total", "DNS responses made.",
@@ -155,6 +162,37 @@ func (m *Metrics) MXLookedUp(how MXLookup) {
 	}
 }
 
+// LoginLookup is how a look-up of a login name ends.
+type LoginLookup uint8
+
+const (
+	LoginFound     LoginLookup = iota
+	LoginUnknown               // the directory does not have the address
+	LoginAmbiguous             // it has the address more than once
+	LoginSlow                  // it did not say in time
+	LoginFailed                // it could not say
+	LoginSkipped               // it was not asked, for it has failed too often of late
+	LoginRefused               // it was not asked, for whoever asks may not know
+	loginLookups
+)
+
+var loginLookupNames = [loginLookups]string{"found", "unknown", "ambiguous", "slow", "failed", "skipped", "refused"}
+
+// String is the name that the metric has for it.
+func (l LoginLookup) String() string { return loginLookupNames[l] }
+
+// LoginLookedUp counts a look-up of a login name, and how long it took if a directory
+// was asked.
+func (m *Metrics) LoginLookedUp(how LoginLookup, took time.Duration) {
+	if m == nil {
+		return
+	}
+	m.logins.add(int(how))
+	if how < LoginSkipped {
+		m.loginsTook.add(took)
+	}
+}
+
 // Handshake is how a TLS handshake ends.
 type Handshake uint8
 
@@ -233,10 +271,11 @@ func (m *Metrics) Describe(chan<- *prometheus.Desc) {}
 
 // Collect makes metrics of what was counted.
 func (m *Metrics) Collect(to chan<- prometheus.Metric) {
-	for _, c := range []*counter{&m.limited, &m.lookups, &m.mxLookups, &m.handshakes, &m.orders, &m.reloads, &m.dnsLimited} {
+	for _, c := range []*counter{&m.limited, &m.lookups, &m.mxLookups, &m.logins, &m.handshakes, &m.orders, &m.reloads, &m.dnsLimited} {
 		c.collect(to, true) // an alert needs the 0 before the first
 	}
 	m.responses.collect(to, false)
+	m.loginsTook.collect(to, loginsTook)
 	m.mu.Lock()
 	formats, listeners := slices.Clone(m.formats), make(map[string]func() int, len(m.listeners))
 	for name, open := range m.listeners {
@@ -277,6 +316,8 @@ var (
 	rejected     = prometheus.NewDesc(namespace+"catalogue_rejected_entries", "Entries of lists that the snapshot has lost to mistakes.", nil, nil)
 	certificates = prometheus.NewDesc(namespace+"certificates", "Certificates that are held.", nil, nil)
 	expiry       = prometheus.NewDesc(namespace+"certificate_expiry_seconds", "When the first of the certificates ends, in seconds since 1970.", nil, nil)
+	directories  = prometheus.NewDesc(namespace+"login_directories", "Directories of login names.", nil, nil)
+	failing      = prometheus.NewDesc(namespace+"login_directories_failing", "Directories of login names that are not asked for the moment, for they have failed too often.", nil, nil)
 	dropped      = prometheus.NewDesc(namespace+"log_lines_dropped_total", "Lines that the log has lost, because nobody took them in time.", nil, nil)
 )
 
@@ -304,6 +345,11 @@ func (s scraped) Collect(to chan<- prometheus.Metric) {
 		if !soonest.IsZero() {
 			gauge(to, expiry, float64(soonest.Unix()))
 		}
+	}
+	if s.Directories != nil {
+		all, bad := s.Directories()
+		gauge(to, directories, float64(all))
+		gauge(to, failing, float64(bad))
 	}
 	if s.LogLinesDropped != nil {
 		to <- prometheus.MustNewConstMetric(dropped, prometheus.CounterValue, float64(s.LogLinesDropped()))

@@ -41,6 +41,9 @@ func load(ctx context.Context, conf *config.Config, o Options, sound bool) (c *c
 			in.Own = append(in.Own, providerfile.Directory{Name: name, FS: files[name]})
 		}
 	}
+	for i, s := range in.Own {
+		in.Own[i] = withLogins{s, conf.Directories}
+	}
 	c, warnings, err := catalogue.New(ctx, in)
 	if err == nil && len(c.Providers()) == 0 && len(unread) == 0 {
 		return nil, 0, nil, warnings // every directory is empty

@@ -91,13 +91,17 @@ func (m *Mistakes) Error() string { return slices.Concat(m.Configuration, m.Cata
 // of all parts; the previous snapshot is to be served on then.
 func Build(ctx context.Context, o Options, previous *Snapshot) (*Snapshot, error) {
 	var no Mistakes
-	conf, err := config.Load(o.Inputs)
-	no.Configuration = mistakesIn(err)
+	conf, unread := config.Load(o.Inputs)
+	no.Configuration = mistakesIn(unread)
 	looks, mistakes := branding(conf)
 	no.Configuration = append(no.Configuration, mistakes...)
 	slices.SortStableFunc(no.Configuration, func(a, b textfile.Error) int { return cmp.Or(strings.Compare(a.File, b.File), a.Line-b.Line) })
 	c, edition, warnings, mistakes := load(ctx, conf, o, len(no.Configuration) == 0)
 	no.Edition = edition
+	if unread == nil { // else a directory may lack what it is checked for
+		unused, mistakes := checkDirectories(conf, c)
+		warnings, no.Configuration = append(warnings, unused...), append(no.Configuration, mistakes...)
+	}
 	if no.Catalogue = mistakes; previous != nil && !o.TakeShrunk && mistakes == nil {
 		no.Catalogue = append(emptied(warnings, previous.read), shrunk(c.Lists(), previous.Catalogue.Lists())...)
 	}

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/caddyserver/certmagic"
@@ -24,8 +23,7 @@ type postgres struct {
 	name string // the URL without its password
 	pool *pgxpool.Pool
 
-	mu    sync.Mutex
-	ready bool // the tables are there
+	ready chan bool // whether the tables are there; who has it may make them
 }
 
 const (
@@ -52,7 +50,9 @@ func openPostgres(url string) (*postgres, error) {
 	if err != nil {
 		return nil, reason(err)
 	}
-	return &postgres{name: config.WithoutPassword(url), pool: pool, locks: newLocks(c.ConnConfig)}, nil
+	p := &postgres{name: config.WithoutPassword(url), pool: pool, locks: newLocks(c.ConnConfig), ready: make(chan bool, 1)}
+	p.ready <- false
+	return p, nil
 }
 
 // parse reads a URL, and what the environment says of PostgreSQL (PGPASSWORD,
@@ -153,13 +153,17 @@ func (p *postgres) once(ctx context.Context, attempt func(context.Context) error
 // prepare makes the tables before the first statement. A database that was down at the
 // start may not have them.
 func (p *postgres) prepare(ctx context.Context) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.ready {
-		return nil
+	var ready bool
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case ready = <-p.ready:
 	}
-	err := migrate(ctx, p.pool.Config().ConnConfig)
-	p.ready = err == nil
+	var err error
+	if !ready {
+		err = migrate(ctx, p.pool.Config().ConnConfig)
+	}
+	p.ready <- err == nil
 	return err
 }
 

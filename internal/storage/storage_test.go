@@ -274,17 +274,20 @@ func TestMigrations(t *testing.T) {
 	all.Wait()
 
 	// A user who may make nothing is enough from then on.
-	exec(t, dsn, `DO $$ BEGIN
-		CREATE ROLE reader LOGIN PASSWORD 'reader';
-		EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
-		EXECUTE format('GRANT CONNECT ON DATABASE %I TO reader', current_database());
-	END $$`)
-	exec(t, dsn, "GRANT USAGE ON SCHEMA milepost TO reader")
-	exec(t, dsn, "GRANT SELECT ON milepost.migration TO reader")
-	exec(t, dsn, "GRANT SELECT, INSERT, UPDATE, DELETE ON milepost.file TO reader")
 	u, err := url.Parse(dsn)
 	must(t, err)
-	u.User = url.UserPassword("reader", "reader")
+	database := strings.TrimPrefix(u.Path, "/")
+	for _, statement := range []string{
+		"CREATE ROLE reader_$ LOGIN PASSWORD 'reader'",
+		"REVOKE ALL ON DATABASE $ FROM PUBLIC",
+		"GRANT CONNECT ON DATABASE $ TO reader_$",
+		"GRANT USAGE ON SCHEMA milepost TO reader_$",
+		"GRANT SELECT ON milepost.migration TO reader_$",
+		"GRANT SELECT, INSERT, UPDATE, DELETE ON milepost.file TO reader_$",
+	} {
+		exec(t, dsn, strings.ReplaceAll(statement, "$", database))
+	}
+	u.User = url.UserPassword("reader_"+database, "reader")
 	s := checked(t, u.String())
 	must(t, s.Store(t.Context(), "a", []byte("1")))
 	if err := s.Check(t.Context()); err != nil {

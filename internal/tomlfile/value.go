@@ -56,6 +56,22 @@ func Each[T any](t *Table, key string, parse func(string) (T, error)) (values []
 	return values, lines
 }
 
+// OneOrEach is [Each] for a key under which a string alone may stand, too.
+func OneOrEach[T any](t *Table, key string, parse func(string) (T, error)) (values []T, lines []int32) {
+	if _, ok := t.values[key].(string); !ok {
+		if v, ok := t.values[key].([]any); ok || v != nil || !t.Has(key) {
+			return Each(t, key, parse)
+		}
+		get[string](t, key, "a string or an array of strings")
+		return nil, nil
+	}
+	v := Optional(t, key, parse)
+	if t.Refused(key) {
+		return nil, nil
+	}
+	return []T{v}, []int32{int32(t.Line(key))}
+}
+
 // Number returns the integer under a key, or byDefault if the key is missing or
 // the value is outside of its range, which is reported.
 func Number(t *Table, key string, byDefault, least, most int64) int64 {

@@ -1,4 +1,0 @@
-package directory
-
-// Login is how somebody logs in.
-type Login struct{ Name, FullName string }
