@@ -145,7 +145,7 @@ func (h *hoster) change(b *testing.B, n int) {
 // BenchmarkHosterChanges is how long requests take while rows change a hundred times a
 // second, and in turn with that while nothing does.
 func BenchmarkHosterChanges(b *testing.B) {
-	h := newHoster(b, "NOTIFY")
+	h := newHoster(b, fixture.Build(b), "NOTIFY")
 	s, _ := h.start(b, "disk", "-dns", "127.0.0.1:0")
 	time.Sleep(3 * time.Second) // it has kept what it read
 	const turns, pause = 3, 10 * time.Millisecond
@@ -178,7 +178,7 @@ func BenchmarkHosterChanges(b *testing.B) {
 // BenchmarkHosterReload is the time from SIGHUP until what a provider file has now is
 // served, how long requests take meanwhile, and the memory that it takes.
 func BenchmarkHosterReload(b *testing.B) {
-	h := newHoster(b, "asking")
+	h := newHoster(b, fixture.Build(b), "asking")
 	s, _ := h.start(b, "disk", "-dns", "127.0.0.1:0")
 	time.Sleep(3 * time.Second)
 	var quiet, reloading waits

@@ -45,7 +45,7 @@ var Arrays = []Array{
 		{"provider", "The ID of the provider to which domains belong whose rows do not say. Its file may have no domains of its own.", `"example.net"`},
 		{"preset", "Ready-made queries. In SQL: \"postfixadmin\", \"mailcow\", \"iredmail\", \"ispconfig\", \"froxlor\", \"modoboa\", \"mailu\", \"ispmail\", \"mailinabox\", and \"milepost\" for its own tables.", `"postfixadmin"`},
 		{"listen", "The channel on which PostgreSQL's NOTIFY tells of a change; the preset milepost has its own.", `"domains"`},
-		{"every", "How often the source is asked whether something has changed. Default: 500ms, if the answer takes less than a tenth of that, else longer; 30s while a channel is listened to.", `"1s"`},
+		{"every", "How often the source is asked whether something has changed. Default: 1s, if the answer takes less than a twentieth of that, else longer; 30s while a channel is listened to.", `"1s"`},
 		{"domains", "The query of all domains, in place of a preset. It may have the columns domain, provider (or template: the provider's ID), host (or mx: in place of %MXHOST%), name (in place of the provider's display_name), changed (seconds since 1970, or a time), and active.", `"SELECT domain, provider, changed FROM domain WHERE active"`},
 		{"changed_since", "The query of what changed at the time ? (seconds since 1970) or later; rows that are not active are taken away.", `"SELECT domain, provider, changed, active FROM domain WHERE changed >= ?"`},
 		{"version", "A query of one row that is another whenever something has changed, and cheap. If it has a column named domains, that is how many there are: then rows that are deleted are noticed.", `"SELECT count(*) AS domains, max(changed) FROM domain WHERE active"`},

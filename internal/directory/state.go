@@ -15,7 +15,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"time"
 
 	"milepost/catalogue"
@@ -123,15 +122,16 @@ func recall(dir string, s config.Source) (k kept, err error) {
 		k.texts[pair[0]] = pair[1]
 	}
 	parse := rows{source: &s, now: time.Now().Unix()}
+	var last record // most rows have what the one before had, so it is kept once
 	k.table = catalogue.NewTable(s.Name, func(yield func(catalogue.Row) bool) {
 		for n := 0; n < domains && l.err == nil; n++ {
-			cells := strings.Split(l.next(), "\t")
-			if len(cells) != 5 {
+			r, ok := recallRow(l.line(), last)
+			if !ok {
 				l.err = errDamaged
 				return
 			}
-			changed, _ := strconv.ParseUint(cells[4], 10, 32)
-			if row, ok := parse.row(record{domain: strings.Clone(cells[0]), provider: cells[1], host: cells[2], name: cells[3], changed: int64(changed)}); ok {
+			last = r
+			if row, ok := parse.row(r); ok {
 				yield(row)
 			}
 		}
@@ -143,6 +143,24 @@ func recall(dir string, s config.Source) (k kept, err error) {
 	return k, nil
 }
 
+// recallRow reads a domain's line. What is the same in the row before is taken from there.
+func recallRow(line []byte, before record) (r record, ok bool) {
+	r = record{provider: before.provider, host: before.host, name: before.name}
+	domain, rest, ok := bytes.Cut(line, tab)
+	for _, to := range [...]*string{&r.provider, &r.host, &r.name} {
+		cell, after, more := bytes.Cut(rest, tab)
+		if string(cell) != *to {
+			*to = string(cell)
+		}
+		rest, ok = after, ok && more
+	}
+	changed, err := strconv.ParseUint(string(rest), 10, 32)
+	r.domain, r.changed = string(domain), int64(changed)
+	return r, ok && err == nil
+}
+
+var tab = []byte{'\t'}
+
 var errDamaged = errors.New("is damaged")
 
 // lines reads a file of state, and sums what it has read.
@@ -153,24 +171,27 @@ type lines struct {
 }
 
 // next is the next line; empty after an error.
-func (l *lines) next() string {
+func (l *lines) next() string { return string(l.line()) }
+
+// line is the same until the next one is read.
+func (l *lines) line() []byte {
 	if l.err != nil {
-		return ""
+		return nil
 	}
 	var long []byte
 	for {
 		part, err := l.r.ReadSlice('\n')
 		l.sum.Write(part)
 		if err == nil && long == nil {
-			return string(bytes.TrimSuffix(part, []byte("\n")))
+			return bytes.TrimSuffix(part, []byte("\n"))
 		}
 		long = append(long, part...)
 		switch {
 		case err == nil:
-			return string(bytes.TrimSuffix(long, []byte("\n")))
+			return bytes.TrimSuffix(long, []byte("\n"))
 		case !errors.Is(err, bufio.ErrBufferFull) || len(long) > maxStateLine:
 			l.err = errDamaged
-			return ""
+			return nil
 		}
 	}
 }
