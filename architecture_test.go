@@ -38,6 +38,9 @@ var rooms = map[string]string{
 	"internal/thunderbirdqr": "settings internal/answer",
 	"internal/pages":         "address settings internal/answer internal/thunderbirdqr internal/query internal/textfile internal/tomlfile",
 
+	"internal/doctor":  "address settings autodiscover pacc",
+	"internal/observe": "internal/doctor settings",
+
 	"internal/config":     "address settings internal/textfile internal/tomlfile",
 	"internal/certs":      "mobileconfig internal/textfile",
 	"internal/snapshot":   "address settings catalogue data internal/config internal/zones internal/providerfile internal/pages internal/textfile",
@@ -70,7 +73,7 @@ var rooms = map[string]string{
 // pure are the rooms in which data goes in, and bytes or records come out: without
 // socket, clock or log.
 var pure = []string{"address", "settings", "autoconfig", "autodiscover", "mobileconfig", "pacc", "zone", "catalogue", "internal/providerfile",
-	"internal/lookup", "internal/mtasts", "internal/answer", "internal/thunderbirdqr", "internal/pages", "internal/zoneformat", "internal/manual", "internal/query", "internal/useragent", "internal/xmlwriter"}
+	"internal/lookup", "internal/mtasts", "internal/answer", "internal/thunderbirdqr", "internal/pages", "internal/zoneformat", "internal/doctor", "internal/manual", "internal/query", "internal/useragent", "internal/xmlwriter"}
 
 var impure = []string{"os", "net", "net/http", "time", "log", "log/slog"}
 

@@ -30,6 +30,7 @@ func commands() map[string]func([]string, io.Writer, io.Writer) int {
 		"import":  importDocuments,
 		"export":  exportCatalogue,
 		"config":  printConfig,
+		"doctor":  examine,
 		"version": version,
 		"help":    help,
 	}
@@ -56,5 +57,5 @@ func run(args []string, stdout, stderr io.Writer) int {
 }
 
 func complainCommand(stderr io.Writer, name string) {
-	complain(stderr, "%q is no command; serve, show, dns, check, import, export, config, version and help are", name)
+	complain(stderr, "%q is no command; serve, show, dns, check, import, export, config, doctor, version and help are", name)
 }

@@ -1,0 +1,287 @@
+package doctor
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/miekg/dns"
+
+	"milepost/settings"
+)
+
+// Verdict is what becomes of a program.
+type Verdict string
+
+const (
+	Works  Verdict = "works"  // an account is set up
+	Partly Verdict = "partly" // one is, if the person approves, guesses or corrects something
+	Fails  Verdict = "fails"  // none is, or it does not work
+)
+
+// Report is the whole answer. It holds no local part.
+type Report struct {
+	Domain   string         `json:"-"`
+	Clients  []ClientReport `json:"clients"`
+	Findings []Finding      `json:"findings"`
+	Grade    Grade          `json:"grade"`
+	Because  string         `json:"-"` // why it is that grade
+}
+
+// ClientReport is what one program would find.
+type ClientReport struct {
+	Name    string   `json:"name"`
+	Verdict Verdict  `json:"verdict"`
+	Found   []Server `json:"found"`
+	Because []ID     `json:"because"`
+}
+
+// Server is one that a program found.
+type Server struct {
+	Protocol   settings.Protocol   `json:"protocol"`
+	Hostname   settings.Hostname   `json:"hostname"`
+	Port       uint16              `json:"port"`
+	SocketType settings.SocketType `json:"socket_type"`
+	Username   settings.Username   `json:"username"`
+	Where      string              `json:"where"` // the URL without its query, or the names of the records
+}
+
+// Grade is the whole in one letter, from A to F.
+type Grade string
+
+func (j *judge) report() Report {
+	r := Report{Domain: j.domain(), Clients: []ClientReport{}, Findings: []Finding{}}
+	general, complete := j.general()
+	var results []clientResult
+	rootCause := slices.IndexFunc(general, func(c cause) bool {
+		return c.id == domainMissing || c.id == dnssecBogus || c.id == dnsFails && c.near == rooted
+	})
+	for _, c := range Clients() {
+		if !j.concerns(&c) {
+			continue
+		}
+		result, done := clientResult{client: &c, verdict: Fails}, true
+		if rootCause >= 0 {
+			result.causes = general[rootCause : rootCause+1]
+		} else if result, done = j.verdict(&c); !done {
+			complete = false
+			continue
+		}
+		results = append(results, result)
+	}
+	if !complete {
+		return r
+	}
+	if rootCause >= 0 {
+		general = general[rootCause : rootCause+1]
+	}
+	general = append(general, j.differences(results)...)
+	r.Findings = gather(results, general)
+	for i := range r.Findings {
+		f := &r.Findings[i]
+		f.Seen, f.Fix = j.anonymous(f.Seen), j.anonymous(f.Fix)
+	}
+	for _, result := range results {
+		r.Clients = append(r.Clients, result.report())
+	}
+	r.Grade, r.Because = grade(results, r.Findings)
+	return r
+}
+
+// concerns tells whether a program is one for what the domain offers: what is decidedly
+// not offered, nobody misses.
+func (j *judge) concerns(c *Client) bool {
+	if len(c.Incoming) != 1 || c.Incoming[0] != settings.POP3 {
+		return true
+	}
+	a, _ := j.dns("_pop3s._tcp."+j.domain(), dns.TypeSRV)
+	b, _ := j.dns("_pop3._tcp."+j.domain(), dns.TypeSRV)
+	return !notOffered(a) || !notOffered(b)
+}
+
+// anonymous takes the address out of what was seen.
+func (j *judge) anonymous(s string) string {
+	a := j.asked.address()
+	escaped, _ := j.expand("{address}")
+	return strings.NewReplacer(a.String(), settings.EmailAddress, escaped, settings.EmailAddress).Replace(s)
+}
+
+func (r clientResult) report() ClientReport {
+	out := ClientReport{Name: r.client.Name, Verdict: r.verdict, Found: []Server{}, Because: []ID{}}
+	if r.found != nil {
+		for _, servers := range [][]settings.Server{r.found.incoming, r.found.outgoing} {
+			if len(servers) > 0 {
+				s := servers[0]
+				out.Found = append(out.Found, Server{s.Protocol, s.Hostname, s.Port, s.SocketType, s.Username, r.found.way})
+			}
+		}
+	}
+	for _, c := range r.causes {
+		if !slices.Contains(out.Because, c.id) {
+			out.Because = append(out.Because, c.id)
+		}
+	}
+	return out
+}
+
+// general is what is wrong whatever program asks; false: more must be seen.
+func (j *judge) general() ([]cause, bool) {
+	soa, ok := j.dns(j.domain(), dns.TypeSOA)
+	if !ok {
+		return nil, false
+	}
+	switch {
+	case soa.Bogus:
+		return []cause{j.cause(dnssecBogus, j.domain(), rooted, "the resolver refuses the zone of %s: its signatures are not valid", j.domain())}, true
+	case soa.Failure == NotAsked:
+	case soa.Failure != "" || soa.Rcode == dns.RcodeServerFailure || soa.Rcode == dns.RcodeRefused:
+		what := string(soa.Failure)
+		if what == "" {
+			what = dns.RcodeToString[soa.Rcode]
+		}
+		return []cause{j.cause(dnsFails, j.domain(), rooted, "no name server answers for %s: %s", j.domain(), what)}, true
+	case soa.Rcode == dns.RcodeNameError:
+		return []cause{j.cause(domainMissing, j.domain(), rooted, "DNS says that %s does not exist", j.domain())}, true
+	}
+	causes, complete := j.nameServers()
+	targets, done := j.srvTargets()
+	causes = append(causes, targets...)
+	// A wildcard is looked for at once: it explains web pages.
+	if _, ok := j.dns("no-such-name-for-the-doctor."+j.domain(), dns.TypeA); !ok {
+		complete = false
+	}
+	for _, label := range []string{"autoconfig", "autodiscover", "ua-auto-config"} {
+		if _, ok := j.dns(label+"."+j.domain(), dns.TypeA); !ok {
+			complete = false
+		}
+	}
+	return append(causes, j.certificates()...), complete && done
+}
+
+// srvTargets looks at where the domain's SRV records lead; false: more must be seen.
+func (j *judge) srvTargets() (causes []cause, complete bool) {
+	complete = true
+	for _, label := range []string{"_imaps", "_imap", "_pop3s", "_pop3", "_submissions", "_submission", "_autodiscover"} {
+		name := label + "._tcp." + j.domain()
+		a, ok := j.dns(name, dns.TypeSRV)
+		complete = complete && ok
+		for i, rr := range a.Records {
+			srv, is := rr.(*dns.SRV)
+			if !is || srv.Target == "." || i >= maxSRV {
+				continue
+			}
+			v4, ok := j.dns(srv.Target, dns.TypeA)
+			v6, ok6 := j.dns(srv.Target, dns.TypeAAAA)
+			if !ok || !ok6 {
+				complete = false
+				continue
+			}
+			alias := slices.ContainsFunc(v4.Records, func(rr dns.RR) bool { _, is := rr.(*dns.CNAME); return is })
+			switch {
+			case len(addressesOf(v4))+len(addressesOf(v6)) == 0:
+				causes = append(causes, j.cause(srvNoAddress, name, there, "%s leads to %s, which has no address", name, targetOf(srv)))
+			case alias:
+				causes = append(causes, j.cause(srvAlias, name, there, "%s leads to %s, which is an alias", name, targetOf(srv)))
+			}
+		}
+	}
+	return causes, complete
+}
+
+// fewDays is when a certificate should long have been renewed: Let's Encrypt's last for 90
+// days and are renewed with 30 left.
+const fewDays = 10
+
+func (j *judge) certificates() (causes []cause) {
+	seen := make(map[string]bool)
+	look := func(host string, t *TLS) {
+		if t != nil && len(t.Problems) == 0 && t.DaysLeft < fewDays && !seen[host] && (host == j.domain() || strings.HasSuffix(host, "."+j.domain())) {
+			seen[host] = true
+			causes = append(causes, j.cause(expiresSoon, host, there, "the certificate of %s expires in %s", host, days(t.DaysLeft)))
+		}
+	}
+	for r, x := range j.seen.Web {
+		look(hostOf(r.URL), x.TLS)
+	}
+	for e, g := range j.seen.Mail {
+		look(e.Host, g.TLS)
+	}
+	slices.SortFunc(causes, func(a, b cause) int { return strings.Compare(a.seen, b.seen) })
+	return causes
+}
+
+// differences tells which programs find other servers than the rest.
+func (j *judge) differences(results []clientResult) []cause {
+	var out []cause
+	for _, p := range []settings.Protocol{settings.IMAP, settings.POP3, settings.SMTP} {
+		groups := make(map[string][]string)
+		for _, r := range results {
+			if r.found == nil || r.found.guessed {
+				continue
+			}
+			for _, servers := range [][]settings.Server{r.found.incoming, r.found.outgoing} {
+				if len(servers) > 0 && servers[0].Protocol == p {
+					key := upToServers(servers)
+					groups[key] = append(groups[key], r.client.Name)
+				}
+			}
+		}
+		if len(groups) < 2 {
+			continue
+		}
+		var parts []string
+		hosts := make(map[string]bool)
+		for key, names := range groups {
+			parts = append(parts, fmt.Sprintf("%s: %s", key, strings.Join(names, ", ")))
+			host, _, _ := strings.Cut(strings.TrimPrefix(key, string(p)+" "), ":")
+			hosts[host] = true
+		}
+		if len(hosts) < 2 { // only TLS and STARTTLS of one server: both are meant to work
+			continue
+		}
+		slices.Sort(parts)
+		out = append(out, j.cause(clientsDiffer, j.domain(), connected, "%s", strings.Join(parts, "; ")))
+	}
+	return out
+}
+
+// grade is A if every program works and nothing is to be said, B if every one does; each
+// tenth of the people that something hits costs a letter from there.
+func grade(results []clientResult, findings []Finding) (Grade, string) {
+	all, failed, partly := 0, 0, 0
+	var names []string
+	for _, r := range results {
+		all += int(r.client.Used)
+		switch r.verdict {
+		case Fails:
+			failed += int(r.client.Used)
+			names = append(names, r.client.Name)
+		case Partly:
+			partly += int(r.client.Used)
+			names = append(names, r.client.Name)
+		}
+	}
+	worst := slices.ContainsFunc(findings, func(f Finding) bool { return f.Severity == Error })
+	minded := slices.ContainsFunc(findings, func(f Finding) bool { return f.Severity != Note })
+	short := 10 * (2*failed + partly) / max(2*all, 1)
+	switch {
+	case len(names) == 0 && !minded:
+		return "A", "every program works"
+	case len(names) == 0 && !worst:
+		return "B", "every program works; something should be seen to"
+	case len(names) == 0:
+		return "C", "every program works now, but not always"
+	case short < 1:
+		return "C", fmt.Sprintf("most people's programs work; not all of %s", list(names))
+	case short < 4:
+		return "D", fmt.Sprintf("many people's programs find nothing that works: %s", list(names))
+	case short < 7:
+		return "E", fmt.Sprintf("most people's programs find nothing that works: %s", list(names))
+	}
+	return "F", fmt.Sprintf("next to nobody's program works: %s", list(names))
+}
+
+// AllWork tells whether every program does.
+func (r Report) AllWork() bool {
+	return !slices.ContainsFunc(r.Clients, func(c ClientReport) bool { return c.Verdict != Works })
+}
