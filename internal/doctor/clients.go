@@ -178,7 +178,7 @@ func phonesAndWeb() []Client {
 		Autodiscover: &AutodiscoverRules{Automatic: true, Port: true, Redirects: 10},
 		Redirects:    RedirectRules{Most: 10, Absolute: true},
 		Steps: []Group{
-			{Steps: append(documents(hostHTTPS+withAddress, wellKnownHTTPS, hostHTTP+withAddress), Outlook{"GET", discoverRoot}, Outlook{"GET", discoverHost}, Document{ispdb + "{domain}"}), Ends: OnDocument, Whole: true},
+			{Steps: append(documents(hostHTTPS+withAddress, wellKnownHTTPS, hostHTTP+withAddress), Outlook{"GET", discoverRoot}, Outlook{"GET", discoverHost}, Document{ispdb + "{domain}"}), Ends: OnWellFormed, Whole: true},
 			guesses(settings.IMAP),
 		},
 	}, {

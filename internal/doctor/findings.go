@@ -97,6 +97,7 @@ type clientResult struct {
 	verdict Verdict
 	found   *found
 	causes  []cause
+	passed  []cause // what it met, and got in all the same
 }
 
 // gather makes findings of what is in the programs' way, and of what is wrong anyhow.
@@ -134,6 +135,13 @@ func gather(results []clientResult, general []cause) []Finding {
 			if !hit[c.id] {
 				hit[c.id] = true
 				f.hits += int(r.client.Used)
+			}
+		}
+	}
+	for _, r := range results {
+		for _, c := range r.passed {
+			if f := add(c); f.Severity == Note {
+				f.Severity = Warning
 			}
 		}
 	}

@@ -218,7 +218,7 @@ func (j *judge) verdict(c *Client) (clientResult, bool) {
 		}
 	}
 	r := clientResult{client: c, found: f}
-	if demanded, ok := demand(outcomes); ok && c.Spoilt401 && (f == nil || !f.guessed && !isAutodiscover(f)) {
+	if demanded, ok := demand(outcomes); ok && c.Spoilt401 && (f == nil || !f.guessed) && !slices.ContainsFunc(slices.Concat(outcomes...), isAutodiscover) {
 		demanded.near = connected
 		r.verdict, r.causes = Fails, []cause{demanded}
 		return r, true
@@ -243,7 +243,10 @@ func demand(outcomes [][]outcome) (cause, bool) {
 	return cause{}, false
 }
 
-func isAutodiscover(f *found) bool { return strings.Contains(f.way, "/autodiscover.xml") }
+// isAutodiscover tells whether settings were found in one of Microsoft's documents.
+func isAutodiscover(o outcome) bool {
+	return o.found != nil && strings.HasSuffix(strings.ToLower(o.found.way), "/autodiscover.xml")
+}
 
 // nothingFound explains why.
 func (j *judge) nothingFound(r clientResult, causes []cause) clientResult {
@@ -299,6 +302,9 @@ func (j *judge) servers(r clientResult, before []cause) (clientResult, bool) {
 		r.verdict = Works
 	}
 	r.causes = slices.Concat(in, out, f.flaws)
+	if !f.guessed {
+		r.passed = slices.DeleteFunc(before, func(c cause) bool { return c.near < there || c.id == documentMissing })
+	}
 	if f.guessed && len(in)+len(out) == 0 {
 		nearest := slices.MaxFunc(append(before, cause{}), func(a, b cause) int { return cmp.Compare(a.near, b.near) })
 		if nearest.near > incidental {

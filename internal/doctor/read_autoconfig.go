@@ -31,6 +31,9 @@ func (j *judge) readAutoconfig(r *AutoconfigRules, f fetched) (*found, []cause, 
 		if j.nearness(hostOf(f.url)) == there && j.wildcard() {
 			id = wildcardWebPage
 		}
+		if _, err := parseTree(f.Body); err == nil {
+			return refuse(id, wellFormed, "a web page comes where the document should be")
+		}
 		return refuse(id, success, "a web page comes where the document should be")
 	}
 	if f.Cut {
@@ -111,7 +114,7 @@ func (d *reading) provider(p *element) {
 	}
 }
 
-// section reads a server, and puts it in front if the last one counts.
+// section reads a server.
 func (d *reading) section(e *element, protocols []settings.Protocol, into *[]settings.Server, which Which) {
 	kind, _ := e.attribute("type")
 	if d.rules.FoldsCase {
@@ -133,11 +136,14 @@ func (d *reading) section(e *element, protocols []settings.Protocol, into *[]set
 		}
 		return
 	}
-	if which == Last {
-		*into = slices.Insert(*into, 0, s)
-	} else {
-		*into = append(*into, s)
+	if which == Last { // IMAP stays before POP
+		*into = slices.DeleteFunc(*into, func(before settings.Server) bool { return before.Protocol == s.Protocol })
+		if s.Protocol == settings.IMAP {
+			*into = slices.Insert(*into, 0, s)
+			return
+		}
 	}
+	*into = append(*into, s)
 }
 
 // server reads a section; the reason says why it is none.

@@ -1,6 +1,7 @@
 package observe
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rsa"
@@ -46,7 +47,7 @@ func (i *Internet) shown(host string, state tls.ConnectionState) *doctor.TLS {
 	case invalid.Reason == x509.Expired && invalid.Cert != nil && len(t.Problems) == 0:
 		t.Problems = append(t.Problems, doctor.Expired) // one above it
 		t.DaysLeft = min(t.DaysLeft, int(math.Floor(invalid.Cert.NotAfter.Sub(now).Hours()/24)))
-	case leaf.CheckSignature(leaf.SignatureAlgorithm, leaf.RawTBSCertificate, leaf.Signature) == nil:
+	case bytes.Equal(leaf.RawIssuer, leaf.RawSubject):
 		t.Problems = append(t.Problems, doctor.SelfSigned)
 	case len(state.PeerCertificates) == 1 && len(leaf.IssuingCertificateURL) > 0:
 		t.Problems = append(t.Problems, doctor.Incomplete)
