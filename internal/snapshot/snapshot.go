@@ -84,6 +84,7 @@ func Build(ctx context.Context, o Options, previous *Snapshot) (*Snapshot, error
 		return nil, err // of files that are built in
 	}
 	s.host = cmp.Or(conf.Service.Host, s.host)
+	s.Site.Examines = conf.Doctor.Web
 	s.Config, s.Warnings = conf, slices.Concat(conf.Warnings, warnings)
 	if conf.DNS.Listen != "" || o.Zones && conf.SpeaksOfDNS() {
 		no.Configuration = s.makeZones(o, previous)
