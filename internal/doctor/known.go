@@ -78,12 +78,13 @@ const (
 	noEncryptedPassword ID = "no-encrypted-password"
 	smallMessages       ID = "small-messages"
 
-	clientsDiffer  ID = "clients-differ"
-	noAutoconfig   ID = "no-autoconfig"
-	noAutodiscover ID = "no-autodiscover"
-	noProfile      ID = "no-profile"
-	expiresSoon    ID = "certificate-expires-soon"
-	notSeen        ID = "not-seen"
+	clientsDiffer    ID = "clients-differ"
+	catalogueDiffers ID = "catalogue-differs"
+	noAutoconfig     ID = "no-autoconfig"
+	noAutodiscover   ID = "no-autodiscover"
+	noProfile        ID = "no-profile"
+	expiresSoon      ID = "certificate-expires-soon"
+	notSeen          ID = "not-seen"
 )
 
 // explained is a kind of finding. In a fix stand {domain}, {place} (where it was seen),
@@ -213,6 +214,7 @@ var kindsOfAbsence = []explained{
 	{noIncomingSRV, Error, "Programs that go by the records of RFC 6186 find no server for incoming mail.", "_imaps._tcp.{domain}. 3600 IN SRV 0 1 993 MAIL-HOST."},
 	{noOutgoingSRV, Error, "Programs that go by the records of RFC 6186 find no server to send with.", "_submissions._tcp.{domain}. 3600 IN SRV 0 1 465 MAIL-HOST.\n_submission._tcp.{domain}. 3600 IN SRV 0 1 587 MAIL-HOST."},
 	{documentMissing, Error, "The host is there for mail settings, and does not have those of this domain.", "add {domain} to the domains of its provider's file: domains = [\"{domain}\"]; behind a proxy, have it pass {place} on"},
+	{catalogueDiffers, Warning, "The catalogue is not what programs go by, so a change of it will not reach them.", "publish what the catalogue says: 'milepost dns {domain}' prints the records, and a document that somebody else serves at {place} has to go"},
 	{clientsDiffer, Warning, "People who compare their settings find different ones, and what works for one need not for another.", "give the same servers in all places: 'milepost dns {domain}' and 'milepost show {domain}' print what belongs together"},
 	{expiresSoon, Warning, "When it has expired nobody finds settings or gets mail.", "renew the certificate of {host}"},
 	{notSeen, Note, "It was not asked, so nothing is known of it.", "run the doctor again"},

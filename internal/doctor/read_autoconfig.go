@@ -228,14 +228,7 @@ func (d *reading) authentication(e *element, s *settings.Server) (ID, string) {
 // username puts down what a program would log in with, and whether it is wrong.
 func (d *reading) username(s string, to *settings.Server) {
 	r := d.rules
-	own := d.asked.address()
-	switch s { // a server may fill it in
-	case own.String():
-		s = settings.EmailAddress
-	case own.Local:
-		s = settings.EmailLocalPart
-	}
-	s = strings.ReplaceAll(s, "EVOLUTIONUSER", settings.EmailLocalPart)
+	s = strings.ReplaceAll(d.template(s), "EVOLUTIONUSER", settings.EmailLocalPart)
 	if s == settings.EmailLocalPart+"@"+d.domain() {
 		s = settings.EmailAddress
 	}
@@ -253,6 +246,18 @@ func (d *reading) username(s string, to *settings.Server) {
 			d.found.flaws = append(d.found.flaws, d.cause(placeholderLeft, d.place, connected, "%s: the username %s", d.place, s))
 		}
 	}
+}
+
+// template takes the address out of a username that a server has filled in.
+func (j *judge) template(s string) string {
+	own := j.asked.address()
+	switch {
+	case strings.EqualFold(s, own.String()):
+		return settings.EmailAddress
+	case strings.Contains(s, "%"):
+		return s
+	}
+	return strings.ReplaceAll(s, own.Local, settings.EmailLocalPart)
 }
 
 // leaf reads the text of an element, as the rules say; an ID says why there is none.

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/miekg/dns"
 
@@ -26,6 +28,11 @@ type Report struct {
 	Findings []Finding      `json:"findings"`
 	Grade    Grade          `json:"grade"`
 	Because  string         `json:"-"` // why it is that grade
+
+	// Provider is what all ways together find, as a provider's file to begin with; nil:
+	// nothing. Left are the servers that were found and do not work.
+	Provider *settings.Provider `json:"-"`
+	Left     []string           `json:"-"`
 }
 
 // ClientReport is what one program would find.
@@ -75,15 +82,16 @@ func (j *judge) report() Report {
 	if rootCause >= 0 {
 		general = general[rootCause : rootCause+1]
 	}
-	general = append(general, j.differences(results)...)
+	general = append(append(general, j.differences(results)...), j.compare(results)...)
 	r.Findings = gather(results, general)
 	for i := range r.Findings {
 		f := &r.Findings[i]
 		f.Seen, f.Fix = j.anonymous(f.Seen), j.anonymous(f.Fix)
 	}
 	for _, result := range results {
-		r.Clients = append(r.Clients, result.report())
+		r.Clients = append(r.Clients, j.clientReport(result))
 	}
+	r.Provider, r.Left = j.provider(results)
 	r.Grade, r.Because = grade(results, r.Findings)
 	return r
 }
@@ -99,20 +107,27 @@ func (j *judge) concerns(c *Client) bool {
 	return !notOffered(a) || !notOffered(b)
 }
 
-// anonymous takes the address out of what was seen.
+// anonymous takes the address out of what was seen, and what could move a terminal's
+// cursor: strangers wrote it.
 func (j *judge) anonymous(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) && r != '\n' || unicode.Is(unicode.Cf, r) {
+			return utf8.RuneError
+		}
+		return r
+	}, s)
 	a := j.asked.address()
 	escaped, _ := j.expand("{address}")
 	return strings.NewReplacer(a.String(), settings.EmailAddress, escaped, settings.EmailAddress).Replace(s)
 }
 
-func (r clientResult) report() ClientReport {
+func (j *judge) clientReport(r clientResult) ClientReport {
 	out := ClientReport{Name: r.client.Name, Verdict: r.verdict, Found: []Server{}, Because: []ID{}}
 	if r.found != nil {
 		for _, servers := range [][]settings.Server{r.found.incoming, r.found.outgoing} {
 			if len(servers) > 0 {
 				s := servers[0]
-				out.Found = append(out.Found, Server{s.Protocol, s.Hostname, s.Port, s.SocketType, s.Username, r.found.way})
+				out.Found = append(out.Found, Server{s.Protocol, s.Hostname, s.Port, s.SocketType, settings.Username(j.anonymous(string(s.Username))), j.anonymous(r.found.way)})
 			}
 		}
 	}

@@ -143,9 +143,8 @@ func (j *judge) readProtocol(r *AutodiscoverRules, p autodiscover.Protocol, prot
 	if strings.EqualFold(p.SPA, "on") || p.SPA == "" && r.Encryption {
 		f.flaws = append(f.flaws, *wrong(spaOn, "SPA is %q", p.SPA))
 	}
-	own := j.asked.address()
-	if r.LoginName && p.LoginName != "" && p.LoginName != own.String() {
-		s.Username = settings.Username(strings.Replace(p.LoginName, own.Local, settings.EmailLocalPart, 1))
+	if r.LoginName && p.LoginName != "" {
+		s.Username = settings.Username(j.template(p.LoginName))
 	}
 	return s, nil
 }

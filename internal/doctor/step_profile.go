@@ -171,9 +171,8 @@ func (j *judge) profileServer(p *element, which string, protocol settings.Protoc
 	if s.Port == 0 {
 		s.Port = settings.DefaultPort(protocol, s.SocketType)
 	}
-	own := j.asked.address()
-	if user := textOf(valueOf(p, which+"MailServerUsername")); user != "" && user != own.String() {
-		s.Username = settings.Username(strings.Replace(user, own.Local, settings.EmailLocalPart, 1))
+	if user := textOf(valueOf(p, which+"MailServerUsername")); user != "" {
+		s.Username = settings.Username(j.template(user))
 	}
 	return s, ""
 }

@@ -55,7 +55,7 @@ func (j *judge) fetch(c *Client, r Request, onlyHTTPS bool) (fetched, bool) {
 			next, problem := location(c, u, x)
 			switch {
 			case problem == "" && slices.Contains(been, next):
-				return f.because(j.cause(redirectLoop, r.URL, max(near, there), "%s leads back to itself, by way of %s", withoutQuery(next), withoutQuery(r.URL))), true
+				return f.because(j.cause(redirectLoop, r.URL, max(near, there), "%s", loop(next, r.URL))), true
 			case problem == "" && hop >= c.Redirects.Most:
 				return f.because(j.cause(redirectLoop, r.URL, max(near, there), "%s is followed by more than %d redirects", withoutQuery(been[0]), c.Redirects.Most)), true
 			case problem == "" && onlyHTTPS && !strings.HasPrefix(next, "https:"):
@@ -70,6 +70,14 @@ func (j *judge) fetch(c *Client, r Request, onlyHTTPS bool) (fetched, bool) {
 			return j.wrongStatus(f, u, near), true
 		}
 	}
+}
+
+// loop says how a redirect comes back to where it began.
+func loop(to, from string) string {
+	if to == from {
+		return withoutQuery(to) + " redirects to itself"
+	}
+	return fmt.Sprintf("%s leads back to itself, by way of %s", withoutQuery(to), withoutQuery(from))
 }
 
 func (f fetched) because(causes ...cause) fetched {

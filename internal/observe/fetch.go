@@ -40,6 +40,9 @@ func (i *Internet) Fetch(ctx context.Context, r doctor.Request, body []byte) doc
 		x.TLS = i.shown(req.URL.Hostname(), *resp.TLS)
 	}
 	x.Body, err = io.ReadAll(io.LimitReader(resp.Body, doctor.MaxBody+1))
+	if err == nil {
+		err = ctx.Err() // a server that sees the end come can make it look like a whole answer
+	}
 	if len(x.Body) > doctor.MaxBody {
 		x.Body, x.Cut = x.Body[:doctor.MaxBody], true
 	} else if err != nil {
