@@ -163,7 +163,9 @@ type AutoconfigRules struct {
 	Unknown     settings.SocketType // what any other socket type is taken for; empty: the section is dropped
 	// Methods are those of authentication that count, of which a section must have one;
 	// nil: it is not read.
-	Methods  []string
+	Methods []string
+	// OAuth2 are the hosts at which the program knows it, and those below them.
+	OAuth2   []string
 	Username bool // a section must have one
 
 	// Placeholders are those that are filled into a username, ExactUsernames those that

@@ -10,6 +10,9 @@ const (
 	nameServerLame      ID = "name-server-lame"
 	nameServerSilent    ID = "name-server-silent"
 	nameServersDisagree ID = "name-servers-disagree"
+	delegationDiffers   ID = "delegation-differs"
+	addressSilent       ID = "address-silent"
+	caaForbids          ID = "caa-forbids"
 
 	wildcardWebPage ID = "wildcard-web-page"
 	danglingAlias   ID = "dangling-alias"
@@ -109,7 +112,7 @@ const (
 	newCertificate = "a certificate that has {host} among its names, as by 'certbot certonly -d {host}', or [tls] of milepost.toml: obtain = true"
 )
 
-var kinds = slices.Concat(kindsOfDNS, kindsOfCertificates("web"), kindsOfWeb, kindsOfDocuments, kindsOfCertificates("mail"), kindsOfServers, kindsOfAbsence)
+var kinds = slices.Concat(kindsOfDNS, kindsOfAddresses, kindsOfCertificates("web"), kindsOfWeb, kindsOfDocuments, kindsOfCertificates("mail"), kindsOfServers, kindsOfAbsence)
 
 var kindsOfDNS = []explained{
 	{domainMissing, Error, "The domain does not exist in DNS, so nobody finds anything.", "register {domain}, or have its zone served: 'dig {domain} SOA' has to answer"},
@@ -119,6 +122,12 @@ var kindsOfDNS = []explained{
 	{nameServerLame, Error, "Who asks this name server gets nothing; programs give up before another one is asked.", "have {host} serve the zone {domain}, or take '{domain}. IN NS {host}.' out of the zone and its parent"},
 	{nameServersDisagree, Error, "Which settings somebody finds is a matter of chance: each resolver asks another name server.", "raise the serial in the SOA record of {domain} and have all its name servers transfer the zone: 'dig +nssearch {domain}' must show one serial"},
 	{nameServerSilent, Warning, "Every question that goes to it costs seconds; programs wait 5 seconds in all.", "have {host} answer over UDP and TCP at port 53, or take '{domain}. IN NS {host}.' out of the zone and its parent"},
+}
+
+var kindsOfAddresses = []explained{
+	{delegationDiffers, Warning, "Who comes by way of the parent zone asks other name servers than the zone names; one day they will not serve it.", "have the registrar of {domain} enter the name servers that the zone has: 'dig {domain} NS'"},
+	{addressSilent, Warning, "Programs try one address after the other, some IPv6 first; who meets the one that does not answer waits, or fails.", "have the server listen on that address too, or take it out of the zone of {host}"},
+	{caaForbids, Warning, "The CAA records let nobody issue certificates, so the next renewal fails.", "{domain}. 3600 IN CAA 0 issue \"letsencrypt.org\""},
 }
 
 // kindsOfCertificates are the reasons to refuse one, of a web server or a mail server.

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
 
 	"github.com/miekg/dns"
@@ -69,15 +70,19 @@ type Exchange struct {
 // documents have some 10,000.
 const MaxBody = 256 << 10
 
-// Endpoint is a mail server, as a program would reach it.
+// Endpoint is a mail server, as a program would reach it; or, without a protocol, one
+// address of a host, to see whether it answers at all.
 type Endpoint struct {
 	Protocol   settings.Protocol
-	Host       string // lower case
+	Host       string // lower case, or an IP address
 	Port       uint16
 	SocketType settings.SocketType
 }
 
 func (e Endpoint) String() string {
+	if e.Protocol == "" {
+		return "port " + netip.AddrPortFrom(netip.MustParseAddr(e.Host), e.Port).String()
+	}
 	return fmt.Sprintf("%s %s:%d %s", e.Protocol, e.Host, e.Port, e.SocketType)
 }
 

@@ -17,8 +17,8 @@ func isXMLType(contentType string) bool {
 }
 
 // readAutoconfig reads a document as a program does.
-func (j *judge) readAutoconfig(r *AutoconfigRules, f fetched) (*found, []cause, shape) {
-	place := withoutQuery(f.url)
+func (j *judge) readAutoconfig(c *Client, f fetched) (*found, []cause, shape) {
+	r, place := c.Autoconfig, withoutQuery(f.url)
 	refuse := func(id ID, shape shape, format string, args ...any) (*found, []cause, shape) {
 		near := read
 		if id == webPage {
@@ -62,6 +62,7 @@ func (j *judge) readAutoconfig(r *AutoconfigRules, f fetched) (*found, []cause, 
 	if d.fatal != nil {
 		return nil, []cause{*d.fatal}, document
 	}
+	d.found.incoming = slices.DeleteFunc(d.found.incoming, func(s settings.Server) bool { return !slices.Contains(c.Incoming, s.Protocol) })
 	if len(d.found.incoming) == 0 || len(d.found.outgoing) == 0 {
 		if len(d.causes) == 0 {
 			return refuse(noSettings, document, "it has no server for incoming mail, or none for outgoing, that programs can use")
@@ -203,8 +204,15 @@ func (d *reading) authentication(e *element, s *settings.Server) (ID, string) {
 	if s.Protocol == settings.SMTP && slices.Contains(known, "NTLM") { // only Thunderbird's list has it
 		known = append([]string{"none", "client-IP-address", "smtp-after-pop"}, known...)
 	}
+	oauth2 := slices.ContainsFunc(d.rules.OAuth2, func(host string) bool {
+		return string(s.Hostname) == host || strings.HasSuffix(string(s.Hostname), "."+host)
+	})
 	var seen []string
 	for _, a := range e.all("authentication", false) {
+		if a.text == string(settings.OAuth2) && oauth2 {
+			s.Authentication = []settings.Authentication{settings.OAuth2}
+			return "", ""
+		}
 		if seen = append(seen, a.text); slices.Contains(known, a.text) {
 			switch a.text {
 			case "plain":

@@ -231,7 +231,7 @@ func (j *judge) document(c *Client, u string) outcome {
 	if f.causes != nil || f.Failure != "" {
 		return outcome{causes: f.causes}
 	}
-	found, causes, shape := j.readAutoconfig(c.Autoconfig, f)
+	found, causes, shape := j.readAutoconfig(c, f)
 	o := outcome{found: found, causes: causes, shape: shape}
 	if found != nil {
 		found.way = withoutQuery(u)
