@@ -147,7 +147,9 @@ func TestReadAutoconfig(t *testing.T) {
 		{name: "line ends in a host name", from: "imap.example.com", to: "\n imap.example.com\n", id: whiteSpace, refuse: "Thunderbird Thunderbird-for-Android K-9-Mail Evolution KMail Geary FairEmail Nextcloud-Mail aerc"},
 		{name: "an attribute of a host name", from: "<hostname>imap", to: `<hostname x="y">imap`, id: leafAttribute, refuse: "Thunderbird"},
 		{name: "an attribute of a server", from: `type="imap"`, to: `type="imap" x="y"`, id: sectionAttribute, refuse: "Evolution"},
-		{name: "no username", from: "<username>%EMAILADDRESS%</username>\n    </outgoing", to: "</outgoing", id: noUsername, refuse: "Thunderbird-for-Android K-9-Mail Delta-Chat"},
+		{name: "no username", from: "<username>%EMAILADDRESS%</username>\n    </outgoing", to: "</outgoing", id: noUsername, refuse: "Thunderbird-for-Android K-9-Mail Delta-Chat", flaw: noUsername, flawed: "Thunderbird"},
+		{name: "JMAP first", from: "<incomingServer", to: `<incomingServer type="jmap"><url>https://example.com/jmap</url><authentication>OAuth2</authentication></incomingServer><incomingServer`, id: noHostFirst, refuse: "Geary"},
+		{name: "an old name of authentication", from: "password-cleartext", to: "plain", id: noAuthentication, refuse: "Thunderbird-for-Android K-9-Mail"},
 		{name: "no authentication", from: "<authentication>password-cleartext</authentication>", to: "", id: noAuthentication, refuse: "Thunderbird Thunderbird-for-Android K-9-Mail"},
 		{name: "OAuth2 alone", from: "password-cleartext", to: "OAuth2", id: oauthAlone, refuse: "Thunderbird Thunderbird-for-Android K-9-Mail"},
 		{name: "OAuth2 alone, of one that they know", from: "<hostname>imap.example.com</hostname><port>993</port><socketType>SSL</socketType>\n      <authentication>password-cleartext", to: "<hostname>imap.gmail.com</hostname><port>993</port><socketType>SSL</socketType>\n      <authentication>OAuth2"},
@@ -171,7 +173,7 @@ func TestReadAutoconfig(t *testing.T) {
 					continue
 				}
 				j := &judge{asked: asked(t, "fred@example.com"), seen: NewObservations(), wanted: make(map[Want]bool)}
-				f := fetched{Exchange: Exchange{Status: 200, ContentType: "text/xml", Body: []byte(text)}, url: "https://autoconfig.example.com/mail/config-v1.1.xml"}
+				f := fetched{Exchange: Exchange{Status: 200, ContentType: "text/xml", Body: []byte(text)}, request: Request{"GET", "https://autoconfig.example.com/mail/config-v1.1.xml"}}
 				found, causes, _ := j.readAutoconfig(&c, f)
 				is := func(list string) bool {
 					return slices.Contains(strings.Fields(list), strings.ReplaceAll(c.Name, " ", "-"))
@@ -206,6 +208,7 @@ func TestReadAutodiscover(t *testing.T) {
 		{"STARTTLS", "<Port>143</Port><SSL>on</SSL><Encryption>TLS</Encryption>", map[string]settings.SocketType{"Outlook (classic)": "STARTTLS", "Thunderbird": "STARTTLS", "Delta Chat": "STARTTLS"}},
 		{"at odds", "<Port>993</Port><SSL>on</SSL><Encryption>TLS</Encryption>", map[string]settings.SocketType{"Outlook (classic)": "STARTTLS", "Thunderbird": "SSL", "Delta Chat": "SSL"}},
 		{"clear text", "<Port>143</Port><SSL>off</SSL>", map[string]settings.SocketType{"Outlook (classic)": "plain", "Thunderbird": "plain", "Delta Chat": "plain"}},
+		{"true", "<Port>993</Port><SSL>true</SSL>", map[string]settings.SocketType{"Outlook (classic)": "SSL", "Thunderbird": "", "Delta Chat": "SSL"}},
 		{"no port", "<SSL>on</SSL>", map[string]settings.SocketType{"Outlook (classic)": "SSL", "Thunderbird": "", "Delta Chat": ""}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -24,6 +24,9 @@ const (
 	autodiscoverError ID = "autodiscover-error"
 	severalAccounts   ID = "autodiscover-several-accounts"
 	spaOn             ID = "autodiscover-spa"
+	trueOrFalse       ID = "autodiscover-true-false"
+	domainRequired    ID = "autodiscover-domain-required"
+	noLoginName       ID = "autodiscover-no-login-name"
 	notAutodiscover   ID = "not-autodiscover"
 
 	loginDemanded   ID = "login-demanded"
@@ -46,6 +49,7 @@ const (
 	leafAttribute    ID = "autoconfig-attribute"
 	sectionAttribute ID = "autoconfig-section-attribute"
 	noUsername       ID = "autoconfig-no-username"
+	noHostFirst      ID = "autoconfig-first-without-host"
 	noAuthentication ID = "autoconfig-no-authentication"
 	badSocketType    ID = "autoconfig-socket-type"
 	oauthAlone       ID = "autoconfig-oauth2-alone"
@@ -176,7 +180,8 @@ var kindsOfDocuments = []explained{
 	{whiteSpace, Error, "Most programs keep the white space, and know no such value.", "write each value on one line with its tags: <hostname>mail.{domain}</hostname>"},
 	{leafAttribute, Error, "Thunderbird cannot read a value whose element has an attribute.", "take the attribute out, and what is not text: <hostname>mail.{domain}</hostname>"},
 	{sectionAttribute, Error, "Evolution throws away a document in which a server has an attribute beside its type.", "<incomingServer type=\"imap\">"},
-	{noUsername, Error, "Thunderbird for Android throws away a document in which a server has no username.", "<username>%EMAILADDRESS%</username>"},
+	{noUsername, Error, "Thunderbird for Android throws away a document in which a server has no username; Thunderbird logs in as undefined.", "<username>%EMAILADDRESS%</username>"},
+	{noHostFirst, Error, "Geary looks at the first incoming server alone.", "put the server of IMAP before the services that have a URL"},
 	{noAuthentication, Error, "Programs that read how to log in drop a server that does not say so, or the whole document.", "<authentication>password-cleartext</authentication>"},
 	{badSocketType, Error, "Only SSL, STARTTLS and plain are known, in this spelling.", "<socketType>SSL</socketType>"},
 	{oauthAlone, Error, "Programs know OAuth2 for a few large providers alone.", "<authentication>password-cleartext</authentication> behind the one of OAuth2, if passwords are taken"},
@@ -188,6 +193,9 @@ var kindsOfDocuments = []explained{
 	{noSettings, Error, "A mail account needs a server for incoming mail and one for outgoing.", "serve what 'milepost show {domain}' prints at {place}"},
 	{severalAccounts, Warning, "Outlook reads the first Account alone.", "put all Protocol elements of {place} into one Account"},
 	{spaOn, Warning, "SPA means NTLM, and is on where nothing is said; servers that do not know it refuse the login.", "<SPA>off</SPA>"},
+	{trueOrFalse, Error, "The values are on and off; Thunderbird throws away what says true or false.", "<SSL>on</SSL>"},
+	{domainRequired, Warning, "Outlook asks the person for a Windows domain.", "<DomainRequired>off</DomainRequired>"},
+	{noLoginName, Warning, "Outlook takes the local part for the login name where none is given.", "<LoginName>fred@{domain}</LoginName>, filled in for each address"},
 	{placeholderLeft, Warning, "Some programs know %EMAILADDRESS% alone and log in with the other placeholders as they stand.", "<username>%EMAILADDRESS%</username>, if the server takes the address"},
 	{entity, Warning, "Delta Chat keeps only what follows an entity.", "<username>%EMAILADDRESS%</username>"},
 	{overHTTP, Warning, "What comes in clear text can have been changed on its way, so the person is asked to approve it.", "have autoconfig.{domain} answer over HTTPS"},

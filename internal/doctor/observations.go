@@ -61,14 +61,14 @@ type Exchange struct {
 	ContentType   string
 	Location      []string // absolute or not, as it was sent
 	Authenticates bool     // it asks for a login, with WWW-Authenticate
-	Body          []byte   // cut at MaxBody
+	Body          []byte   // of a 200, cut at MaxBody
 	Cut           bool
 	Milliseconds  int
 }
 
 // MaxBody is how much of an answer is read, in octets, unpacked; the longest real
 // documents have some 10,000.
-const MaxBody = 256 << 10
+const MaxBody = 128 << 10
 
 // Endpoint is a mail server, as a program would reach it; or, without a protocol, one
 // address of a host, to see whether it answers at all.
@@ -143,11 +143,36 @@ type Observations struct {
 	DNS  map[Question]Answer
 	Web  map[Request]Exchange
 	Mail map[Endpoint]Greeting
+
+	parsed map[parsedAs]any // Judge comes again and again, and the documents are the same
+}
+
+// parsedAs is the answer to a request in one format.
+type parsedAs struct {
+	Request
+	format string
+}
+
+// result is what a parser returned.
+type result[T any] struct {
+	value T
+	err   error
+}
+
+// parse parses a document once.
+func parse[T any](o *Observations, r Request, format string, body []byte, parse func([]byte) (T, error)) (T, error) {
+	key := parsedAs{r, format}
+	if known, ok := o.parsed[key].(result[T]); ok {
+		return known.value, known.err
+	}
+	value, err := parse(body)
+	o.parsed[key] = result[T]{value, err}
+	return value, err
 }
 
 // NewObservations has seen nothing.
 func NewObservations() *Observations {
-	return &Observations{make(map[Question]Answer), make(map[Request]Exchange), make(map[Endpoint]Greeting)}
+	return &Observations{make(map[Question]Answer), make(map[Request]Exchange), make(map[Endpoint]Greeting), make(map[parsedAs]any)}
 }
 
 // NotAsked puts down that something was not asked.

@@ -18,20 +18,20 @@ func isXMLType(contentType string) bool {
 
 // readAutoconfig reads a document as a program does.
 func (j *judge) readAutoconfig(c *Client, f fetched) (*found, []cause, shape) {
-	r, place := c.Autoconfig, withoutQuery(f.url)
+	r, place := c.Autoconfig, withoutQuery(f.request.URL)
 	refuse := func(id ID, shape shape, format string, args ...any) (*found, []cause, shape) {
 		near := read
 		if id == webPage {
-			near = j.nearness(hostOf(f.url))
+			near = j.nearness(hostOf(f.request.URL))
 		}
 		return nil, []cause{j.cause(id, place, near, place+": "+format, args...)}, shape
 	}
 	if looksLikeHTML(f.Exchange) {
 		id := webPage
-		if j.nearness(hostOf(f.url)) == there && j.wildcard() {
+		if j.nearness(hostOf(f.request.URL)) == there && j.wildcard() {
 			id = wildcardWebPage
 		}
-		if _, err := parseTree(f.Body); err == nil {
+		if _, err := j.tree(f); err == nil {
 			return refuse(id, wellFormed, "a web page comes where the document should be")
 		}
 		return refuse(id, success, "a web page comes where the document should be")
@@ -42,7 +42,7 @@ func (j *judge) readAutoconfig(c *Client, f fetched) (*found, []cause, shape) {
 	if r.XMLType && !isXMLType(f.ContentType) {
 		return refuse(contentType, success, "the content type is %q", f.ContentType)
 	}
-	t, err := parseTree(f.Body)
+	t, err := j.tree(f)
 	switch {
 	case err != nil:
 		return refuse(notXML, success, "%s", err)
@@ -70,6 +70,11 @@ func (j *judge) readAutoconfig(c *Client, f fetched) (*found, []cause, shape) {
 		return nil, d.causes, document
 	}
 	return d.found, nil, usable
+}
+
+// tree is the answer as a tree.
+func (j *judge) tree(f fetched) (tree, error) {
+	return parse(j.seen, f.request, "tree", f.Body, parseTree)
 }
 
 // reading is one document under the rules of one program.
@@ -100,6 +105,9 @@ func (d *reading) provider(p *element) {
 		}) {
 			d.spoil(noDomain, "no <domain> is a host name")
 		}
+	}
+	if in := p.all("incomingServer", d.rules.FoldsCase); d.rules.HostFirst && len(in) > 0 && len(in[0].all("hostname", false)) == 0 {
+		d.spoil(noHostFirst, "line %d: the first <incomingServer> has no <hostname>", in[0].line)
 	}
 	for _, e := range p.children {
 		name := e.name
@@ -166,6 +174,9 @@ func (d *reading) server(e *element, protocol settings.Protocol) (s settings.Ser
 			if r.Username {
 				return s, noUsername, "<username> is missing"
 			}
+			if r.Undefined {
+				d.found.flaws = append(d.found.flaws, d.cause(noUsername, d.place, connected, "%s: line %d: <username> is missing", d.place, e.line))
+			}
 			user = settings.EmailAddress
 		}
 	}
@@ -214,13 +225,14 @@ func (d *reading) authentication(e *element, s *settings.Server) (ID, string) {
 			return "", ""
 		}
 		if seen = append(seen, a.text); slices.Contains(known, a.text) {
-			switch a.text {
+			method := settings.Authentication(a.text)
+			switch method { // names of older drafts
 			case "plain":
-				a.text = string(settings.PasswordCleartext)
+				method = settings.PasswordCleartext
 			case "secure":
-				a.text = string(settings.PasswordEncrypted)
+				method = settings.PasswordEncrypted
 			}
-			s.Authentication = []settings.Authentication{settings.Authentication(a.text)}
+			s.Authentication = []settings.Authentication{method}
 			return "", ""
 		}
 	}
