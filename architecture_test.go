@@ -38,7 +38,7 @@ var rooms = map[string]string{
 	"internal/thunderbirdqr": "settings internal/answer",
 	"internal/pages":         "address settings internal/answer internal/thunderbirdqr internal/doctor internal/query internal/textfile internal/tomlfile",
 
-	"internal/doctor":    "address settings autodiscover pacc",
+	"internal/doctor":    "address settings autoconfig autodiscover pacc",
 	"internal/observe":   "internal/doctor settings",
 	"internal/webdoctor": "address internal/doctor internal/metrics internal/observe",
 

@@ -27,11 +27,15 @@ package doctor
 import (
 	"milepost/address"
 	"milepost/autodiscover"
+	"milepost/settings"
 )
 
 // Asked is what a diagnosis is about. Without a local part, programs are taken to ask
 // for postmaster, which every domain has (RFC 5321 §4.5.1).
-type Asked struct{ Address address.Address }
+type Asked struct {
+	Address   address.Address
+	Catalogue *settings.Provider // whose servers should be found; nil: that is not compared
+}
 
 // address returns the address that programs ask about.
 func (a Asked) address() address.Address {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/miekg/dns"
 
@@ -26,6 +28,11 @@ type Report struct {
 	Findings []Finding      `json:"findings"`
 	Grade    Grade          `json:"grade"`
 	Because  string         `json:"-"` // why it is that grade
+
+	// Provider is what all ways together find, as a provider's file to begin with; nil:
+	// nothing. Left are the servers that were found and do not work.
+	Provider *settings.Provider `json:"-"`
+	Left     []string           `json:"-"`
 }
 
 // ClientReport is what one program would find.
@@ -52,6 +59,11 @@ type Grade string
 func (j *judge) report() Report {
 	r := Report{Domain: j.domain(), Clients: []ClientReport{}, Findings: []Finding{}}
 	general, complete := j.general()
+	if more, done := j.addresses(); done {
+		general = append(general, more...)
+	} else {
+		complete = false
+	}
 	var results []clientResult
 	rootCause := slices.IndexFunc(general, func(c cause) bool {
 		return c.id == domainMissing || c.id == dnssecBogus || c.id == dnsFails && c.near == rooted
@@ -69,21 +81,27 @@ func (j *judge) report() Report {
 		}
 		results = append(results, result)
 	}
+	if more, done := j.serverAddresses(results); !done {
+		complete = false
+	} else {
+		general = append(general, more...)
+	}
 	if !complete {
 		return r
 	}
 	if rootCause >= 0 {
 		general = general[rootCause : rootCause+1]
 	}
-	general = append(general, j.differences(results)...)
+	general = append(append(general, j.differences(results)...), j.compare(results)...)
 	r.Findings = gather(results, general)
 	for i := range r.Findings {
 		f := &r.Findings[i]
 		f.Seen, f.Fix = j.anonymous(f.Seen), j.anonymous(f.Fix)
 	}
 	for _, result := range results {
-		r.Clients = append(r.Clients, result.report())
+		r.Clients = append(r.Clients, j.clientReport(result))
 	}
+	r.Provider, r.Left = j.provider(results)
 	r.Grade, r.Because = grade(results, r.Findings)
 	return r
 }
@@ -99,20 +117,27 @@ func (j *judge) concerns(c *Client) bool {
 	return !notOffered(a) || !notOffered(b)
 }
 
-// anonymous takes the address out of what was seen.
+// anonymous takes the address out of what was seen, and what could move a terminal's
+// cursor: strangers wrote it.
 func (j *judge) anonymous(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) && r != '\n' || unicode.Is(unicode.Cf, r) {
+			return utf8.RuneError
+		}
+		return r
+	}, s)
 	a := j.asked.address()
 	escaped, _ := j.expand("{address}")
 	return strings.NewReplacer(a.String(), settings.EmailAddress, escaped, settings.EmailAddress).Replace(s)
 }
 
-func (r clientResult) report() ClientReport {
+func (j *judge) clientReport(r clientResult) ClientReport {
 	out := ClientReport{Name: r.client.Name, Verdict: r.verdict, Found: []Server{}, Because: []ID{}}
 	if r.found != nil {
 		for _, servers := range [][]settings.Server{r.found.incoming, r.found.outgoing} {
 			if len(servers) > 0 {
 				s := servers[0]
-				out.Found = append(out.Found, Server{s.Protocol, s.Hostname, s.Port, s.SocketType, s.Username, r.found.way})
+				out.Found = append(out.Found, Server{s.Protocol, s.Hostname, s.Port, s.SocketType, settings.Username(j.anonymous(string(s.Username))), j.anonymous(r.found.way)})
 			}
 		}
 	}
@@ -122,92 +147,6 @@ func (r clientResult) report() ClientReport {
 		}
 	}
 	return out
-}
-
-// general is what is wrong whatever program asks; false: more must be seen.
-func (j *judge) general() ([]cause, bool) {
-	soa, ok := j.dns(j.domain(), dns.TypeSOA)
-	if !ok {
-		return nil, false
-	}
-	switch {
-	case soa.Bogus:
-		return []cause{j.cause(dnssecBogus, j.domain(), rooted, "the resolver refuses the zone of %s: its signatures are not valid", j.domain())}, true
-	case soa.Failure == NotAsked:
-	case soa.Failure != "" || soa.Rcode == dns.RcodeServerFailure || soa.Rcode == dns.RcodeRefused:
-		what := string(soa.Failure)
-		if what == "" {
-			what = dns.RcodeToString[soa.Rcode]
-		}
-		return []cause{j.cause(dnsFails, j.domain(), rooted, "no name server answers for %s: %s", j.domain(), what)}, true
-	case soa.Rcode == dns.RcodeNameError:
-		return []cause{j.cause(domainMissing, j.domain(), rooted, "DNS says that %s does not exist", j.domain())}, true
-	}
-	causes, complete := j.nameServers()
-	targets, done := j.srvTargets()
-	causes = append(causes, targets...)
-	// A wildcard is looked for at once: it explains web pages.
-	if _, ok := j.dns("no-such-name-for-the-doctor."+j.domain(), dns.TypeA); !ok {
-		complete = false
-	}
-	for _, label := range []string{"autoconfig", "autodiscover", "ua-auto-config"} {
-		if _, ok := j.dns(label+"."+j.domain(), dns.TypeA); !ok {
-			complete = false
-		}
-	}
-	return append(causes, j.certificates()...), complete && done
-}
-
-// srvTargets looks at where the domain's SRV records lead; false: more must be seen.
-func (j *judge) srvTargets() (causes []cause, complete bool) {
-	complete = true
-	for _, label := range []string{"_imaps", "_imap", "_pop3s", "_pop3", "_submissions", "_submission", "_autodiscover"} {
-		name := label + "._tcp." + j.domain()
-		a, ok := j.dns(name, dns.TypeSRV)
-		complete = complete && ok
-		for i, rr := range a.Records {
-			srv, is := rr.(*dns.SRV)
-			if !is || srv.Target == "." || i >= maxSRV {
-				continue
-			}
-			v4, ok := j.dns(srv.Target, dns.TypeA)
-			v6, ok6 := j.dns(srv.Target, dns.TypeAAAA)
-			if !ok || !ok6 {
-				complete = false
-				continue
-			}
-			alias := slices.ContainsFunc(v4.Records, func(rr dns.RR) bool { _, is := rr.(*dns.CNAME); return is })
-			switch {
-			case len(addressesOf(v4))+len(addressesOf(v6)) == 0:
-				causes = append(causes, j.cause(srvNoAddress, name, there, "%s leads to %s, which has no address", name, targetOf(srv)))
-			case alias:
-				causes = append(causes, j.cause(srvAlias, name, there, "%s leads to %s, which is an alias", name, targetOf(srv)))
-			}
-		}
-	}
-	return causes, complete
-}
-
-// fewDays is when a certificate should long have been renewed: Let's Encrypt's last for 90
-// days and are renewed with 30 left.
-const fewDays = 10
-
-func (j *judge) certificates() (causes []cause) {
-	seen := make(map[string]bool)
-	look := func(host string, t *TLS) {
-		if t != nil && len(t.Problems) == 0 && t.DaysLeft < fewDays && !seen[host] && (host == j.domain() || strings.HasSuffix(host, "."+j.domain())) {
-			seen[host] = true
-			causes = append(causes, j.cause(expiresSoon, host, there, "the certificate of %s expires in %s", host, days(t.DaysLeft)))
-		}
-	}
-	for r, x := range j.seen.Web {
-		look(hostOf(r.URL), x.TLS)
-	}
-	for e, g := range j.seen.Mail {
-		look(e.Host, g.TLS)
-	}
-	slices.SortFunc(causes, func(a, b cause) int { return strings.Compare(a.seen, b.seen) })
-	return causes
 }
 
 // differences tells which programs find other servers than the rest.

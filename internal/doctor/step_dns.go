@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/miekg/dns"
+	"golang.org/x/net/publicsuffix"
 
 	"milepost/settings"
 )
@@ -183,9 +184,23 @@ func (s Guess) follow(j *judge, c *Client) outcome {
 	return outcome{shape: usable, found: f}
 }
 
+// zoneServers are the name servers of the zone in which the domain lies; false: more must
+// be seen.
+func (j *judge) zoneServers() (Answer, bool) {
+	top, _ := publicsuffix.EffectiveTLDPlusOne(j.domain())
+	for name := j.domain(); ; {
+		a, ok := j.dns(name, dns.TypeNS)
+		above := strings.IndexByte(name, '.')
+		if !ok || len(a.Records) > 0 || name == top || above < 0 {
+			return a, ok
+		}
+		name = name[above+1:]
+	}
+}
+
 // nameServers compares what the domain's name servers say; false: more must be seen.
 func (j *judge) nameServers() (causes []cause, complete bool) {
-	ns, ok := j.dns(j.domain(), dns.TypeNS)
+	ns, ok := j.zoneServers()
 	if !ok {
 		return nil, false
 	}
@@ -276,7 +291,7 @@ func recordsText(a Answer) string {
 func disagreement(said map[string][]string) string {
 	var parts []string
 	for text, servers := range said {
-		parts = append(parts, fmt.Sprintf("%s say(s) %s", strings.Join(servers, ", "), text))
+		parts = append(parts, fmt.Sprintf("%s from %s", text, strings.Join(servers, " and ")))
 	}
 	slices.Sort(parts)
 	return strings.Join(parts, "; ")

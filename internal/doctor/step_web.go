@@ -20,8 +20,8 @@ func md5Of(s string) string {
 // fetched is what a request came to behind its redirects.
 type fetched struct {
 	Exchange
-	url      string // of the last exchange
-	overHTTP bool   // at least one of them was in clear text
+	request  Request // of the last exchange
+	overHTTP bool    // at least one of them was in clear text
 	causes   []cause
 	demands  bool
 }
@@ -41,7 +41,7 @@ func (j *judge) fetch(c *Client, r Request, onlyHTTPS bool) (fetched, bool) {
 		if !ok {
 			return f, false
 		}
-		f.Exchange, f.url, f.overHTTP = x, r.URL, f.overHTTP || u.Scheme == "http"
+		f.Exchange, f.request, f.overHTTP = x, r, f.overHTTP || u.Scheme == "http"
 		if x.Failure != "" {
 			return j.noExchange(f, u, near), true
 		}
@@ -55,7 +55,7 @@ func (j *judge) fetch(c *Client, r Request, onlyHTTPS bool) (fetched, bool) {
 			next, problem := location(c, u, x)
 			switch {
 			case problem == "" && slices.Contains(been, next):
-				return f.because(j.cause(redirectLoop, r.URL, max(near, there), "%s leads back to itself, by way of %s", withoutQuery(next), withoutQuery(r.URL))), true
+				return f.because(j.cause(redirectLoop, r.URL, max(near, there), "%s", loop(next, r.URL))), true
 			case problem == "" && hop >= c.Redirects.Most:
 				return f.because(j.cause(redirectLoop, r.URL, max(near, there), "%s is followed by more than %d redirects", withoutQuery(been[0]), c.Redirects.Most)), true
 			case problem == "" && onlyHTTPS && !strings.HasPrefix(next, "https:"):
@@ -70,6 +70,14 @@ func (j *judge) fetch(c *Client, r Request, onlyHTTPS bool) (fetched, bool) {
 			return j.wrongStatus(f, u, near), true
 		}
 	}
+}
+
+// loop says how a redirect comes back to where it began.
+func loop(to, from string) string {
+	if to == from {
+		return withoutQuery(to) + " redirects to itself"
+	}
+	return fmt.Sprintf("%s leads back to itself, by way of %s", withoutQuery(to), withoutQuery(from))
 }
 
 func (f fetched) because(causes ...cause) fetched {
@@ -223,7 +231,7 @@ func (j *judge) document(c *Client, u string) outcome {
 	if f.causes != nil || f.Failure != "" {
 		return outcome{causes: f.causes}
 	}
-	found, causes, shape := j.readAutoconfig(c.Autoconfig, f)
+	found, causes, shape := j.readAutoconfig(c, f)
 	o := outcome{found: found, causes: causes, shape: shape}
 	if found != nil {
 		found.way = withoutQuery(u)

@@ -39,7 +39,13 @@ func (i *Internet) Fetch(ctx context.Context, r doctor.Request, body []byte) doc
 	if resp.TLS != nil {
 		x.TLS = i.shown(req.URL.Hostname(), *resp.TLS)
 	}
+	if resp.StatusCode != http.StatusOK {
+		return x
+	}
 	x.Body, err = io.ReadAll(io.LimitReader(resp.Body, doctor.MaxBody+1))
+	if err == nil {
+		err = ctx.Err() // a server that sees the end come can make it look like a whole answer
+	}
 	if len(x.Body) > doctor.MaxBody {
 		x.Body, x.Cut = x.Body[:doctor.MaxBody], true
 	} else if err != nil {

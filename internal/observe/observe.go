@@ -16,7 +16,7 @@ import (
 // left out.
 const Budget = 18 * time.Second
 
-const atOnce = 64 // asks under way
+const atOnce = 128 // asks under way; some 120 are known from the start
 
 // World is what can be asked. An answer that does not come is an observation too.
 type World interface {
