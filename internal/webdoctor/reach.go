@@ -205,10 +205,15 @@ func (w *world) Fetch(ctx context.Context, r doctor.Request, body []byte) doctor
 	return x
 }
 
-// Greet asks mail servers at the ports of mail.
+// Greet asks mail servers at the ports of mail, and looks at those of the web whether they
+// are open.
 func (w *world) Greet(ctx context.Context, e doctor.Endpoint) doctor.Greeting {
+	of := mailPorts
+	if e.Protocol == "" {
+		of = ports
+	}
 	switch {
-	case !slices.Contains(mailPorts, e.Port):
+	case !slices.Contains(of, e.Port):
 		w.metrics.DoctorRefused(metrics.DoctorPort)
 		return doctor.Greeting{Failure: doctor.Forbidden}
 	case !w.mayName(e.Host):
