@@ -154,7 +154,7 @@ func gather(results []clientResult, general []cause) []Finding {
 			f.hits += 100
 		}
 	}
-	var out []Finding
+	out := []Finding{} // in JSON, a list
 	for id, f := range byID {
 		f.Seen, f.Fix = strings.Join(seen[id], "\n"), strings.Join(fixes[id], "\n")
 		out = append(out, *f)

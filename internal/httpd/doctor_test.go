@@ -2,18 +2,25 @@ package httpd_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"net/url"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"milepost/internal/answer"
 	"milepost/internal/fixture"
 	"milepost/internal/httpd"
 	"milepost/internal/snapshot"
@@ -26,6 +33,7 @@ type clinic struct {
 	url     string
 	log     logBuffer
 	served  *snapshot.Snapshot
+	handler http.Handler
 	release func()
 }
 
@@ -46,8 +54,10 @@ func openClinic(t *testing.T, page string) *clinic {
 				return nil, ctx.Err()
 			}
 		}})
-	c.url = "http://" + startOptions(t, httpd.Options{Current: func() *snapshot.Snapshot { return c.served }, Doctor: doctor,
-		Proxies: httpd.Proxies{Trusted: httpd.Loopback()}}, &c.log)
+	log := slog.New(slog.NewTextHandler(&c.log, nil))
+	c.handler = httpd.Handler(httpd.Options{Current: func() *snapshot.Snapshot { return c.served }, Doctor: doctor,
+		Proxies: httpd.Proxies{Trusted: httpd.Loopback()}, Requests: &c.log, Log: log})
+	c.url = "http://" + startHandler(t, c.handler, log)
 	t.Cleanup(stop) // before the server waits for its requests
 	return c
 }
@@ -159,15 +169,62 @@ func TestDoctor(t *testing.T) {
 	}
 	resp, body = c.ask("198.51.100.9", "/api/v1/doctor?domain=example.com", nil)
 	secret("JSON", resp, body)
-	var report struct {
-		Clients []struct{ Name, Verdict string }
-		Grade   string
+	report, err := jsonschema.UnmarshalJSON(strings.NewReader(body))
+	if err == nil {
+		err = reportSchema(t).Validate(report)
 	}
-	if err := json.Unmarshal([]byte(body), &report); err != nil || len(report.Clients) < 15 || report.Grade == "" {
+	if err != nil || strings.Count(body, `"verdict"`) < 15 {
 		t.Errorf("%v\n%s", err, body)
 	}
 	if log := c.log.String(); strings.Contains(log, "secretname") || !strings.Contains(log, "method=POST route=/doctor domain=example.com status=303") {
 		t.Error(log)
+	}
+}
+
+// reportSchema is what openapi.json says of a report.
+func reportSchema(t *testing.T) *jsonschema.Schema {
+	t.Helper()
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(answer.OpenAPI))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := jsonschema.NewCompiler()
+	if err := c.AddResource("openapi.json", doc); err != nil {
+		t.Fatal(err)
+	}
+	s, err := c.Compile("openapi.json#/components/schemas/Report")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// A diagnosis outlasts the deadlines that the server has for other answers, over HTTP/1.1
+// and HTTP/2.
+func TestDoctorOutlastsDeadlines(t *testing.T) {
+	const deadline = 100 * time.Millisecond
+	for _, path := range []string{"/api/v1/doctor?domain=example.com", "/doctor/example.com/events"} {
+		for _, http2 := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, HTTP/2 %t", path, http2), func(t *testing.T) {
+				c := openClinic(t, goodWorld)
+				s := httptest.NewUnstartedServer(c.handler)
+				s.EnableHTTP2 = http2
+				s.Config.ReadTimeout, s.Config.WriteTimeout = deadline, deadline
+				s.StartTLS()
+				t.Cleanup(s.Close)
+				c.ask("198.51.100.1", "/doctor", typed("example.com"))
+				time.AfterFunc(3*deadline, c.release)
+				resp, err := s.Client().Get(s.URL + path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer resp.Body.Close()
+				body, err := io.ReadAll(resp.Body)
+				if err != nil || resp.ProtoMajor == 2 != http2 || !strings.HasSuffix(strings.TrimSpace(string(body)), "}") || !strings.Contains(string(body), "grade") && !strings.Contains(string(body), "event: done") {
+					t.Errorf("%s %d %v\n%s", resp.Proto, resp.StatusCode, err, body)
+				}
+			})
+		}
 	}
 }
 
