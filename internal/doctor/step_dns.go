@@ -241,7 +241,7 @@ func (j *judge) nameServers() (causes []cause, complete bool) {
 				continue
 			}
 			switch {
-			case a.Failure == NotAsked:
+			case a.Failure == NotAsked, a.Failure == Forbidden:
 			case a.Failure != "":
 				causes = append(causes, j.cause(nameServerSilent, s.name, incidental, "the name server %s (%s) does not answer: %s", s.name, s.address, a.Failure))
 			case a.Rcode == dns.RcodeRefused || a.Rcode == dns.RcodeServerFailure || !a.Authoritative && len(a.Referral) == 0:

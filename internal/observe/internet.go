@@ -31,7 +31,7 @@ type Options struct {
 	Roots *x509.CertPool
 	// Dial connects; nil: to the address itself.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
-	// Allowed tells which addresses may be connected to; nil: all.
+	// Allowed tells which addresses may be connected to, the resolvers apart; nil: all.
 	Allowed func(netip.AddrPort) bool
 	// Patience is how long one server is waited for; 0: it is Patience.
 	Patience time.Duration

@@ -3,6 +3,7 @@ package observe
 import (
 	"context"
 	"net"
+	"net/netip"
 
 	"github.com/miekg/dns"
 
@@ -36,6 +37,9 @@ func (i *Internet) resolve(ctx context.Context, q doctor.Question) doctor.Answer
 	servers := i.Resolvers
 	if q.Server != "" {
 		servers = []string{net.JoinHostPort(q.Server, "53")}
+		if at, err := netip.ParseAddrPort(servers[0]); err != nil || i.Allowed != nil && !i.Allowed(at) {
+			return doctor.Answer{Failure: doctor.Forbidden}
+		}
 		m.RecursionDesired = false
 	}
 	in, err := i.exchange(ctx, servers, m)
