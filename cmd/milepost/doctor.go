@@ -214,7 +214,7 @@ func diagnose(ctx context.Context, o worldOptions, asked doctor.Asked, stderr io
 		}
 		defer fmt.Fprint(f, "\r\x1b[K")
 	}
-	return observe.Run(ctx, world, asked, progress)
+	return observe.Run(ctx, world, asked, observe.Budget, progress)
 }
 
 // isTerminal tells whether somebody looks at it.

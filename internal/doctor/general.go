@@ -69,7 +69,7 @@ func (j *judge) srvTargets() (causes []cause, complete bool) {
 			alias := slices.ContainsFunc(v4.Records, func(rr dns.RR) bool { _, is := rr.(*dns.CNAME); return is })
 			switch {
 			case len(addressesOf(v4))+len(addressesOf(v6)) == 0:
-				causes = append(causes, j.cause(srvNoAddress, name, there, "%s leads to %s, which has no address", name, targetOf(srv)))
+				causes = append(causes, j.noTarget(name, srv))
 			case alias:
 				causes = append(causes, j.cause(srvAlias, name, there, "%s leads to %s, which is an alias", name, targetOf(srv)))
 			}

@@ -91,6 +91,7 @@ const (
 	noAutodiscover   ID = "no-autodiscover"
 	noProfile        ID = "no-profile"
 	expiresSoon      ID = "certificate-expires-soon"
+	documentNotes    ID = "document-notes"
 	notSeen          ID = "not-seen"
 )
 
@@ -234,5 +235,6 @@ var kindsOfAbsence = []explained{
 	{catalogueDiffers, Warning, "The catalogue is not what programs go by, so a change of it will not reach them.", "publish what the catalogue says: 'milepost dns {domain}' prints the records, and a document that somebody else serves at {place} has to go"},
 	{clientsDiffer, Warning, "People who compare their settings find different ones, and what works for one need not for another.", "give the same servers in all places: 'milepost dns {domain}' and 'milepost show {domain}' print what belongs together"},
 	{expiresSoon, Warning, "When it has expired nobody finds settings or gets mail.", "renew the certificate of {host}"},
+	{documentNotes, Note, "The draft has programs pass over what they do not know; each program decides for itself what that is.", "take it out of {place}, or write it as the draft does: 'milepost show {domain}' prints an example"},
 	{notSeen, Note, "It was not asked, so nothing is known of it.", "run the doctor again"},
 }

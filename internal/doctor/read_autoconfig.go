@@ -94,6 +94,9 @@ func (d *reading) spoil(id ID, format string, args ...any) {
 	}
 }
 
+// maxChildren is how many elements of a provider are looked at; real ones have 10 to 30.
+const maxChildren = 100
+
 func (d *reading) provider(p *element) {
 	if d.rules.Domain {
 		id, _ := p.attribute("id")
@@ -109,7 +112,7 @@ func (d *reading) provider(p *element) {
 	if in := p.all("incomingServer", d.rules.FoldsCase); d.rules.HostFirst && len(in) > 0 && len(in[0].all("hostname", false)) == 0 {
 		d.spoil(noHostFirst, "line %d: the first <incomingServer> has no <hostname>", in[0].line)
 	}
-	for _, e := range p.children {
+	for _, e := range p.children[:min(len(p.children), maxChildren)] {
 		name := e.name
 		if d.rules.FoldsCase {
 			name = strings.ToLower(name)

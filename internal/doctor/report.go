@@ -92,7 +92,8 @@ func (j *judge) report() Report {
 	if rootCause >= 0 {
 		general = general[rootCause : rootCause+1]
 	}
-	general = append(append(general, j.differences(results)...), j.compare(results)...)
+	published := j.published()
+	general = slices.Concat(general, j.differences(results), j.compare(results), j.notes(published))
 	r.Findings = gather(results, general)
 	for i := range r.Findings {
 		f := &r.Findings[i]
@@ -101,7 +102,7 @@ func (j *judge) report() Report {
 	for _, result := range results {
 		r.Clients = append(r.Clients, j.clientReport(result))
 	}
-	r.Provider, r.Left = j.provider(results)
+	r.Provider, r.Left = j.provider(results, published)
 	r.Grade, r.Because = grade(results, r.Findings)
 	return r
 }

@@ -14,7 +14,7 @@ import (
 
 // Fetch makes one exchange, and follows no redirect.
 func (i *Internet) Fetch(ctx context.Context, r doctor.Request, body []byte) doctor.Exchange {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, i.Patience)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, r.Method, r.URL, bytes.NewReader(body))
 	if err != nil {

@@ -24,7 +24,7 @@ const (
 // Greet connects as a mail program does, up to the moment in which it would log in.
 func (i *Internet) Greet(ctx context.Context, e doctor.Endpoint) doctor.Greeting {
 	var g doctor.Greeting
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, i.Patience)
 	defer cancel()
 	conn, err := i.dialHost(ctx, "tcp", net.JoinHostPort(e.Host, strconv.Itoa(int(e.Port))))
 	if err != nil {
