@@ -16,48 +16,6 @@ import (
 	"milepost/internal/observe"
 )
 
-// notPublic are the networks in which nobody on the Internet has an address (IANA's
-// registries of special-purpose addresses, RFC 6890), and one that Azure has its
-// machines' own services at. Of IPv6 only 2000::/3 is looked at.
-var notPublic = prefixes(
-	"0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24",
-	"192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4",
-	"168.63.129.16/32",
-	"2001::/23",     // Teredo among them, which has an IPv4 address in it
-	"2001:db8::/32", // documentation
-	"2002::/16",     // 6to4, which has one too
-	"3fff::/20",     // documentation
-)
-
-var (
-	globalUnicast = netip.MustParsePrefix("2000::/3")
-	nat64         = netip.MustParsePrefix("64:ff9b::/96") // RFC 6052 §2.1
-)
-
-func prefixes(texts ...string) (out []netip.Prefix) {
-	for _, text := range texts {
-		out = append(out, netip.MustParsePrefix(text))
-	}
-	return out
-}
-
-// public tells whether an address is one of the Internet's.
-func public(a netip.Addr) bool {
-	if !a.IsValid() || a.Zone() != "" {
-		return false
-	}
-	a = a.Unmap()
-	if nat64.Contains(a) {
-		octets := a.As16()
-		return public(netip.AddrFrom4([4]byte(octets[12:])))
-	}
-	return (a.Is4() || globalUnicast.Contains(a)) && !inside(a, notPublic)
-}
-
-func inside(a netip.Addr, networks []netip.Prefix) bool {
-	return slices.ContainsFunc(networks, func(p netip.Prefix) bool { return p.Contains(a) })
-}
-
 // local are the ends of names that no public name server knows, and that a resolver
 // inside a network may (RFC 6761, RFC 6762, RFC 8375, RFC 7686, ICANN's internal).
 var local = []string{"localhost", "local", "localdomain", "internal", "intranet", "private", "corp", "home", "lan", "home.arpa", "onion", "test", "invalid"}
@@ -71,15 +29,14 @@ func publicName(name string) bool {
 	})
 }
 
-// The ports that are connected to: those of the web and those of mail.
+// The ports that are connected to: those of the web and of mail, and that of the domain's
+// own name servers.
 var (
 	webPorts  = []string{"", "80", "443"}
 	mailPorts = []uint16{25, 110, 143, 465, 587, 993, 995}
-	ports     = append([]uint16{80, 443}, mailPorts...)
+	open      = append([]uint16{80, 443}, mailPorts...)
+	ports     = append([]uint16{53}, open...)
 )
-
-// dnsPort is asked of the domain's own name servers.
-const dnsPort = 53
 
 const (
 	perAddress = 12      // connections to one address at a time, of all diagnoses together
@@ -112,9 +69,8 @@ func (d *Doctor) newWorld() *world {
 	if connect == nil {
 		connect = new(net.Dialer).DialContext
 	}
-	resolvers := w.Resolvers // as NewInternet found them
 	w.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
-		return w.dial(ctx, network, address, resolvers, connect)
+		return w.dial(ctx, network, address, connect)
 	}
 	return w
 }
@@ -122,10 +78,11 @@ func (d *Doctor) newWorld() *world {
 // reachable tells whether an address may be asked.
 func (w *world) reachable(a netip.Addr) bool {
 	a = a.Unmap()
-	return inside(a, w.allow) || public(a) && !slices.Contains(w.own, a)
+	within := func(p netip.Prefix) bool { return p.Contains(a) }
+	return slices.ContainsFunc(w.allow, within) || observe.Public(a) && !slices.Contains(w.own, a)
 }
 
-// allowed tells whether a server of the web or of mail may be connected to.
+// allowed tells whether a server may be connected to.
 func (w *world) allowed(to netip.AddrPort) bool {
 	switch {
 	case !slices.Contains(ports, to.Port()):
@@ -139,16 +96,15 @@ func (w *world) allowed(to netip.AddrPort) bool {
 }
 
 // dial is the one way out. It is given numbers, and nothing is resolved here.
-func (w *world) dial(ctx context.Context, network, address string, resolvers []string,
-	connect func(context.Context, string, string) (net.Conn, error)) (net.Conn, error) {
-	if slices.Contains(resolvers, address) && ctx.Value(directly{}) == nil {
+func (w *world) dial(ctx context.Context, network, address string, connect func(context.Context, string, string) (net.Conn, error)) (net.Conn, error) {
+	if slices.Contains(w.Resolvers, address) { // the admin's choice; whatever a record names has been looked at before
 		return connect(ctx, network, address)
 	}
 	to, err := netip.ParseAddrPort(address)
 	if err != nil {
 		return nil, fmt.Errorf("%s is no address", address)
 	}
-	if ok := w.reachable(to.Addr()) && (slices.Contains(ports, to.Port()) || to.Port() == dnsPort && ctx.Value(directly{}) != nil); !ok {
+	if !w.reachable(to.Addr()) || !slices.Contains(ports, to.Port()) {
 		return nil, fmt.Errorf("%s must not be connected to", to)
 	}
 	if network != "tcp" {
@@ -166,21 +122,11 @@ func (w *world) dial(ctx context.Context, network, address string, resolvers []s
 	return &held{Conn: conn, leave: leave}, nil
 }
 
-// directly marks a question for a name server of the domain, which is nobody's resolver.
-type directly struct{}
-
-// Resolve asks for public names alone, and none but public name servers.
+// Resolve asks for public names alone. Name servers are looked at as any other server.
 func (w *world) Resolve(ctx context.Context, q doctor.Question) doctor.Answer {
 	if !publicName(q.Name) {
 		w.metrics.DoctorRefused(metrics.DoctorName)
 		return doctor.Answer{Failure: doctor.Forbidden}
-	}
-	if q.Server != "" {
-		if a, err := netip.ParseAddr(q.Server); err != nil || !w.reachable(a) {
-			w.metrics.DoctorRefused(metrics.DoctorAddress)
-			return doctor.Answer{Failure: doctor.Forbidden}
-		}
-		ctx = context.WithValue(ctx, directly{}, true)
 	}
 	return w.Internet.Resolve(ctx, q)
 }
@@ -210,7 +156,7 @@ func (w *world) Fetch(ctx context.Context, r doctor.Request, body []byte) doctor
 func (w *world) Greet(ctx context.Context, e doctor.Endpoint) doctor.Greeting {
 	of := mailPorts
 	if e.Protocol == "" {
-		of = ports
+		of = open
 	}
 	switch {
 	case !slices.Contains(of, e.Port):

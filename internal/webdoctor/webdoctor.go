@@ -146,7 +146,7 @@ func (d *Doctor) examine(x *Diagnosis) {
 	if d.Host != nil {
 		w.own = append(w.own, w.addressesOf(ctx, d.Host())...)
 	}
-	report := observe.Run(ctx, w, doctor.Asked{Address: address.Address{Domain: x.Domain}}, x.progressed)
+	report := observe.Run(ctx, w, doctor.Asked{Address: address.Address{Domain: x.Domain}}, observe.Budget, x.progressed)
 	report.Provider, report.Left = nil, nil // nobody is shown them
 	text, err := report.JSON()
 	stopped := err != nil || d.Context.Err() != nil // what it found is not all
