@@ -167,11 +167,14 @@ func (x *exchange) watching() (leave func(), ok bool) {
 }
 
 // wait puts off the deadlines of the server, which are for short answers: the one for
-// reading would end the request's context.
-func (x *exchange) wait() {
+// reading would end the request's context. What lies between it and over is not counted as
+// the server's time.
+func (x *exchange) wait() (over func()) {
+	start := x.server.Now()
 	to, until := http.NewResponseController(x.Response().Writer), time.Now().Add(waitsFor)
 	_ = to.SetReadDeadline(until) // a connection that has none needs none
 	_ = to.SetWriteDeadline(until)
+	return func() { x.waited = x.server.Now().Sub(start) }
 }
 
 // events tells the progress of a diagnosis as server-sent events (HTML §9.2): "progress"
@@ -195,7 +198,7 @@ func events(x *exchange) error {
 	h.Set(echo.HeaderCacheControl, "no-store")
 	h.Set("X-Accel-Buffering", "no") // a proxy that collects answers would hold them back
 	x.Response().WriteHeader(http.StatusOK)
-	x.wait()
+	defer x.wait()()
 	tick := time.NewTicker(tellEvery)
 	defer tick.Stop()
 	r, told := reader(x), webdoctor.Progress{Done: -1}
@@ -245,7 +248,7 @@ func apiDoctor(x *exchange) error {
 		return x.comeBack(http.StatusServiceUnavailable, "too many wait for domains to be examined; ask again in 20 s")
 	}
 	defer leave()
-	x.wait()
+	defer x.wait()()
 	found, no := x.begin(d)
 	switch no {
 	case webdoctor.Busy:
