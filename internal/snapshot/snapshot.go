@@ -111,6 +111,7 @@ func Build(ctx context.Context, o Options, previous *Snapshot) (*Snapshot, error
 		return nil, err // of files that are built in
 	}
 	s.host = cmp.Or(conf.Service.Host, s.host)
+	s.Site.Examines = conf.Doctor.Web
 	s.Config, s.Warnings, s.read, s.edition = conf, slices.Concat(conf.Warnings, warnings), warnings, edition
 	if conf.DNS.Listen != "" || o.Zones && conf.SpeaksOfDNS() {
 		no.Configuration = s.makeZones(o, previous)
