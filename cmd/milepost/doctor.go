@@ -191,7 +191,7 @@ func (o *options) provider(ctx context.Context, asked address.Address, stderr io
 		complainBuild(stderr, err)
 		return nil, exitNo
 	}
-	accounts, err := lookup.Accounts(ctx, s.Catalogue, nil, lookup.Question{Addresses: []address.Address{{Domain: asked.Domain}}})
+	accounts, err := lookup.Accounts(ctx, s.Catalogue, nil, nil, lookup.Question{Addresses: []address.Address{{Domain: asked.Domain}}})
 	if err != nil {
 		complainUnknown(stderr, asked.Domain)
 		return nil, exitNo
