@@ -186,6 +186,7 @@ func parseExamined(flags *flag.FlagSet, args []string, stdout, stderr io.Writer)
 // provider is the catalogue's for a domain; nil: there is none, or there are mistakes.
 func (o *options) provider(ctx context.Context, asked address.Address, stderr io.Writer) (*settings.Provider, int) {
 	o.locateIfReadable(stderr)
+	defer o.openSources()()
 	s, err := snapshot.Build(ctx, o.Options, nil)
 	if err != nil {
 		complainBuild(stderr, err)
