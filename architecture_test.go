@@ -36,14 +36,18 @@ var rooms = map[string]string{
 	"internal/answer":        "address settings internal/query",
 	"internal/exchange":      "address settings autoconfig catalogue internal/answer internal/mtasts internal/providerfile internal/storage internal/textfile internal/tomlfile pacc",
 	"internal/thunderbirdqr": "settings internal/answer",
-	"internal/pages":         "address settings internal/answer internal/thunderbirdqr internal/query internal/textfile internal/tomlfile",
+	"internal/pages":         "address settings internal/answer internal/thunderbirdqr internal/doctor internal/query internal/textfile internal/tomlfile",
+
+	"internal/doctor":    "address settings autoconfig autodiscover pacc",
+	"internal/observe":   "internal/doctor settings",
+	"internal/webdoctor": "address internal/doctor internal/metrics internal/observe",
 
 	"internal/config":     "address settings internal/textfile internal/tomlfile",
 	"internal/certs":      "mobileconfig internal/storage internal/textfile",
 	"internal/storage":    "internal/config internal/textfile",
 	"internal/snapshot":   "address settings catalogue data internal/config internal/directory internal/zones internal/providerfile internal/pages internal/textfile",
 	"internal/directory":  "address settings catalogue internal/config internal/lookup internal/metrics internal/textfile internal/tomlfile",
-	"internal/httpd":      "address settings autodiscover mobileconfig internal/answer internal/config internal/connlimit internal/formats internal/lookup internal/metrics internal/pages internal/query internal/ratelimit internal/snapshot internal/useragent",
+	"internal/httpd":      "address settings autodiscover mobileconfig internal/answer internal/config internal/connlimit internal/formats internal/lookup internal/metrics internal/pages internal/query internal/ratelimit internal/snapshot internal/useragent internal/webdoctor",
 	"internal/zones":      "address settings catalogue pacc zone internal/config internal/layered internal/textfile",
 	"internal/nameserver": "zone internal/config internal/connlimit internal/metrics internal/ratelimit internal/snapshot internal/zones",
 	"internal/metrics":    "internal/useragent",
@@ -73,7 +77,7 @@ var rooms = map[string]string{
 // pure are the rooms in which data goes in, and bytes or records come out: without
 // socket, clock or log.
 var pure = []string{"address", "settings", "autoconfig", "autodiscover", "mobileconfig", "pacc", "zone", "catalogue", "internal/providerfile",
-	"internal/lookup", "internal/mtasts", "internal/answer", "internal/thunderbirdqr", "internal/pages", "internal/zoneformat", "internal/manual", "internal/query", "internal/useragent", "internal/xmlwriter"}
+	"internal/lookup", "internal/mtasts", "internal/answer", "internal/thunderbirdqr", "internal/pages", "internal/zoneformat", "internal/doctor", "internal/manual", "internal/query", "internal/useragent", "internal/xmlwriter"}
 
 var impure = []string{"os", "net", "net/http", "time", "log", "log/slog"}
 

@@ -71,6 +71,13 @@ func (c *Catalogue) Example(wanted string) string {
 			return p.MX[0].ASCII
 		}
 	}
+	for i := range c.tables {
+		for d := range c.tables[i].members() {
+			if p, _ := c.tables[i].provider(d); p != nil {
+				return d
+			}
+		}
+	}
 	return "example.com" // of the default provider
 }
 

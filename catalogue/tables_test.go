@@ -23,6 +23,17 @@ func rows(name, s string) *catalogue.Table {
 	return catalogue.NewTable(name, slices.Values(rowsOf(s)))
 }
 
+// Where only tables have domains, one of theirs can be tried.
+func TestExampleOfTables(t *testing.T) {
+	c, _, err := catalogue.New(t.Context(), catalogue.Input{
+		Own:    []catalogue.Source{table{row(t, 1, "fed", "")}},
+		Tables: []*catalogue.Table{rows("first", "a.example nobody 1, b.example fed 2")},
+	})
+	if got := c.Example("gmail.com"); err != nil || got != "b.example" {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
 // Files go before tables, a later table before an earlier one, both before what is
 // shipped, and all before wildcards.
 func TestTiers(t *testing.T) {

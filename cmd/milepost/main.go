@@ -23,15 +23,17 @@ func main() {
 
 func commands() map[string]func([]string, io.Writer, io.Writer) int {
 	return map[string]func([]string, io.Writer, io.Writer) int{
-		"serve":   serve,
-		"show":    show,
-		"dns":     printDNS,
-		"check":   check,
-		"import":  importDocuments,
-		"export":  exportCatalogue,
-		"config":  printConfig,
-		"version": version,
-		"help":    help,
+		"serve":    serve,
+		"show":     show,
+		"dns":      printDNS,
+		"check":    check,
+		"import":   importDocuments,
+		"export":   exportCatalogue,
+		"config":   printConfig,
+		"doctor":   examine,
+		"discover": discover,
+		"version":  version,
+		"help":     help,
 	}
 }
 
@@ -56,5 +58,5 @@ func run(args []string, stdout, stderr io.Writer) int {
 }
 
 func complainCommand(stderr io.Writer, name string) {
-	complain(stderr, "%q is no command; serve, show, dns, check, import, export, config, version and help are", name)
+	complain(stderr, "%q is no command; serve, show, dns, check, import, export, config, doctor, discover, version and help are", name)
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"io"
 	"os"
 	"strings"
@@ -166,9 +165,7 @@ func (r *reloader) reload(ctx context.Context, takeShrunk bool, unchanged time.D
 			o.Sources.Tables(ctx, previous.Config.Sources)
 		}
 		r.log.Error("reload refused; what was served before stays")
-		if no, ok := errors.AsType[*snapshot.Mistakes](err); ok && no.Edition != 0 {
-			r.refused = no.Edition
-		}
+		r.refused = r.options.Edition()
 		return false
 	}
 	r.serve(ctx, next)

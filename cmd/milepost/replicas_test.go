@@ -126,7 +126,7 @@ every = "200ms"
 kind = "ldap"
 dsn = %[6]q
 base = %[7]q
-filter = "(mail=?)"
+filter = "(mail=%%EMAILADDRESS%%)"
 login_attribute = "uid"
 domains_of = "hosted"
 [dns]

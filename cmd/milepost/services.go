@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -24,6 +26,7 @@ import (
 	"milepost/internal/nameserver"
 	"milepost/internal/snapshot"
 	"milepost/internal/systemd"
+	"milepost/internal/webdoctor"
 )
 
 // services are everything that answers, opened and not yet answering.
@@ -77,6 +80,7 @@ func open(ctx context.Context, conf *config.Config, unit *systemd.Service, curre
 		Logins:   s.logins,
 		Limits:   httpd.Limits{Rate: conf.Limits.Rate, Burst: conf.Limits.Burst, AtOnce: conf.Limits.AtOnce, MXRate: max(1, conf.Lookup.Rate/httpd.ShareMX)},
 	}
+	o.Doctor = s.newDoctor(ctx)
 	if conf.Log.Level <= slog.LevelInfo {
 		o.Requests = queue
 	}
@@ -91,6 +95,32 @@ func open(ctx context.Context, conf *config.Config, unit *systemd.Service, curre
 		s.https[i].Handler, s.https[i].TLS = handler, s.certs.TLSConfig()
 	}
 	return s, nil
+}
+
+// newDoctor makes who examines domains for visitors. Whether they may is the snapshot's to
+// say.
+func (s *services) newDoctor(ctx context.Context) *webdoctor.Doctor {
+	o := webdoctor.Options{
+		Context: ctx, Metrics: s.metrics,
+		Own: func() []netip.Addr {
+			snapshot := s.current.Load()
+			own := slices.Concat(snapshot.Config.Service.Addresses, snapshot.Guessed)
+			if at, err := net.InterfaceAddrs(); err == nil {
+				for _, a := range at {
+					if p, err := netip.ParsePrefix(a.String()); err == nil {
+						own = append(own, p.Addr().Unmap())
+					}
+				}
+			}
+			return own
+		},
+		Host:  func() string { return string(s.current.Load().Host()) },
+		Allow: func() []netip.Prefix { return s.current.Load().Config.Doctor.Allow },
+	}
+	if r := s.conf.Lookup.Resolver; r.IsValid() {
+		o.Resolvers = []string{r.String()}
+	}
+	return webdoctor.New(o)
 }
 
 // mayWait is how many requests may wait for DNS, if so many are worked on at once (0: any

@@ -34,6 +34,7 @@ type Config struct {
 	Service   Service
 	Catalogue Catalogue
 	Lookup    Lookup
+	Doctor    Doctor
 	DNS       DNS
 	Signing   Signing
 	Proxy     Proxy
@@ -105,6 +106,12 @@ const (
 	MXPages MX = "pages" // for people: the pages, their JSON, and the profiles that they link to
 	MXAll   MX = "all"   // for mail programs too
 )
+
+// Doctor says whether visitors may have domains examined.
+type Doctor struct {
+	Web   bool
+	Allow []netip.Prefix // may be connected to though they are private, or this machine's
+}
 
 // Signing says what profiles are signed with: files, or the certificate of [TLS].
 type Signing struct {

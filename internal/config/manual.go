@@ -62,7 +62,7 @@ var Arrays = []Array{
 		{"dsn_file", "A file that holds the dsn instead.", `"directory.dsn"`},
 		{"preset", "The query or search of a mail system: docs/logins.md lists them.", `"ispconfig"`},
 		{"base", "Where an LDAP search begins.", `"ou=people,dc=example,dc=net"`},
-		{"filter", "The filter of an LDAP search.", `"(mail=?)"`},
+		{"filter", "The filter of an LDAP search.", `"(mail=%EMAILADDRESS%)"`},
 		{"domains_of", "The id of the provider, or a list of them. A provider has one directory at most.", `["example.net"]`},
 		{"login", "A query instead, for databases. ? is the address, ?2 its local part, ?3 its domain; the first column, or the one named login, is the login name, the second, or the one named name, the person's full name.", `"SELECT login, name FROM users WHERE address = lower(?)"`},
 		{"login_attribute", "What has the login name in LDAP.", `"uid"`},

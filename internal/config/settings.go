@@ -34,6 +34,7 @@ var Tables = []struct{ Name, Doc string }{
 	{"service", "This server itself: under which name it is reached, and how its pages look."},
 	{"catalogue", "The providers and their domains."},
 	{"lookup", "Domains that no provider names. Most belong to companies and families whose mail is at a provider: DNS says at which, by their MX hosts. A domain is answered so only if its host lies below a provider's mx. Only the domain of an address is asked about."},
+	{"doctor", "An examination of domains on the pages: what each mail program would find for one, and what to do where it finds nothing. docs/doctor.md says what is asked and how that is bounded."},
 	{"dns", "DNS answers for the domains of one's own providers. docs/dns.md explains the zones."},
 	{"signing", "The certificate that Apple profiles are signed with; without one they are unsigned."},
 	{"proxy", "Proxies in front of this server. docs/proxies.md has a configuration for each."},
@@ -102,6 +103,11 @@ func Settings() []*Setting {
 			one(func(c *Config) *netip.AddrPort { return &c.Lookup.Resolver }, parseResolver, resolver)},
 		{"lookup", "rate", "", "How many look-ups a second may be asked of it, for all clients together; more domains are unknown for the moment. What is in memory is not counted.", "", true,
 			number(func(c *Config) *int { return &c.Lookup.Rate }, 1, 10_000)},
+
+		{"doctor", "web", "", "Whether visitors may have domains examined, at /doctor and /api/v1/doctor. The resolver of [lookup] is asked; public addresses alone are connected to, and none of this machine's own.", "true", false,
+			boolean(func(c *Config) *bool { return &c.Doctor.Web })},
+		{"doctor", "allow", "", "The networks that may be connected to all the same, at the ports of mail and the web: those of one's own mail servers, and of this server, if they are private or its own. Whoever can open the pages learns what answers there.", `["192.0.2.10/32", "10.1.2.0/24"]`, false,
+			list(func(c *Config) *[]netip.Prefix { return &c.Doctor.Allow }, parsePrefix, asText)},
 
 		{"dns", "listen", "dns", "Where to answer DNS questions, over UDP and TCP; port 0 picks a free one. Without it DNS is not served.", `":53"`, true,
 			one(func(c *Config) *ListenAddress { return &c.DNS.Listen }, ParseListenAddress, quoted)},

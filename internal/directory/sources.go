@@ -109,6 +109,9 @@ func (s *Sources) Tables(ctx context.Context, configured []config.Source) (table
 	warnings = slices.Concat(said...)
 
 	s.mu.Lock()
+	if !slices.Equal(s.all, next) {
+		s.edition++
+	}
 	s.all = next
 	for _, n := range next {
 		tables = append(tables, n.table)
@@ -116,7 +119,6 @@ func (s *Sources) Tables(ctx context.Context, configured []config.Source) (table
 			s.watch(n)
 		}
 	}
-	s.edition++
 	s.mu.Unlock()
 	for _, k := range known {
 		if !slices.Contains(next, k) {

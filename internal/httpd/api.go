@@ -18,6 +18,7 @@ var apiPaths = map[string]func(*exchange) error{
 	apiRoot + "v1/settings":         api,
 	apiRoot + "v1/providers":        apiProviders,
 	apiRoot + "v1/providers/:id":    apiProvider,
+	apiRoot + "v1/doctor":           apiDoctor,
 	apiRoot + "v1/openapi.json":     openAPI,
 	answer.ProblemPath + ":problem": apiProblem,
 }

@@ -22,6 +22,7 @@ import (
 	"milepost/internal/lookup"
 	"milepost/internal/metrics"
 	"milepost/internal/snapshot"
+	"milepost/internal/webdoctor"
 )
 
 // Options are what a handler is made of.
@@ -42,6 +43,9 @@ type Options struct {
 	Resolver lookup.Resolver
 	// Logins knows login names; nil: nobody does.
 	Logins lookup.Logins
+	// Doctor examines domains for visitors; nil: nobody does. The snapshot's configuration
+	// says whether they may have that done.
+	Doctor *webdoctor.Doctor
 	// Sign signs profiles; nil: they stay unsigned.
 	Sign func(profile []byte) ([]byte, error)
 	// Proxies stand before the server; zero: none.
@@ -70,6 +74,7 @@ func Handler(o Options) http.Handler {
 	}
 	s.wellKnownRoutes(e)
 	s.pagesRoutes(e)
+	s.doctorRoutes(e)
 	s.apiRoutes(e)
 	s.kinds = newKinds(o.Metrics, e.Routes())
 	return canonical(e)
@@ -79,6 +84,7 @@ type server struct {
 	Options
 	limits     *limiter
 	streams    atomic.Int64 // of HTTP/2, under way
+	watching   atomic.Int64 // requests that wait for a diagnosis
 	documents  documents
 	compressor compressor
 	kinds      kinds

@@ -60,6 +60,7 @@ type limiter struct {
 	start    time.Time
 	clients  ratelimit.Table
 	mx       ratelimit.Table
+	doctor   ratelimit.Table
 	underWay atomic.Int64
 }
 
@@ -75,7 +76,17 @@ func newLimiter(l Limits, proxies Proxies, now time.Time) *limiter {
 	if l.MXRate > 0 {
 		out.mx = ratelimit.New(buckets, time.Second/time.Duration(l.MXRate), ShareMX*l.MXRate)
 	}
+	out.doctor = ratelimit.New(fewBuckets, diagnosisEvery, diagnosesAtOnce)
 	return out
+}
+
+// fewBuckets are for what is begun seldom.
+const fewBuckets = 1 << 12
+
+// mayDiagnose tells whether a client may have one more domain examined.
+func (l *limiter) mayDiagnose(client netip.Addr, now time.Time) bool {
+	bucket, bounded := l.bucket(client)
+	return !bounded || l.doctor.Take(bucket, now.Sub(l.start))
 }
 
 // wait returns how long a client has to wait for its next request; 0: this one may

@@ -27,7 +27,8 @@ type exchange struct {
 	id         uint32 // under which the log has all about it
 	compressor *compressor
 	server     *server
-	signs      bool // profiles are signed
+	signs      bool          // profiles are signed
+	waited     time.Duration // for a diagnosis
 }
 
 // logged writes one line a request: the route and the domain, and neither path
@@ -51,7 +52,7 @@ func (s *server) logged(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		written(x)
 		end := s.Now()
-		x.count(end.Sub(start))
+		x.count(end.Sub(start) - x.waited)
 		s.logLine(x, end, end.Sub(start))
 		return nil
 	}

@@ -289,7 +289,7 @@ func pageUnder(policy string, x *exchange, status int, cache string, body []byte
 func answerPeople(c echo.Context, status int) bool {
 	x, ok := c.(*exchange)
 	asked := c.Request().Header.Get(echo.HeaderAccept)
-	_, atPage := peoplesPages[c.Path()]
+	atPage := peoplesPages[c.Path()] != nil || doctorPages[c.Path()] != nil
 	if !ok || !atPage && (c.Path() != "" || forPrograms(c) || !strings.Contains(asked, "text/html")) {
 		return false
 	}

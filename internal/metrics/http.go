@@ -18,7 +18,7 @@ var statuses = []int{
 	1: http.StatusOK, 2: http.StatusMovedPermanently, 3: http.StatusFound, 4: http.StatusNotModified, 5: http.StatusPermanentRedirect,
 	6: http.StatusBadRequest, 7: http.StatusForbidden, 8: http.StatusNotFound, 9: http.StatusMethodNotAllowed, 10: http.StatusRequestEntityTooLarge,
 	11: http.StatusMisdirectedRequest, 12: http.StatusUnprocessableEntity, 13: http.StatusTooManyRequests,
-	14: http.StatusInternalServerError, 15: http.StatusServiceUnavailable, 16: http.StatusTemporaryRedirect, 17: http.StatusNoContent,
+	14: http.StatusInternalServerError, 15: http.StatusServiceUnavailable, 16: http.StatusTemporaryRedirect, 17: http.StatusNoContent, 18: http.StatusSeeOther,
 }
 
 var statusNames = func() (names []string) {

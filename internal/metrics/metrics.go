@@ -61,6 +61,8 @@ type Metrics struct {
 	responses  counter
 	dnsLimited counter
 	reloads    counter
+	diagnoses  counter
+	unreached  counter
 
 	loginsTook histogram
 
@@ -86,6 +88,8 @@ func New(s Sources) *Metrics {
 			label{"type", dnsTypes}, label{"rcode", rcodes}, label{"transport", []string{"udp", "tcp"}}),
 		dnsLimited: newCounter("dns_limited_total", "DNS queries over UDP that the rate limit did not answer in full.", label{"result", dnsLimitNames[:]}),
 		reloads:    newCounter("reloads_total", "Snapshots that were to be served, the first one included.", label{"result", []string{"ok", "refused"}}),
+		diagnoses:  newCounter("doctor_diagnoses_total", "Diagnoses of domains that visitors asked for.", label{"result", diagnosisNames[:]}),
+		unreached:  newCounter("doctor_refused_total", "What a visitor's diagnosis led to and was not asked.", label{"reason", doctorRefusalNames[:]}),
 		listeners:  make(map[string]func() int),
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: namespace + "build_info", Help: "1, with what this build is.",
@@ -271,7 +275,7 @@ func (m *Metrics) Describe(chan<- *prometheus.Desc) {}
 
 // Collect makes metrics of what was counted.
 func (m *Metrics) Collect(to chan<- prometheus.Metric) {
-	for _, c := range []*counter{&m.limited, &m.lookups, &m.mxLookups, &m.logins, &m.handshakes, &m.orders, &m.reloads, &m.dnsLimited} {
+	for _, c := range []*counter{&m.limited, &m.lookups, &m.mxLookups, &m.logins, &m.handshakes, &m.orders, &m.reloads, &m.dnsLimited, &m.diagnoses, &m.unreached} {
 		c.collect(to, true) // an alert needs the 0 before the first
 	}
 	m.responses.collect(to, false)

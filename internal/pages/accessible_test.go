@@ -74,10 +74,16 @@ func axe(t *testing.T) string {
 func TestBrowserAxe(t *testing.T) {
 	source := axe(t)
 	w := open(t)
+	w.accessible(t, source, everyPath)
+}
+
+// accessible runs axe-core on pages.
+func (w *world) accessible(t *testing.T, source string, paths []string) {
+	t.Helper()
 	for _, scheme := range []string{"light", "dark"} {
 		for _, width := range []int64{320, 640, 1280} { // 640 is 1280 at 200 % (WCAG 2.2, 1.4.4)
 			w.do(t, look(scheme, "screen"), screen(width, 800, false))
-			for _, path := range everyPath {
+			for _, path := range paths {
 				w.visit(t, path)
 				eval[any](t, w, source+"; 0")
 				// Everything that can be opened is open.
@@ -108,10 +114,15 @@ func look(scheme, media string) chromedp.Action[chromedp.Void] {
 
 // At 320 pixels, in no language anything stands out to the side.
 func TestBrowserNarrow(t *testing.T) {
-	w := open(t)
+	open(t).narrow(t, everyPath)
+}
+
+// narrow looks at pages on the narrowest screen.
+func (w *world) narrow(t *testing.T, paths []string) {
+	t.Helper()
 	w.do(t, screen(320, 640, true))
 	for _, lang := range []string{"en", "fr", "de", "es", "it", "nl", "pt"} {
-		for _, path := range everyPath {
+		for _, path := range paths {
 			mark := "?"
 			if strings.Contains(path, "?") {
 				mark = "&"

@@ -27,6 +27,7 @@ import (
 	"milepost/internal/httpd"
 	"milepost/internal/pages"
 	"milepost/internal/snapshot"
+	"milepost/internal/webdoctor"
 )
 
 const publicURL = "https://mail.example.com"
@@ -45,6 +46,12 @@ type world struct {
 // open starts a server of the shipped catalogue, or of one made of these files, and a
 // browser. They are the test's own, so it runs beside others: a browser mostly waits.
 func open(t *testing.T, files ...string) *world {
+	t.Helper()
+	return openBefore(t, nil, files...)
+}
+
+// openBefore is open with a doctor; nil: there is none.
+func openBefore(t *testing.T, d *webdoctor.Doctor, files ...string) *world {
 	t.Helper()
 	t.Parallel()
 	program := ""
@@ -66,7 +73,8 @@ func open(t *testing.T, files ...string) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := httpd.Handler(httpd.Options{Current: func() *snapshot.Snapshot { return served }, Log: slog.New(slog.DiscardHandler)})
+	served.Config.Doctor.Web, served.Site.Examines = d != nil, d != nil
+	h := httpd.Handler(httpd.Options{Current: func() *snapshot.Snapshot { return served }, Log: slog.New(slog.DiscardHandler), Doctor: d})
 	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		if referer := r.Referer(); referer != "" {
 			w.mu.Lock()

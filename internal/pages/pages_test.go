@@ -7,7 +7,9 @@ import (
 
 	"golang.org/x/net/html"
 
+	"milepost/address"
 	"milepost/internal/answer"
+	"milepost/internal/doctor"
 	"milepost/internal/fixture"
 	"milepost/settings"
 )
@@ -21,9 +23,27 @@ func site(t testing.TB) *Site {
 	return s
 }
 
+// examination is a report of each verdict and severity.
+var examination = &doctor.Report{
+	Domain: "example.com", Grade: "D", Because: "many people's programs find nothing that works: Outlook (classic)",
+	Clients: []doctor.ClientReport{
+		{Name: "Thunderbird", Verdict: doctor.Works, Found: []doctor.Server{
+			{Protocol: settings.IMAP, Hostname: "imap.example.com", Port: 993, SocketType: settings.SSL},
+			{Protocol: settings.SMTP, Hostname: "a-long-name-of-a-server.mail.example.com", Port: 587, SocketType: settings.STARTTLS}}},
+		{Name: "Apple Mail", Verdict: doctor.Partly, Because: []doctor.ID{"no-profile"}},
+		{Name: "Outlook (classic)", Verdict: doctor.Fails, Because: []doctor.ID{"web-certificate-wrong-name", "clients-differ"}},
+	},
+	Findings: []doctor.Finding{
+		{ID: "web-certificate-wrong-name", Severity: doctor.Error, Seen: "autodiscover.example.com: www.hoster.example\nhttps://example.com/autodiscover/autodiscover.xml", Why: "Most say nothing.", Fix: "get a certificate for autodiscover.example.com"},
+		{ID: "no-profile", Severity: doctor.Warning, Seen: "nothing", Why: "It spares people the typing.", Fix: "autoconfig.example.com. 3600 IN CNAME SERVICE-HOST.\nua-auto-config.example.com. 3600 IN CNAME SERVICE-HOST."},
+		{ID: "clients-differ", Severity: doctor.Note, Seen: "two servers", Why: "People compare.", Fix: "give the same in all places"},
+	},
+}
+
 // everyPage renders one page of each kind.
 func everyPage(t testing.TB) map[string]func(Reader) ([]byte, error) {
 	c, s := fixture.Shipped(t), site(t)
+	s.Examines = true
 	list := NewList(c.Providers(), c.Own())
 	gmx, outlook := fixture.Answer(t, c, "emailaddress=fred@gmx.com"), fixture.Answer(t, c, "emailaddress=fred@outlook.com")
 	gmx.Profile = "/mobileconfig?" + gmx.ProfileQuery("en")
@@ -33,6 +53,7 @@ func everyPage(t testing.TB) map[string]func(Reader) ([]byte, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	examined := fixture.Domain(t, "example.com")
 	domain := fixture.Answer(t, c, "emailaddress=gmx.com")
 	programs := fixture.Answer(t, c, "emailaddress=fred@tuta.com") // which takes none
 	tuta, _ := list.Provider("tuta.com")
@@ -61,6 +82,13 @@ func everyPage(t testing.TB) map[string]func(Reader) ([]byte, error) {
 		"client":           func(r Reader) ([]byte, error) { return clientPageOf(t, s, r, gmail, "thunderbird") },
 		"refusing client":  func(r Reader) ([]byte, error) { return clientPageOf(t, s, r, proton, "apple-mobile") },
 		"ask":              s.AskTrouble,
+		"doctor":           func(r Reader) ([]byte, error) { return s.AskDoctor(r, examined, DoctorAsks) },
+		"doctor, invalid":  func(r Reader) ([]byte, error) { return s.AskDoctor(r, address.Domain{}, DoctorInvalid) },
+		"doctor, none":     func(r Reader) ([]byte, error) { return s.AskDoctor(r, examined, DoctorNone) },
+		"doctor, busy":     func(r Reader) ([]byte, error) { return s.AskDoctor(r, examined, DoctorBusy) },
+		"doctor, limited":  func(r Reader) ([]byte, error) { return s.AskDoctor(r, examined, DoctorLimited) },
+		"doctor, running":  func(r Reader) ([]byte, error) { return s.DoctorRuns(r, examined, 3, 40) },
+		"doctor, report":   func(r Reader) ([]byte, error) { return s.Doctor(r, examined, examination, "2026-11-25 12:00 UTC") },
 		"error":            func(r Reader) ([]byte, error) { return s.Problem(r, 404) },
 		"profile":          func(r Reader) ([]byte, error) { r.Client = "apple-mobile"; return s.Setup(r, gmx) },
 		"code":             func(r Reader) ([]byte, error) { r.Client = "thunderbird-android"; return s.Setup(r, gmx) },

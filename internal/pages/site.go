@@ -23,6 +23,10 @@ var templateFiles embed.FS
 // Site makes every page, in one service's name and colour. It never changes,
 // so it may be shared freely.
 type Site struct {
+	// Examines says that domains can be examined, so that pages lead there. It is set
+	// before the first page is made.
+	Examines bool
+
 	branding  Branding
 	publicURL string
 	messages  map[string]messages // by language
@@ -42,6 +46,8 @@ const (
 	pageAskTrouble = "ask-trouble"
 	pageWidget     = "widget"
 	pageClient     = "client"
+	pageAskDoctor  = "ask-doctor"
+	pageDoctor     = "doctor"
 	pageError      = "error"
 )
 
@@ -56,7 +62,7 @@ func New(b Branding, publicURL string) (*Site, error) {
 	if s.assets, err = loadAssets(s.branding); err != nil {
 		return nil, err
 	}
-	for _, page := range []string{pageHome, pageAnswer, pageUnknown, pageProviders, pageProvider, pageHelp, pageTrouble, pageAskTrouble, pageWidget, pageClient, pageError} {
+	for _, page := range []string{pageHome, pageAnswer, pageUnknown, pageProviders, pageProvider, pageHelp, pageTrouble, pageAskTrouble, pageWidget, pageClient, pageAskDoctor, pageDoctor, pageError} {
 		files := []string{"templates/layout.html", "templates/parts.html", "templates/" + page + ".html"}
 		if page == pageClient { // which has steps and servers as an answer has them
 			files = slices.Insert(files, 2, "templates/answer.html")
@@ -123,13 +129,14 @@ func (v *view) mistake(q answer.Request) string {
 type unknownPage struct {
 	Domain      string
 	Suggestions []suggestion
+	asked       address.Domain
 }
 
 // suggestion is a domain that may have been meant, with the path of its answer.
 type suggestion struct{ Domain, URL string }
 
 func newUnknown(path string, q answer.Request, l *List) *unknownPage {
-	page := &unknownPage{Domain: q.Address.Domain.Unicode}
+	page := &unknownPage{Domain: q.Address.Domain.Unicode, asked: q.Address.Domain}
 	for _, name := range l.Suggest(q.Address.Domain) {
 		if d, err := address.ParseDomain(name); err == nil {
 			meant := q

@@ -21,6 +21,7 @@ type view struct {
 	// Description is what the page is about, for who has not opened it; empty: nothing
 	// that the heading does not say.
 	Description string
+	Refresh     int // seconds after which the page is looked at again, without script; 0: not at all
 	Model       any
 
 	messages messages

@@ -81,7 +81,6 @@ type origin struct{ _ byte }
 type Mistakes struct {
 	Configuration textfile.Errors // of milepost.toml and what it names
 	Catalogue     textfile.Errors // of provider files and lists of domains
-	Edition       int             // of the provider files of sources; 0: they were not read
 }
 
 func (m *Mistakes) Error() string { return slices.Concat(m.Configuration, m.Catalogue).Error() }
@@ -97,7 +96,6 @@ func Build(ctx context.Context, o Options, previous *Snapshot) (*Snapshot, error
 	no.Configuration = append(no.Configuration, mistakes...)
 	slices.SortStableFunc(no.Configuration, func(a, b textfile.Error) int { return cmp.Or(strings.Compare(a.File, b.File), a.Line-b.Line) })
 	c, edition, warnings, mistakes := load(ctx, conf, o, len(no.Configuration) == 0)
-	no.Edition = edition
 	if unread == nil { // else a directory may lack what it is checked for
 		unused, mistakes := checkDirectories(conf, c)
 		warnings, no.Configuration = append(warnings, unused...), append(no.Configuration, mistakes...)
@@ -113,6 +111,7 @@ func Build(ctx context.Context, o Options, previous *Snapshot) (*Snapshot, error
 		return nil, err // of files that are built in
 	}
 	s.host = cmp.Or(conf.Service.Host, s.host)
+	s.Site.Examines = conf.Doctor.Web
 	s.Config, s.Warnings, s.read, s.edition = conf, slices.Concat(conf.Warnings, warnings), warnings, edition
 	if conf.DNS.Listen != "" || o.Zones && conf.SpeaksOfDNS() {
 		no.Configuration = s.makeZones(o, previous)

@@ -37,7 +37,30 @@ const copyFrom = async button => {
 // An iPad says that it is a Mac; only a Mac has no touch screen.
 const isPad = () => navigator.userAgent.includes('Macintosh') && navigator.maxTouchPoints > 1;
 
+// watch follows what takes its time, and then shows what came of it.
+let watched;
+const watch = root => {
+  watched?.close();
+  const box = root.querySelector('[data-events]');
+  if (!box) return;
+  const source = watched = new EventSource(box.dataset.events);
+  const show = after => {
+    source.close();
+    setTimeout(() => { if (source === watched) load(location.href, '#main'); }, after);
+  };
+  source.addEventListener('progress', e => {
+    const now = JSON.parse(e.data);
+    const bar = box.querySelector('progress');
+    bar.max = now.known;
+    bar.value = now.done;
+    box.querySelector('label').textContent = now.said;
+  });
+  source.addEventListener('done', () => show(0));
+  source.onerror = () => show(2000);
+};
+
 const enliven = root => {
+  watch(root);
   root.querySelectorAll('[data-copy], [data-print]').forEach(button => { button.hidden = false; });
   const pad = root.querySelector('a[href*="client=apple-mobile"]');
   if (pad && isPad() && !new URLSearchParams(location.search).has('client')) {
