@@ -94,6 +94,8 @@ type Lookup struct {
 	// Incoming and Outgoing are tried in their order; the first that is offered counts.
 	Incoming, Outgoing []Label
 	Picks              Picks
+	// LocalPart says that the program logs in with the local part alone.
+	LocalPart bool
 }
 
 // Label is a service label and what a program makes of it.
@@ -152,6 +154,7 @@ type AutoconfigRules struct {
 	Domain     bool // a valid <domain> is needed, and an id
 	Attributes bool // a leaf may have attributes
 	Spaces     bool // white space around a leaf's text is taken away
+	NameSpaces bool // around host names, ports and usernames alone it is
 	FoldsCase  bool // of types and names
 
 	Section  Which // of several servers of one protocol

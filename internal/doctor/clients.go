@@ -143,7 +143,7 @@ func mozilla() []Client {
 }
 
 func desktops() []Client {
-	evolution := &AutoconfigRules{Attributes: true, Spaces: false, Section: Last, Outgoing: Last, Leaf: Last, Entities: true,
+	evolution := &AutoconfigRules{Attributes: true, NameSpaces: true, Section: Last, Outgoing: Last, Leaf: Last, Entities: true,
 		SocketTypes: encryptedSocket, Unknown: settings.Plain, Placeholders: allPlaceholders}
 	kmail := &AutoconfigRules{Only200: true, BOM: true, Latin1: true, Attributes: true, Leaf: Last, Entities: true, SectionAttributes: true,
 		SocketTypes: anySocket, Placeholders: allPlaceholders}
@@ -224,10 +224,10 @@ func terminals() []Client {
 		},
 	}, {
 		Name: "msmtp", Used: BySome,
-		Steps: []Group{{Steps: []Step{Lookup{Outgoing: []Label{submissions, submission}}}}},
+		Steps: []Group{{Steps: []Step{Lookup{Outgoing: []Label{submissions, submission}, LocalPart: true}}}},
 	}, {
 		Name: "mpop", Used: BySome, OnlyReceives: true, Incoming: []settings.Protocol{settings.POP3},
-		Steps: []Group{{Steps: []Step{Lookup{Incoming: []Label{pop3s, pop3}}}}},
+		Steps: []Group{{Steps: []Step{Lookup{Incoming: []Label{pop3s, pop3}, LocalPart: true}}}},
 	}}
 }
 

@@ -74,6 +74,9 @@ func (s Lookup) follow(j *judge, c *Client) outcome {
 			}
 			server := settings.Server{Protocol: l.Protocol, Hostname: settings.Hostname(targetOf(srv)), Port: srv.Port, SocketType: l.SocketType,
 				Authentication: []settings.Authentication{settings.PasswordCleartext}, Username: settings.EmailAddress}
+			if s.LocalPart {
+				server.Username = settings.EmailLocalPart
+			}
 			if l.Port != 0 && srv.Port != l.Port && l.Elsewhere != "" {
 				server.SocketType = l.Elsewhere
 			}
