@@ -32,7 +32,10 @@ const (
 )
 
 // worldOptions are the flags of the commands that ask the world.
-type worldOptions struct{ observe.Options }
+type worldOptions struct {
+	observe.Options
+	probes bool // each is told, with its time
+}
 
 func (o *worldOptions) register(flags *flag.FlagSet) {
 	flags.Func("resolver", "", func(s string) error {
@@ -87,6 +90,7 @@ func examine(args []string, stdout, stderr io.Writer) int {
 		compare = flags.Bool("compare", false, "")
 		every   = flags.Duration("watch", 0, "")
 		metrics = flags.String("metrics", "", "")
+		probes  = flags.Bool("probes", false, "")
 		world   worldOptions
 		o       options
 	)
@@ -122,6 +126,7 @@ func examine(args []string, stdout, stderr io.Writer) int {
 		w := watch{world: world, asked: question, every: *every, stdout: stdout, stderr: stderr}
 		return w.run(ctx, *metrics)
 	}
+	world.probes = *probes
 	report := diagnose(ctx, world, question, stderr)
 	if ctx.Err() != nil {
 		complain(stderr, "doctor: interrupted")
@@ -199,13 +204,17 @@ func diagnose(ctx context.Context, o worldOptions, asked doctor.Asked, stderr io
 	world := observe.NewInternet(o.Options)
 	defer world.Close()
 	var progress func(observe.Progress)
-	if f, ok := stderr.(*os.File); ok && isTerminal(f) {
+	if o.probes {
 		progress = func(p observe.Progress) {
-			fmt.Fprintf(f, "\r\x1b[K%d of %d: %s (%d ms)", p.Done, p.Known, shortened(p.Asked.String()), p.Milliseconds)
+			fmt.Fprintf(stderr, "%5d ms  %s\n", p.Milliseconds, shortened(p.Asked.String(), 200))
+		}
+	} else if f, ok := stderr.(*os.File); ok && isTerminal(f) {
+		progress = func(p observe.Progress) {
+			fmt.Fprintf(f, "\r\x1b[K%d of %d: %s (%d ms)", p.Done, p.Known, shortened(p.Asked.String(), 60), p.Milliseconds)
 		}
 		defer fmt.Fprint(f, "\r\x1b[K")
 	}
-	return observe.Run(ctx, world, asked, progress)
+	return observe.Run(ctx, world, asked, observe.Budget, progress)
 }
 
 // isTerminal tells whether somebody looks at it.
@@ -215,14 +224,14 @@ func isTerminal(f *os.File) bool {
 }
 
 // shortened fits a line of a terminal, and cannot move its cursor: strangers name hosts.
-func shortened(s string) string {
+func shortened(s string, most int) string {
 	s = strings.Map(func(r rune) rune {
 		if r < ' ' || r > '~' {
 			return '?'
 		}
 		return r
 	}, s)
-	return s[:min(len(s), 60)]
+	return s[:min(len(s), most)]
 }
 
 // changed tells what differs between two reports, a line each.

@@ -68,7 +68,7 @@ func worldOf(t *testing.T, provider string) *fixture.World {
 }
 
 func worldOptionsOf(w *fixture.World) worldOptions {
-	return worldOptions{observe.Options{Resolvers: []string{w.Resolver}, Roots: w.Roots, Dial: w.Dial}}
+	return worldOptions{Options: observe.Options{Resolvers: []string{w.Resolver}, Roots: w.Roots, Dial: w.Dial}}
 }
 
 // Against milepost itself, with the records that it prints, every program works; and what
@@ -130,6 +130,9 @@ func TestDoctorCommand(t *testing.T) {
 	}
 	if err := xml.Unmarshal([]byte(stdout), &suites); err != nil || suites.Failures != len(r.Clients) || len(suites.Cases) != len(r.Clients) || !strings.Contains(suites.Cases[0].Failure, "domain-missing") {
 		t.Errorf("%v: %s", err, stdout)
+	}
+	if _, _, stderr := milepost(t, "doctor", "-probes", "-resolver", w.Resolver, "nowhere.example"); !strings.Contains(stderr, " ms  SOA nowhere.example\n") {
+		t.Errorf("%s", stderr)
 	}
 	if code, stdout, stderr := milepost(t, "discover", "-resolver", w.Resolver, "nowhere.example"); code != exitNo || stdout != "" || !strings.Contains(stderr, "nothing was found for nowhere.example") {
 		t.Error(code, stdout, stderr)

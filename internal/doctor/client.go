@@ -166,8 +166,14 @@ type AutoconfigRules struct {
 	Unknown     settings.SocketType // what any other socket type is taken for; empty: the section is dropped
 	// Methods are those of authentication that count, of which a section must have one;
 	// nil: it is not read.
-	Methods  []string
+	Methods []string
+	// OAuth2 are the hosts at which the program knows it, and those below them.
+	OAuth2   []string
 	Username bool // a section must have one
+	// Undefined says that without one the program logs in as "undefined".
+	Undefined bool
+	// HostFirst says that the first incoming server must be one with a host name.
+	HostFirst bool
 
 	// Placeholders are those that are filled into a username, ExactUsernames those that
 	// are if nothing else stands there.
@@ -191,12 +197,13 @@ type AutodiscoverRules struct {
 	// Encryption says that the element counts and goes before SSL; otherwise the port says
 	// whether it is STARTTLS.
 	Encryption bool
-	// Automatic says that with SSL on it tries what the server does.
-	Automatic bool
 	// Port says that there must be one; otherwise the protocol's own is taken.
 	Port bool
 	// LoginName of the answer counts; otherwise the address is taken.
 	LoginName bool
-	Redirects int  // RedirectUrl and RedirectAddr that are followed
-	Exchange  bool // it takes nothing but Exchange
+	// Local says that without a LoginName the local part is taken.
+	Local bool
+	// OnOff says that a Protocol is dropped in which SSL, SPA or Encryption is true or false.
+	OnOff     bool
+	Redirects int // RedirectUrl and RedirectAddr that are followed
 }

@@ -77,7 +77,7 @@ func Clients() []Client {
 }
 
 func appleAndMicrosoft() []Client {
-	outlook := &AutodiscoverRules{Encryption: true, LoginName: true, Redirects: 10}
+	outlook := &AutodiscoverRules{Encryption: true, LoginName: true, Local: true, Redirects: 10}
 	// The wizard of Outlook for Windows (KB 3211279), without what is Active Directory's
 	// and Office 365's own.
 	classic := Client{
@@ -117,8 +117,8 @@ func mozilla() []Client {
 	thunderbird := Client{
 		Name: "Thunderbird", Used: ByMany, Redirects: followed, Incoming: imapOrPOP, Spoilt401: true, Login: LoginRules{Reads: true},
 		Autoconfig: &AutoconfigRules{XMLType: true, BOM: true, Latin1: true, Domain: true, Outgoing: First, Entities: true, SectionAttributes: true,
-			SocketTypes: anySocket, Methods: methods, Placeholders: allPlaceholders, Hostnames: true},
-		Autodiscover: &AutodiscoverRules{XMLType: true, Port: true, LoginName: true, Redirects: 2},
+			SocketTypes: anySocket, Methods: methods, OAuth2: oauth2Desktop, Undefined: true, Placeholders: allPlaceholders, Hostnames: true},
+		Autodiscover: &AutodiscoverRules{XMLType: true, Port: true, LoginName: true, OnOff: true, Redirects: 2},
 		Steps: []Group{
 			{Steps: documents(hostHTTPS+withAddress, wellKnownHTTPS+withAddress, hostHTTP+withAddress, wellKnownHTTP+withAddress), Ends: OnSuccess},
 			{Steps: documents(ispdbLive + "{domain}")},
@@ -128,7 +128,7 @@ func mozilla() []Client {
 		},
 	}
 	android := &AutoconfigRules{Latin1: false, Domain: true, Attributes: true, Strict: true, Leaf: Last, Entities: true, SectionAttributes: true,
-		SocketTypes: encryptedSocket, Methods: []string{"password-cleartext", "password-encrypted"}, Username: true, Placeholders: allPlaceholders, Hostnames: true}
+		SocketTypes: encryptedSocket, Methods: []string{"password-cleartext", "password-encrypted"}, OAuth2: oauth2Android, Username: true, Placeholders: allPlaceholders, Hostnames: true}
 	onAndroid := func(name string) Client {
 		return Client{
 			Name: name, Used: ByMany, Autoconfig: android, Redirects: RedirectRules{Most: 10, Distrusts: true}, Incoming: imapAlone, Login: LoginRules{Reads: true},
@@ -142,12 +142,20 @@ func mozilla() []Client {
 	return []Client{thunderbird, onAndroid("Thunderbird for Android"), onAndroid("K-9 Mail")}
 }
 
+// Where Thunderbird knows OAuth 2.0 (OAuth2Providers.sys.mjs), and its sister on Android.
+var (
+	oauth2Desktop = []string{"googlemail.com", "gmail.com", "imap.mail.ru", "smtp.mail.ru", "imap.yandex.com", "smtp.yandex.com", "yahoo.com", "att.net", "aol.com",
+		"office365.com", "outlook.com", "hotmail.com", "imap.fastmail.com", "pop.fastmail.com", "smtp.fastmail.com", "imap.comcast.net", "pop.comcast.net", "smtp.comcast.net", "thundermail.com"}
+	oauth2Android = []string{"imap.aol.com", "smtp.aol.com", "imap.fastmail.com", "smtp.fastmail.com", "imap.gmail.com", "smtp.gmail.com", "imap.googlemail.com", "smtp.googlemail.com",
+		"outlook.office365.com", "smtp.office365.com", "smtp-mail.outlook.com", "imap.mail.yahoo.com", "smtp.mail.yahoo.com", "mail.tb.pro", "mail.thundermail.com"}
+)
+
 func desktops() []Client {
 	evolution := &AutoconfigRules{Attributes: true, NameSpaces: true, Section: Last, Outgoing: Last, Leaf: Last, Entities: true,
 		SocketTypes: encryptedSocket, Unknown: settings.Plain, Placeholders: allPlaceholders}
 	kmail := &AutoconfigRules{Only200: true, BOM: true, Latin1: true, Attributes: true, Leaf: Last, Entities: true, SectionAttributes: true,
 		SocketTypes: anySocket, Placeholders: allPlaceholders}
-	geary := &AutoconfigRules{BOM: true, Latin1: true, Attributes: true, Entities: true, SectionAttributes: true,
+	geary := &AutoconfigRules{HostFirst: true, BOM: true, Latin1: true, Attributes: true, Entities: true, SectionAttributes: true,
 		SocketTypes: encryptedSocket, Unknown: settings.Plain}
 	return []Client{{
 		Name: "Evolution", Used: BySome, Autoconfig: evolution, Redirects: followed, Incoming: imapOrPOP, Login: LoginRules{Reads: true},
@@ -175,7 +183,7 @@ func phonesAndWeb() []Client {
 		SocketTypes: encryptedSocket, Unknown: settings.Plain, Placeholders: []string{settings.EmailAddress}}
 	return []Client{{
 		Name: "Delta Chat", Used: ByMany, Autoconfig: delta, Incoming: imapAlone,
-		Autodiscover: &AutodiscoverRules{Automatic: true, Port: true, Redirects: 10},
+		Autodiscover: &AutodiscoverRules{Port: true, Redirects: 10},
 		Redirects:    RedirectRules{Most: 10, Absolute: true},
 		Steps: []Group{
 			{Steps: append(documents(hostHTTPS+withAddress, wellKnownHTTPS, hostHTTP+withAddress), Outlook{"GET", discoverRoot}, Outlook{"GET", discoverHost}, Document{ispdb + "{domain}"}), Ends: OnWellFormed, Whole: true},

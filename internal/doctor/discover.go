@@ -13,7 +13,7 @@ import (
 
 // provider puts together what all ways find: servers that work, best first, and what the
 // documents say beside them.
-func (j *judge) provider(results []clientResult) (*settings.Provider, []string) {
+func (j *judge) provider(results []clientResult, published []autoconfigDocument) (*settings.Provider, []string) {
 	p := &settings.Provider{ID: j.domain(), DisplayName: j.domain(), Domains: []settings.DomainPattern{{Domain: j.asked.Address.Domain}}}
 	var left []string
 	seen := make(map[Endpoint]bool)
@@ -52,7 +52,7 @@ func (j *judge) provider(results []clientResult) (*settings.Provider, []string) 
 			left = append(left, "guessed: nobody publishes these servers")
 		}
 	}
-	j.documents(p)
+	fill(p, published)
 	if len(p.Incoming)+len(p.Outgoing)+len(p.Services) == 0 {
 		return nil, left
 	}
@@ -65,18 +65,35 @@ func (j *judge) provider(results []clientResult) (*settings.Provider, []string) 
 	return p, left
 }
 
-// documents takes names, services and the like from the documents of Mozilla's form.
-func (j *judge) documents(p *settings.Provider) {
+// autoconfigDocument is one of Mozilla's form, as the format itself reads it.
+type autoconfigDocument struct {
+	url      string
+	provider settings.Provider
+	notes    autoconfig.Notes
+}
+
+// published are the documents that programs may use, in the order of their URLs; one that
+// several URLs have is there once.
+func (j *judge) published() (out []autoconfigDocument) {
 	requests := slices.SortedFunc(maps.Keys(j.seen.Web), func(a, b Request) int { return strings.Compare(a.URL, b.URL) })
+	seen := make(map[string]bool)
 	for _, r := range requests {
 		x := j.seen.Web[r]
-		if x.Status != 200 || x.TLS != nil && len(x.TLS.Problems) > 0 || !strings.Contains(r.URL, "config-v1.1.xml") {
+		if x.Status != 200 || x.TLS != nil && len(x.TLS.Problems) > 0 || !strings.Contains(r.URL, "config-v1.1.xml") || seen[string(x.Body)] {
 			continue
 		}
-		read, err := autoconfig.Parse(x.Body)
-		if err != nil {
-			continue
+		seen[string(x.Body)] = true
+		if p, notes, err := autoconfig.ParseNoting(x.Body); err == nil {
+			out = append(out, autoconfigDocument{withoutQuery(r.URL), p, notes})
 		}
+	}
+	return out
+}
+
+// fill takes names, services and the like from the documents.
+func fill(p *settings.Provider, published []autoconfigDocument) {
+	for _, d := range published {
+		read := d.provider
 		if p.DisplayName == p.ID && read.DisplayName != "" && !strings.Contains(read.DisplayName, "%") {
 			p.DisplayName, p.ShortName = read.DisplayName, read.ShortName
 		}
@@ -93,6 +110,19 @@ func (j *judge) documents(p *settings.Provider) {
 		}
 		p.Webmail = cmp.Or(p.Webmail, read.Webmail)
 	}
+}
+
+// notes tells what the draft's own reader passes over in documents.
+func (j *judge) notes(published []autoconfigDocument) (causes []cause) {
+	for _, d := range published {
+		if j.nearness(hostOf(d.url)) == nothing {
+			continue // the ISP database's
+		}
+		for _, n := range d.notes.Passed[:min(len(d.notes.Passed), 6)] {
+			causes = append(causes, j.cause(documentNotes, d.url, incidental, "%s: line %d: %s", d.url, n.Line, n.Text))
+		}
+	}
+	return causes
 }
 
 // compare tells where programs find another server than the catalogue names.

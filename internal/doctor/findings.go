@@ -150,7 +150,7 @@ func gather(results []clientResult, general []cause) []Finding {
 		if severity := known(c.id).severity; f.Severity != Error {
 			f.Severity = severity
 		}
-		if f.Severity == Error { // it hits everybody, if only now and then
+		if f.near == rooted { // it hits everybody, if only now and then
 			f.hits += 100
 		}
 	}

@@ -10,6 +10,9 @@ const (
 	nameServerLame      ID = "name-server-lame"
 	nameServerSilent    ID = "name-server-silent"
 	nameServersDisagree ID = "name-servers-disagree"
+	delegationDiffers   ID = "delegation-differs"
+	addressSilent       ID = "address-silent"
+	caaForbids          ID = "caa-forbids"
 
 	wildcardWebPage ID = "wildcard-web-page"
 	danglingAlias   ID = "dangling-alias"
@@ -21,6 +24,9 @@ const (
 	autodiscoverError ID = "autodiscover-error"
 	severalAccounts   ID = "autodiscover-several-accounts"
 	spaOn             ID = "autodiscover-spa"
+	trueOrFalse       ID = "autodiscover-true-false"
+	domainRequired    ID = "autodiscover-domain-required"
+	noLoginName       ID = "autodiscover-no-login-name"
 	notAutodiscover   ID = "not-autodiscover"
 
 	loginDemanded   ID = "login-demanded"
@@ -43,6 +49,7 @@ const (
 	leafAttribute    ID = "autoconfig-attribute"
 	sectionAttribute ID = "autoconfig-section-attribute"
 	noUsername       ID = "autoconfig-no-username"
+	noHostFirst      ID = "autoconfig-first-without-host"
 	noAuthentication ID = "autoconfig-no-authentication"
 	badSocketType    ID = "autoconfig-socket-type"
 	oauthAlone       ID = "autoconfig-oauth2-alone"
@@ -84,6 +91,7 @@ const (
 	noAutodiscover   ID = "no-autodiscover"
 	noProfile        ID = "no-profile"
 	expiresSoon      ID = "certificate-expires-soon"
+	documentNotes    ID = "document-notes"
 	notSeen          ID = "not-seen"
 )
 
@@ -109,7 +117,7 @@ const (
 	newCertificate = "a certificate that has {host} among its names, as by 'certbot certonly -d {host}', or [tls] of milepost.toml: obtain = true"
 )
 
-var kinds = slices.Concat(kindsOfDNS, kindsOfCertificates("web"), kindsOfWeb, kindsOfDocuments, kindsOfCertificates("mail"), kindsOfServers, kindsOfAbsence)
+var kinds = slices.Concat(kindsOfDNS, kindsOfAddresses, kindsOfCertificates("web"), kindsOfWeb, kindsOfDocuments, kindsOfCertificates("mail"), kindsOfServers, kindsOfAbsence)
 
 var kindsOfDNS = []explained{
 	{domainMissing, Error, "The domain does not exist in DNS, so nobody finds anything.", "register {domain}, or have its zone served: 'dig {domain} SOA' has to answer"},
@@ -119,6 +127,12 @@ var kindsOfDNS = []explained{
 	{nameServerLame, Error, "Who asks this name server gets nothing; programs give up before another one is asked.", "have {host} serve the zone {domain}, or take '{domain}. IN NS {host}.' out of the zone and its parent"},
 	{nameServersDisagree, Error, "Which settings somebody finds is a matter of chance: each resolver asks another name server.", "raise the serial in the SOA record of {domain} and have all its name servers transfer the zone: 'dig +nssearch {domain}' must show one serial"},
 	{nameServerSilent, Warning, "Every question that goes to it costs seconds; programs wait 5 seconds in all.", "have {host} answer over UDP and TCP at port 53, or take '{domain}. IN NS {host}.' out of the zone and its parent"},
+}
+
+var kindsOfAddresses = []explained{
+	{delegationDiffers, Warning, "Who comes by way of the parent zone asks other name servers than the zone names; one day they will not serve it.", "have the registrar of {domain} enter the name servers that the zone has: 'dig {domain} NS'"},
+	{addressSilent, Warning, "Programs try one address after the other, some IPv6 first; who meets the one that does not answer waits, or fails.", "have the server listen on that address too, or take it out of the zone of {host}"},
+	{caaForbids, Warning, "The CAA records let nobody issue certificates, so the next renewal fails.", "{domain}. 3600 IN CAA 0 issue \"letsencrypt.org\""},
 }
 
 // kindsOfCertificates are the reasons to refuse one, of a web server or a mail server.
@@ -167,7 +181,8 @@ var kindsOfDocuments = []explained{
 	{whiteSpace, Error, "Most programs keep the white space, and know no such value.", "write each value on one line with its tags: <hostname>mail.{domain}</hostname>"},
 	{leafAttribute, Error, "Thunderbird cannot read a value whose element has an attribute.", "take the attribute out, and what is not text: <hostname>mail.{domain}</hostname>"},
 	{sectionAttribute, Error, "Evolution throws away a document in which a server has an attribute beside its type.", "<incomingServer type=\"imap\">"},
-	{noUsername, Error, "Thunderbird for Android throws away a document in which a server has no username.", "<username>%EMAILADDRESS%</username>"},
+	{noUsername, Error, "Thunderbird for Android throws away a document in which a server has no username; Thunderbird logs in as undefined.", "<username>%EMAILADDRESS%</username>"},
+	{noHostFirst, Error, "Geary looks at the first incoming server alone.", "put the server of IMAP before the services that have a URL"},
 	{noAuthentication, Error, "Programs that read how to log in drop a server that does not say so, or the whole document.", "<authentication>password-cleartext</authentication>"},
 	{badSocketType, Error, "Only SSL, STARTTLS and plain are known, in this spelling.", "<socketType>SSL</socketType>"},
 	{oauthAlone, Error, "Programs know OAuth2 for a few large providers alone.", "<authentication>password-cleartext</authentication> behind the one of OAuth2, if passwords are taken"},
@@ -179,6 +194,9 @@ var kindsOfDocuments = []explained{
 	{noSettings, Error, "A mail account needs a server for incoming mail and one for outgoing.", "serve what 'milepost show {domain}' prints at {place}"},
 	{severalAccounts, Warning, "Outlook reads the first Account alone.", "put all Protocol elements of {place} into one Account"},
 	{spaOn, Warning, "SPA means NTLM, and is on where nothing is said; servers that do not know it refuse the login.", "<SPA>off</SPA>"},
+	{trueOrFalse, Error, "The values are on and off; Thunderbird throws away what says true or false.", "<SSL>on</SSL>"},
+	{domainRequired, Warning, "Outlook asks the person for a Windows domain.", "<DomainRequired>off</DomainRequired>"},
+	{noLoginName, Warning, "Outlook takes the local part for the login name where none is given.", "<LoginName>fred@{domain}</LoginName>, filled in for each address"},
 	{placeholderLeft, Warning, "Some programs know %EMAILADDRESS% alone and log in with the other placeholders as they stand.", "<username>%EMAILADDRESS%</username>, if the server takes the address"},
 	{entity, Warning, "Delta Chat keeps only what follows an entity.", "<username>%EMAILADDRESS%</username>"},
 	{overHTTP, Warning, "What comes in clear text can have been changed on its way, so the person is asked to approve it.", "have autoconfig.{domain} answer over HTTPS"},
@@ -217,5 +235,6 @@ var kindsOfAbsence = []explained{
 	{catalogueDiffers, Warning, "The catalogue is not what programs go by, so a change of it will not reach them.", "publish what the catalogue says: 'milepost dns {domain}' prints the records, and a document that somebody else serves at {place} has to go"},
 	{clientsDiffer, Warning, "People who compare their settings find different ones, and what works for one need not for another.", "give the same servers in all places: 'milepost dns {domain}' and 'milepost show {domain}' print what belongs together"},
 	{expiresSoon, Warning, "When it has expired nobody finds settings or gets mail.", "renew the certificate of {host}"},
+	{documentNotes, Note, "The draft has programs pass over what they do not know; each program decides for itself what that is.", "take it out of {place}, or write it as the draft does: 'milepost show {domain}' prints an example"},
 	{notSeen, Note, "It was not asked, so nothing is known of it.", "run the doctor again"},
 }

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
 
 	"github.com/miekg/dns"
@@ -60,24 +61,28 @@ type Exchange struct {
 	ContentType   string
 	Location      []string // absolute or not, as it was sent
 	Authenticates bool     // it asks for a login, with WWW-Authenticate
-	Body          []byte   // cut at MaxBody
+	Body          []byte   // of a 200, cut at MaxBody
 	Cut           bool
 	Milliseconds  int
 }
 
 // MaxBody is how much of an answer is read, in octets, unpacked; the longest real
 // documents have some 10,000.
-const MaxBody = 256 << 10
+const MaxBody = 128 << 10
 
-// Endpoint is a mail server, as a program would reach it.
+// Endpoint is a mail server, as a program would reach it; or, without a protocol, one
+// address of a host, to see whether it answers at all.
 type Endpoint struct {
 	Protocol   settings.Protocol
-	Host       string // lower case
+	Host       string // lower case, or an IP address
 	Port       uint16
 	SocketType settings.SocketType
 }
 
 func (e Endpoint) String() string {
+	if e.Protocol == "" {
+		return "port " + netip.AddrPortFrom(netip.MustParseAddr(e.Host), e.Port).String()
+	}
 	return fmt.Sprintf("%s %s:%d %s", e.Protocol, e.Host, e.Port, e.SocketType)
 }
 
@@ -138,11 +143,36 @@ type Observations struct {
 	DNS  map[Question]Answer
 	Web  map[Request]Exchange
 	Mail map[Endpoint]Greeting
+
+	parsed map[parsedAs]any // Judge comes again and again, and the documents are the same
+}
+
+// parsedAs is the answer to a request in one format.
+type parsedAs struct {
+	Request
+	format string
+}
+
+// result is what a parser returned.
+type result[T any] struct {
+	value T
+	err   error
+}
+
+// parse parses a document once.
+func parse[T any](o *Observations, r Request, format string, body []byte, parse func([]byte) (T, error)) (T, error) {
+	key := parsedAs{r, format}
+	if known, ok := o.parsed[key].(result[T]); ok {
+		return known.value, known.err
+	}
+	value, err := parse(body)
+	o.parsed[key] = result[T]{value, err}
+	return value, err
 }
 
 // NewObservations has seen nothing.
 func NewObservations() *Observations {
-	return &Observations{make(map[Question]Answer), make(map[Request]Exchange), make(map[Endpoint]Greeting)}
+	return &Observations{make(map[Question]Answer), make(map[Request]Exchange), make(map[Endpoint]Greeting), make(map[parsedAs]any)}
 }
 
 // NotAsked puts down that something was not asked.

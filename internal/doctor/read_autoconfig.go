@@ -17,21 +17,21 @@ func isXMLType(contentType string) bool {
 }
 
 // readAutoconfig reads a document as a program does.
-func (j *judge) readAutoconfig(r *AutoconfigRules, f fetched) (*found, []cause, shape) {
-	place := withoutQuery(f.url)
+func (j *judge) readAutoconfig(c *Client, f fetched) (*found, []cause, shape) {
+	r, place := c.Autoconfig, withoutQuery(f.request.URL)
 	refuse := func(id ID, shape shape, format string, args ...any) (*found, []cause, shape) {
 		near := read
 		if id == webPage {
-			near = j.nearness(hostOf(f.url))
+			near = j.nearness(hostOf(f.request.URL))
 		}
 		return nil, []cause{j.cause(id, place, near, place+": "+format, args...)}, shape
 	}
 	if looksLikeHTML(f.Exchange) {
 		id := webPage
-		if j.nearness(hostOf(f.url)) == there && j.wildcard() {
+		if j.nearness(hostOf(f.request.URL)) == there && j.wildcard() {
 			id = wildcardWebPage
 		}
-		if _, err := parseTree(f.Body); err == nil {
+		if _, err := j.tree(f); err == nil {
 			return refuse(id, wellFormed, "a web page comes where the document should be")
 		}
 		return refuse(id, success, "a web page comes where the document should be")
@@ -42,7 +42,7 @@ func (j *judge) readAutoconfig(r *AutoconfigRules, f fetched) (*found, []cause, 
 	if r.XMLType && !isXMLType(f.ContentType) {
 		return refuse(contentType, success, "the content type is %q", f.ContentType)
 	}
-	t, err := parseTree(f.Body)
+	t, err := j.tree(f)
 	switch {
 	case err != nil:
 		return refuse(notXML, success, "%s", err)
@@ -62,6 +62,7 @@ func (j *judge) readAutoconfig(r *AutoconfigRules, f fetched) (*found, []cause, 
 	if d.fatal != nil {
 		return nil, []cause{*d.fatal}, document
 	}
+	d.found.incoming = slices.DeleteFunc(d.found.incoming, func(s settings.Server) bool { return !slices.Contains(c.Incoming, s.Protocol) })
 	if len(d.found.incoming) == 0 || len(d.found.outgoing) == 0 {
 		if len(d.causes) == 0 {
 			return refuse(noSettings, document, "it has no server for incoming mail, or none for outgoing, that programs can use")
@@ -69,6 +70,11 @@ func (j *judge) readAutoconfig(r *AutoconfigRules, f fetched) (*found, []cause, 
 		return nil, d.causes, document
 	}
 	return d.found, nil, usable
+}
+
+// tree is the answer as a tree.
+func (j *judge) tree(f fetched) (tree, error) {
+	return parse(j.seen, f.request, "tree", f.Body, parseTree)
 }
 
 // reading is one document under the rules of one program.
@@ -88,6 +94,9 @@ func (d *reading) spoil(id ID, format string, args ...any) {
 	}
 }
 
+// maxChildren is how many elements of a provider are looked at; real ones have 10 to 30.
+const maxChildren = 100
+
 func (d *reading) provider(p *element) {
 	if d.rules.Domain {
 		id, _ := p.attribute("id")
@@ -100,7 +109,10 @@ func (d *reading) provider(p *element) {
 			d.spoil(noDomain, "no <domain> is a host name")
 		}
 	}
-	for _, e := range p.children {
+	if in := p.all("incomingServer", d.rules.FoldsCase); d.rules.HostFirst && len(in) > 0 && len(in[0].all("hostname", false)) == 0 {
+		d.spoil(noHostFirst, "line %d: the first <incomingServer> has no <hostname>", in[0].line)
+	}
+	for _, e := range p.children[:min(len(p.children), maxChildren)] {
 		name := e.name
 		if d.rules.FoldsCase {
 			name = strings.ToLower(name)
@@ -165,6 +177,9 @@ func (d *reading) server(e *element, protocol settings.Protocol) (s settings.Ser
 			if r.Username {
 				return s, noUsername, "<username> is missing"
 			}
+			if r.Undefined {
+				d.found.flaws = append(d.found.flaws, d.cause(noUsername, d.place, connected, "%s: line %d: <username> is missing", d.place, e.line))
+			}
 			user = settings.EmailAddress
 		}
 	}
@@ -203,16 +218,24 @@ func (d *reading) authentication(e *element, s *settings.Server) (ID, string) {
 	if s.Protocol == settings.SMTP && slices.Contains(known, "NTLM") { // only Thunderbird's list has it
 		known = append([]string{"none", "client-IP-address", "smtp-after-pop"}, known...)
 	}
+	oauth2 := slices.ContainsFunc(d.rules.OAuth2, func(host string) bool {
+		return string(s.Hostname) == host || strings.HasSuffix(string(s.Hostname), "."+host)
+	})
 	var seen []string
 	for _, a := range e.all("authentication", false) {
+		if a.text == string(settings.OAuth2) && oauth2 {
+			s.Authentication = []settings.Authentication{settings.OAuth2}
+			return "", ""
+		}
 		if seen = append(seen, a.text); slices.Contains(known, a.text) {
-			switch a.text {
+			method := settings.Authentication(a.text)
+			switch method { // names of older drafts
 			case "plain":
-				a.text = string(settings.PasswordCleartext)
+				method = settings.PasswordCleartext
 			case "secure":
-				a.text = string(settings.PasswordEncrypted)
+				method = settings.PasswordEncrypted
 			}
-			s.Authentication = []settings.Authentication{settings.Authentication(a.text)}
+			s.Authentication = []settings.Authentication{method}
 			return "", ""
 		}
 	}

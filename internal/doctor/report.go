@@ -59,6 +59,11 @@ type Grade string
 func (j *judge) report() Report {
 	r := Report{Domain: j.domain(), Clients: []ClientReport{}, Findings: []Finding{}}
 	general, complete := j.general()
+	if more, done := j.addresses(); done {
+		general = append(general, more...)
+	} else {
+		complete = false
+	}
 	var results []clientResult
 	rootCause := slices.IndexFunc(general, func(c cause) bool {
 		return c.id == domainMissing || c.id == dnssecBogus || c.id == dnsFails && c.near == rooted
@@ -76,13 +81,19 @@ func (j *judge) report() Report {
 		}
 		results = append(results, result)
 	}
+	if more, done := j.serverAddresses(results); !done {
+		complete = false
+	} else {
+		general = append(general, more...)
+	}
 	if !complete {
 		return r
 	}
 	if rootCause >= 0 {
 		general = general[rootCause : rootCause+1]
 	}
-	general = append(append(general, j.differences(results)...), j.compare(results)...)
+	published := j.published()
+	general = slices.Concat(general, j.differences(results), j.compare(results), j.notes(published))
 	r.Findings = gather(results, general)
 	for i := range r.Findings {
 		f := &r.Findings[i]
@@ -91,7 +102,7 @@ func (j *judge) report() Report {
 	for _, result := range results {
 		r.Clients = append(r.Clients, j.clientReport(result))
 	}
-	r.Provider, r.Left = j.provider(results)
+	r.Provider, r.Left = j.provider(results, published)
 	r.Grade, r.Because = grade(results, r.Findings)
 	return r
 }
@@ -137,92 +148,6 @@ func (j *judge) clientReport(r clientResult) ClientReport {
 		}
 	}
 	return out
-}
-
-// general is what is wrong whatever program asks; false: more must be seen.
-func (j *judge) general() ([]cause, bool) {
-	soa, ok := j.dns(j.domain(), dns.TypeSOA)
-	if !ok {
-		return nil, false
-	}
-	switch {
-	case soa.Bogus:
-		return []cause{j.cause(dnssecBogus, j.domain(), rooted, "the resolver refuses the zone of %s: its signatures are not valid", j.domain())}, true
-	case soa.Failure == NotAsked:
-	case soa.Failure != "" || soa.Rcode == dns.RcodeServerFailure || soa.Rcode == dns.RcodeRefused:
-		what := string(soa.Failure)
-		if what == "" {
-			what = dns.RcodeToString[soa.Rcode]
-		}
-		return []cause{j.cause(dnsFails, j.domain(), rooted, "no name server answers for %s: %s", j.domain(), what)}, true
-	case soa.Rcode == dns.RcodeNameError:
-		return []cause{j.cause(domainMissing, j.domain(), rooted, "DNS says that %s does not exist", j.domain())}, true
-	}
-	causes, complete := j.nameServers()
-	targets, done := j.srvTargets()
-	causes = append(causes, targets...)
-	// A wildcard is looked for at once: it explains web pages.
-	if _, ok := j.dns("no-such-name-for-the-doctor."+j.domain(), dns.TypeA); !ok {
-		complete = false
-	}
-	for _, label := range []string{"autoconfig", "autodiscover", "ua-auto-config"} {
-		if _, ok := j.dns(label+"."+j.domain(), dns.TypeA); !ok {
-			complete = false
-		}
-	}
-	return append(causes, j.certificates()...), complete && done
-}
-
-// srvTargets looks at where the domain's SRV records lead; false: more must be seen.
-func (j *judge) srvTargets() (causes []cause, complete bool) {
-	complete = true
-	for _, label := range []string{"_imaps", "_imap", "_pop3s", "_pop3", "_submissions", "_submission", "_autodiscover"} {
-		name := label + "._tcp." + j.domain()
-		a, ok := j.dns(name, dns.TypeSRV)
-		complete = complete && ok
-		for i, rr := range a.Records {
-			srv, is := rr.(*dns.SRV)
-			if !is || srv.Target == "." || i >= maxSRV {
-				continue
-			}
-			v4, ok := j.dns(srv.Target, dns.TypeA)
-			v6, ok6 := j.dns(srv.Target, dns.TypeAAAA)
-			if !ok || !ok6 {
-				complete = false
-				continue
-			}
-			alias := slices.ContainsFunc(v4.Records, func(rr dns.RR) bool { _, is := rr.(*dns.CNAME); return is })
-			switch {
-			case len(addressesOf(v4))+len(addressesOf(v6)) == 0:
-				causes = append(causes, j.cause(srvNoAddress, name, there, "%s leads to %s, which has no address", name, targetOf(srv)))
-			case alias:
-				causes = append(causes, j.cause(srvAlias, name, there, "%s leads to %s, which is an alias", name, targetOf(srv)))
-			}
-		}
-	}
-	return causes, complete
-}
-
-// fewDays is when a certificate should long have been renewed: Let's Encrypt's last for 90
-// days and are renewed with 30 left.
-const fewDays = 10
-
-func (j *judge) certificates() (causes []cause) {
-	seen := make(map[string]bool)
-	look := func(host string, t *TLS) {
-		if t != nil && len(t.Problems) == 0 && t.DaysLeft < fewDays && !seen[host] && (host == j.domain() || strings.HasSuffix(host, "."+j.domain())) {
-			seen[host] = true
-			causes = append(causes, j.cause(expiresSoon, host, there, "the certificate of %s expires in %s", host, days(t.DaysLeft)))
-		}
-	}
-	for r, x := range j.seen.Web {
-		look(hostOf(r.URL), x.TLS)
-	}
-	for e, g := range j.seen.Mail {
-		look(e.Host, g.TLS)
-	}
-	slices.SortFunc(causes, func(a, b cause) int { return strings.Compare(a.seen, b.seen) })
-	return causes
 }
 
 // differences tells which programs find other servers than the rest.

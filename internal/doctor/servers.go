@@ -54,6 +54,9 @@ func (j *judge) greeted(e Endpoint, g Greeting, s settings.Server, c *Client) []
 		return one(submissionNoAuth, "%s offers no AUTH", at)
 	case !password:
 		if slices.ContainsFunc(methods, func(m string) bool { return m == "OAUTHBEARER" || m == "XOAUTH2" }) {
+			if s.Authentication[0] == settings.OAuth2 {
+				return nil
+			}
 			return one(serverOAuthAlone, "%s takes only %s", at, strings.Join(methods, ", "))
 		}
 		if c.Login.Reads && slices.Contains(s.Authentication, settings.PasswordEncrypted) && len(methods) > 0 {

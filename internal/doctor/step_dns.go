@@ -87,6 +87,11 @@ func (s Lookup) follow(j *judge, c *Client) outcome {
 			if problem := srvAtOdds(l.Name, srv.Port); problem != "" {
 				f.suspects[endpointOf(server)] = j.cause(srvPort, name, connected, "%s has the port %d, where %s", name, srv.Port, problem)
 			}
+			v4, ok4 := j.dns(srv.Target, dns.TypeA)
+			v6, ok6 := j.dns(srv.Target, dns.TypeAAAA)
+			if pending = pending || !ok4 || !ok6; len(addressesOf(v4))+len(addressesOf(v6)) == 0 {
+				f.suspects[endpointOf(server)] = j.noTarget(name, srv)
+			}
 			if out == nil { // the first counts
 				f.way = strings.TrimSpace(f.way + " " + name)
 			}
@@ -111,6 +116,11 @@ func (s Lookup) follow(j *judge, c *Client) outcome {
 		return outcome{causes: append(causes, c)}
 	}
 	return outcome{shape: usable, found: f}
+}
+
+// noTarget is the finding about a record that leads nowhere.
+func (j *judge) noTarget(name string, srv *dns.SRV) cause {
+	return j.cause(srvNoAddress, name, connected, "%s leads to %s, which has no address", name, targetOf(srv))
 }
 
 func labels(l []Label) string {
@@ -244,7 +254,7 @@ func (j *judge) nameServers() (causes []cause, complete bool) {
 				continue
 			}
 			switch {
-			case a.Failure == NotAsked:
+			case a.Failure == NotAsked, a.Failure == Forbidden:
 			case a.Failure != "":
 				causes = append(causes, j.cause(nameServerSilent, s.name, incidental, "the name server %s (%s) does not answer: %s", s.name, s.address, a.Failure))
 			case a.Rcode == dns.RcodeRefused || a.Rcode == dns.RcodeServerFailure || !a.Authoritative && len(a.Referral) == 0:

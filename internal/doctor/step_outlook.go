@@ -38,8 +38,8 @@ func (j *judge) outlook(c *Client, r Request, redirects int) outcome {
 	if f.causes != nil || f.Failure != "" {
 		return outcome{causes: f.causes, demands: f.demands}
 	}
-	place := withoutQuery(f.url)
-	near := j.nearness(hostOf(f.url))
+	place := withoutQuery(f.request.URL)
+	near := j.nearness(hostOf(f.request.URL))
 	refuse := func(id ID, near nearness, shape shape, format string, args ...any) outcome {
 		return outcome{shape: shape, causes: []cause{j.cause(id, place, near, place+": "+format, args...)}}
 	}
@@ -53,7 +53,7 @@ func (j *judge) outlook(c *Client, r Request, redirects int) outcome {
 	case c.Autodiscover.XMLType && !isXMLType(f.ContentType):
 		return refuse(contentType, read, success, "the content type is %q", f.ContentType)
 	}
-	answer, err := autodiscover.ParseResponse(f.Body)
+	answer, err := parse(j.seen, f.request, "autodiscover", f.Body, autodiscover.ParseResponse)
 	if err != nil {
 		return refuse(notAutodiscover, max(near, there), success, "%s", err)
 	}
@@ -115,6 +115,11 @@ func (j *judge) readProtocol(r *AutodiscoverRules, p autodiscover.Protocol, prot
 	if !isHostname(p.Server) {
 		return s, wrong(badHostname, "the Server %q is no host name", p.Server)
 	}
+	for _, v := range []string{p.SSL, p.SPA, p.Encryption} {
+		if r.OnOff && (v == "true" || v == "false") {
+			return s, wrong(trueOrFalse, "a value is %q", v)
+		}
+	}
 	encryption := strings.ToLower(p.Encryption)
 	tls := !strings.EqualFold(p.SSL, "off")
 	switch {
@@ -142,6 +147,12 @@ func (j *judge) readProtocol(r *AutodiscoverRules, p autodiscover.Protocol, prot
 	}
 	if strings.EqualFold(p.SPA, "on") || p.SPA == "" && r.Encryption {
 		f.flaws = append(f.flaws, *wrong(spaOn, "SPA is %q", p.SPA))
+	}
+	if strings.EqualFold(p.DomainRequired, "on") && r.Local {
+		f.flaws = append(f.flaws, *wrong(domainRequired, "DomainRequired is on"))
+	}
+	if r.Local && p.LoginName == "" {
+		f.flaws = append(f.flaws, *wrong(noLoginName, "there is no LoginName"))
 	}
 	if r.LoginName && p.LoginName != "" {
 		s.Username = settings.Username(j.template(p.LoginName))

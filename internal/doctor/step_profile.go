@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -40,12 +41,12 @@ func (PACC) follow(j *judge, c *Client) outcome {
 		}
 		return outcome{causes: f.causes}
 	}
-	place := withoutQuery(f.url)
+	place := withoutQuery(f.request.URL)
 	refuse := func(id ID, format string, args ...any) outcome {
 		return outcome{causes: []cause{j.cause(id, place, read, format, args...)}}
 	}
 	sum := sha256.Sum256(f.Body)
-	provider, err := pacc.Parse(f.Body)
+	provider, err := parse(j.seen, f.request, "pacc", f.Body, pacc.Parse)
 	switch {
 	case looksLikeHTML(f.Exchange):
 		return outcome{} // a wildcard's web page
@@ -106,17 +107,12 @@ func (s Profile) follow(j *judge, c *Client) outcome {
 
 // readProfile reads the servers of a profile, signed or not.
 func (j *judge) readProfile(f fetched) (*found, *cause) {
-	place := withoutQuery(f.url)
+	place := withoutQuery(f.request.URL)
 	refuse := func(format string, args ...any) (*found, *cause) {
 		c := j.cause(profileRefused, place, read, place+": "+format, args...)
 		return nil, &c
 	}
-	// A signature stands around the text, which is in one piece.
-	start, end := bytes.Index(f.Body, []byte("<?xml")), bytes.LastIndex(f.Body, []byte("</plist>"))
-	if start < 0 || end < start {
-		return refuse("it is no property list")
-	}
-	t, err := parseTree(f.Body[start : end+len("</plist>")])
+	t, err := parse(j.seen, f.request, "plist", f.Body, parseList)
 	if err != nil || len(t.root.children) != 1 {
 		return refuse("it is no property list")
 	}
@@ -146,6 +142,16 @@ func (j *judge) readProfile(f fetched) (*found, *cause) {
 		return &found{way: place, profile: true, incoming: []settings.Server{in}, outgoing: []settings.Server{out}}, nil
 	}
 	return refuse("it has no mail account")
+}
+
+// parseList parses a property list. A signature stands around the text, which is in one
+// piece.
+func parseList(body []byte) (tree, error) {
+	start, end := bytes.Index(body, []byte("<?xml")), bytes.LastIndex(body, []byte("</plist>"))
+	if start < 0 || end < start {
+		return tree{}, errors.New("it is no property list")
+	}
+	return parseTree(body[start : end+len("</plist>")])
 }
 
 func (j *judge) profileServer(p *element, which string, protocol settings.Protocol) (s settings.Server, problem string) {

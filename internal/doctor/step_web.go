@@ -20,8 +20,8 @@ func md5Of(s string) string {
 // fetched is what a request came to behind its redirects.
 type fetched struct {
 	Exchange
-	url      string // of the last exchange
-	overHTTP bool   // at least one of them was in clear text
+	request  Request // of the last exchange
+	overHTTP bool    // at least one of them was in clear text
 	causes   []cause
 	demands  bool
 }
@@ -41,7 +41,7 @@ func (j *judge) fetch(c *Client, r Request, onlyHTTPS bool) (fetched, bool) {
 		if !ok {
 			return f, false
 		}
-		f.Exchange, f.url, f.overHTTP = x, r.URL, f.overHTTP || u.Scheme == "http"
+		f.Exchange, f.request, f.overHTTP = x, r, f.overHTTP || u.Scheme == "http"
 		if x.Failure != "" {
 			return j.noExchange(f, u, near), true
 		}
@@ -231,7 +231,7 @@ func (j *judge) document(c *Client, u string) outcome {
 	if f.causes != nil || f.Failure != "" {
 		return outcome{causes: f.causes}
 	}
-	found, causes, shape := j.readAutoconfig(c.Autoconfig, f)
+	found, causes, shape := j.readAutoconfig(c, f)
 	o := outcome{found: found, causes: causes, shape: shape}
 	if found != nil {
 		found.way = withoutQuery(u)

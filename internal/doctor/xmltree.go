@@ -23,7 +23,7 @@ type element struct {
 
 const (
 	maxDepth    = 32
-	maxElements = 20000
+	maxElements = 4000
 )
 
 // tree is a document as a whole.

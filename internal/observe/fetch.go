@@ -14,7 +14,7 @@ import (
 
 // Fetch makes one exchange, and follows no redirect.
 func (i *Internet) Fetch(ctx context.Context, r doctor.Request, body []byte) doctor.Exchange {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, i.Patience)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, r.Method, r.URL, bytes.NewReader(body))
 	if err != nil {
@@ -38,6 +38,9 @@ func (i *Internet) Fetch(ctx context.Context, r doctor.Request, body []byte) doc
 		Authenticates: resp.Header.Get("WWW-Authenticate") != ""}
 	if resp.TLS != nil {
 		x.TLS = i.shown(req.URL.Hostname(), *resp.TLS)
+	}
+	if resp.StatusCode != http.StatusOK {
+		return x
 	}
 	x.Body, err = io.ReadAll(io.LimitReader(resp.Body, doctor.MaxBody+1))
 	if err == nil {

@@ -21,13 +21,10 @@ const (
 	maxLines = 128     // of one answer
 )
 
-// mailPorts are those that are ever connected to.
-var mailPorts = map[uint16]bool{25: true, 110: true, 143: true, 465: true, 587: true, 993: true, 995: true, 2525: true}
-
 // Greet connects as a mail program does, up to the moment in which it would log in.
 func (i *Internet) Greet(ctx context.Context, e doctor.Endpoint) doctor.Greeting {
 	var g doctor.Greeting
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, i.Patience)
 	defer cancel()
 	conn, err := i.dialHost(ctx, "tcp", net.JoinHostPort(e.Host, strconv.Itoa(int(e.Port))))
 	if err != nil {
@@ -35,6 +32,9 @@ func (i *Internet) Greet(ctx context.Context, e doctor.Endpoint) doctor.Greeting
 		return g
 	}
 	defer conn.Close()
+	if e.Protocol == "" { // whether it answers is all
+		return g
+	}
 	deadline, _ := ctx.Deadline()
 	conn.SetDeadline(deadline)
 	t := &talk{internet: i, endpoint: e, Greeting: &g}

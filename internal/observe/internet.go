@@ -17,10 +17,11 @@ import (
 	"milepost/internal/doctor"
 )
 
-const (
-	patience     = 5 * time.Second // with one web or mail server
-	maxAddresses = 4               // of a host, that are tried
-)
+// Patience is how long a web or mail server is waited for, and a resolver with all its
+// attempts; Thunderbird's is the same.
+const Patience = 5 * time.Second
+
+const maxAddresses = 4 // of a host, that are tried
 
 // Options say how the world is reached.
 type Options struct {
@@ -30,8 +31,10 @@ type Options struct {
 	Roots *x509.CertPool
 	// Dial connects; nil: to the address itself.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
-	// Allowed tells which addresses may be connected to; nil: all.
+	// Allowed tells which addresses may be connected to, the resolvers apart; nil: all.
 	Allowed func(netip.AddrPort) bool
+	// Patience is how long one server is waited for; 0: it is Patience.
+	Patience time.Duration
 	// Now is the time for certificates; nil: it is time.Now.
 	Now func() time.Time
 }
@@ -65,6 +68,9 @@ func NewInternet(o Options) *Internet {
 	if o.Dial == nil {
 		o.Dial = new(net.Dialer).DialContext
 	}
+	if o.Patience == 0 {
+		o.Patience = Patience
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -74,10 +80,10 @@ func NewInternet(o Options) *Internet {
 		Transport: &http.Transport{
 			DialContext:            i.dialHost,
 			TLSClientConfig:        &tls.Config{InsecureSkipVerify: true}, // what is shown is looked at, and told
-			TLSHandshakeTimeout:    patience,
+			TLSHandshakeTimeout:    o.Patience,
 			MaxResponseHeaderBytes: 64 << 10,
 			MaxConnsPerHost:        6,
-			IdleConnTimeout:        patience,
+			IdleConnTimeout:        o.Patience,
 		},
 	}
 	return i
@@ -140,7 +146,7 @@ func (i *Internet) dialHost(ctx context.Context, network, hostPort string) (net.
 		conn net.Conn
 		err  error
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, i.Patience)
 	defer cancel()
 	results := make(chan result, len(addresses))
 	for _, a := range addresses {

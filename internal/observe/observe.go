@@ -12,11 +12,11 @@ import (
 	"milepost/internal/doctor"
 )
 
-// Budget is the longest that a diagnosis takes; what has not been answered by then is
-// left out.
+// Budget is the longest that a diagnosis should take; what has not been answered by then
+// is left out.
 const Budget = 18 * time.Second
 
-const atOnce = 64 // asks under way
+const atOnce = 128 // asks under way; some 120 are known from the start
 
 // World is what can be asked. An answer that does not come is an observation too.
 type World interface {
@@ -32,9 +32,10 @@ type Progress struct {
 	Done, Known  int         // of the asks that are known so far
 }
 
-// Run asks what [doctor.Judge] wants until it wants nothing more, or the time is over.
-func Run(ctx context.Context, w World, asked doctor.Asked, progress func(Progress)) doctor.Report {
-	ctx, cancel := context.WithTimeout(ctx, Budget)
+// Run asks what [doctor.Judge] wants until it wants nothing more, or the budget is used
+// up. Progress is told of each answer, one after the other; nil: nobody is.
+func Run(ctx context.Context, w World, asked doctor.Asked, budget time.Duration, progress func(Progress)) doctor.Report {
+	ctx, cancel := context.WithTimeout(ctx, budget)
 	defer cancel()
 	type observed struct {
 		want doctor.Want

@@ -3,7 +3,7 @@ package observe
 import (
 	"context"
 	"net"
-	"time"
+	"net/netip"
 
 	"github.com/miekg/dns"
 
@@ -11,10 +11,9 @@ import (
 )
 
 const (
-	dnsPatience = 1500 * time.Millisecond // with one attempt
-	dnsAttempts = 3                       // the last one over TCP
-	ednsSize    = 1232                    // octets that pass every network in one piece (RFC 9715 §3.1)
-	maxRecords  = 64                      // of an answer, that are kept
+	dnsAttempts = 3    // the last one over TCP
+	ednsSize    = 1232 // octets that pass every network in one piece (RFC 9715 §3.1)
+	maxRecords  = 64   // of an answer, that are kept
 )
 
 // Resolve asks a question once, however often it is put.
@@ -38,6 +37,9 @@ func (i *Internet) resolve(ctx context.Context, q doctor.Question) doctor.Answer
 	servers := i.Resolvers
 	if q.Server != "" {
 		servers = []string{net.JoinHostPort(q.Server, "53")}
+		if at, err := netip.ParseAddrPort(servers[0]); err != nil || i.Allowed != nil && !i.Allowed(at) {
+			return doctor.Answer{Failure: doctor.Forbidden}
+		}
 		m.RecursionDesired = false
 	}
 	in, err := i.exchange(ctx, servers, m)
@@ -86,7 +88,7 @@ func (i *Internet) exchange(ctx context.Context, servers []string, m *dns.Msg) (
 }
 
 func (i *Internet) once(ctx context.Context, network, server string, m *dns.Msg) (*dns.Msg, error) {
-	ctx, cancel := context.WithTimeout(ctx, dnsPatience)
+	ctx, cancel := context.WithTimeout(ctx, i.Patience/dnsAttempts)
 	defer cancel()
 	m = m.Copy()
 	m.Id = dns.Id()
@@ -97,7 +99,7 @@ func (i *Internet) once(ctx context.Context, network, server string, m *dns.Msg)
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
-	client := dns.Client{Net: network, Timeout: dnsPatience, UDPSize: ednsSize}
+	client := dns.Client{Net: network, Timeout: i.Patience, UDPSize: ednsSize}
 	in, _, err := client.ExchangeWithConnContext(ctx, m, &dns.Conn{Conn: conn, UDPSize: ednsSize})
 	return in, err
 }

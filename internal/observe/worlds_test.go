@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"milepost/internal/doctor"
 	"milepost/internal/fixture"
@@ -40,9 +41,16 @@ func diagnose(t *testing.T, w *fixture.World, p *fixture.Page) doctor.Report {
 	if text, ok := p.Text("asked"); ok {
 		who = strings.TrimSpace(text)
 	}
-	world := NewInternet(Options{Resolvers: []string{w.Resolver}, Roots: w.Roots, Dial: w.Dial})
+	patience := time.Minute // where all answer, a busy machine must not matter
+	if text, ok := p.Text("patience"); ok {
+		var err error
+		if patience, err = time.ParseDuration(strings.TrimSpace(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	world := NewInternet(Options{Resolvers: []string{w.Resolver}, Roots: w.Roots, Dial: w.Dial, Patience: patience})
 	t.Cleanup(world.Close)
-	return Run(context.Background(), world, doctor.Asked{Address: fixture.Address(t, who)}, nil)
+	return Run(context.Background(), world, doctor.Asked{Address: fixture.Address(t, who)}, 5*time.Minute, nil)
 }
 
 // summary is a report without what is the same in all.

@@ -13,8 +13,8 @@ if [ ! -e $policy ]; then
   printf '#!/bin/sh\nexit 101\n' >$policy
   chmod +x $policy
 fi
-packages=(bash-completion bind9-dnsutils binutils ca-certificates curl debootstrap fish git iproute2 jq lintian man-db mandoc openssl procps
-  prometheus qemu-user runc shellcheck skopeo systemd systemd-container umoci util-linux zsh)
+packages=(bash-completion bind9-dnsutils binutils ca-certificates curl debootstrap dovecot-imapd dovecot-pop3d fish git iproute2 jq lintian man-db mandoc
+  nsd openssl postfix procps prometheus qemu-user runc shellcheck skopeo systemd systemd-container umoci unbound util-linux zsh)
 missing=()
 for p in "${packages[@]}"; do
   dpkg-query -W -f '${Status}' "$p" 2>/dev/null | grep 'install ok installed' >/dev/null || missing+=("$p")
@@ -43,6 +43,9 @@ done
 echo "-- Debian package"
 CGO_ENABLED=0 go -C packaging/tools build -o "$work/pebble" github.com/letsencrypt/pebble/v2/cmd/pebble
 packaging/test/deb.sh "$(ls "$work"/out/milepost_*_"$(dpkg --print-architecture)".deb)" "$work/pebble"
+
+echo "-- the doctor, among real servers"
+packaging/test/doctor.sh "$work/out/$(dpkg --print-architecture)/milepost"
 
 echo "-- image"
 packaging/test/image.sh "$work/out/milepost-oci.tar"
