@@ -44,6 +44,7 @@ type program struct {
 var programs = []program{
 	{"msmtp", "msmtp", "msmtp", logins, msmtp},
 	{"mpop", "mpop", "mpop", logins, mpop},
+	{"Thunderbird", "thunderbird", "thunderbird", logins, thunderbird},
 	{"KMail", "ispdb", "accountwizard", usernames, kmail},
 	{"Geary", "geary", "geary", servers, geary},
 	{"Evolution", "evolution", "evolution", usernames, evolution},
@@ -108,11 +109,7 @@ func start(t *testing.T, stdin string, upTo *regexp.Regexp, args ...string) (std
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
-	cmd.WaitDelay = time.Second
-	home := t.TempDir()
-	os.Chmod(home, 0o700)
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + home, "XDG_RUNTIME_DIR=" + home, "LANG=C.UTF-8", "GSETTINGS_BACKEND=memory", "GIO_USE_PROXY_RESOLVER=dummy", "QT_QPA_PLATFORM=offscreen", "QT_LOGGING_RULES=org.kde.pim.accountwizard.debug=true"}
+	cmd := ready(t, ctx, args...)
 	cmd.Stdin = strings.NewReader(stdin)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, writer(func(b []byte) {
@@ -122,6 +119,17 @@ func start(t *testing.T, stdin string, upTo *regexp.Regexp, args ...string) (std
 	})
 	err = cmd.Run()
 	return out.String(), out.String() + errs.String(), err
+}
+
+// ready is a program before its start, with a home of its own.
+func ready(t *testing.T, ctx context.Context, args ...string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
+	cmd.WaitDelay = time.Second
+	home := t.TempDir()
+	os.Chmod(home, 0o700)
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + home, "XDG_RUNTIME_DIR=" + home, "LANG=C.UTF-8", "GSETTINGS_BACKEND=memory", "GIO_USE_PROXY_RESOLVER=dummy", "QT_QPA_PLATFORM=offscreen", "QT_LOGGING_RULES=org.kde.pim.accountwizard.debug=true"}
+	return cmd
 }
 
 type writer func([]byte)
