@@ -120,6 +120,8 @@ const (
 // Guess tries host names at ports until something answers.
 type Guess struct {
 	Incoming, Outgoing []Try
+	// LocalPart is as in Lookup.
+	LocalPart bool
 }
 
 // Try is a server that is guessed.

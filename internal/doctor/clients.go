@@ -68,6 +68,17 @@ func guesses(incoming ...settings.Protocol) Group {
 	return Group{Steps: []Step{g}, Guesses: true}
 }
 
+// asLocalPart has guesses log in with the local part.
+func asLocalPart(g Group) Group {
+	for i, s := range g.Steps {
+		if guess, ok := s.(Guess); ok {
+			guess.LocalPart = true
+			g.Steps[i] = guess
+		}
+	}
+	return g
+}
+
 var followed = RedirectRules{Most: 10}
 
 // Clients lists the programs. The facts are those of their source code and of runs on
@@ -124,7 +135,7 @@ func mozilla() []Client {
 			{Steps: documents(ispdbLive + "{domain}")},
 			{Steps: mxSteps},
 			{Steps: append(posts(discoverHost, discoverRoot), OutlookRedirect{discoverHTTP}, OutlookSRV{LowestWeight})},
-			guesses(settings.IMAP, settings.POP3),
+			asLocalPart(guesses(settings.IMAP, settings.POP3)),
 		},
 	}
 	android := &AutoconfigRules{Latin1: false, Domain: true, Attributes: true, Strict: true, Leaf: Last, Entities: true, SectionAttributes: true,

@@ -73,10 +73,7 @@ func (s Lookup) follow(j *judge, c *Client) outcome {
 				continue
 			}
 			server := settings.Server{Protocol: l.Protocol, Hostname: settings.Hostname(targetOf(srv)), Port: srv.Port, SocketType: l.SocketType,
-				Authentication: []settings.Authentication{settings.PasswordCleartext}, Username: settings.EmailAddress}
-			if s.LocalPart {
-				server.Username = settings.EmailLocalPart
-			}
+				Authentication: []settings.Authentication{settings.PasswordCleartext}, Username: loginName(s.LocalPart)}
 			if l.Port != 0 && srv.Port != l.Port && l.Elsewhere != "" {
 				server.SocketType = l.Elsewhere
 			}
@@ -168,6 +165,14 @@ func (MailConf) follow(j *judge, c *Client) outcome {
 	return outcome{}
 }
 
+// loginName is what a program logs in with that has not been told.
+func loginName(localPart bool) settings.Username {
+	if localPart {
+		return settings.EmailLocalPart
+	}
+	return settings.EmailAddress
+}
+
 func (s Guess) follow(j *judge, c *Client) outcome {
 	f := &found{way: "guessed names"}
 	pending := false
@@ -182,7 +187,7 @@ func (s Guess) follow(j *judge, c *Client) outcome {
 			}
 			if g.Failure == "" && g.Speaks == t.Protocol && (g.TLS == nil || len(g.TLS.Problems) == 0) {
 				return []settings.Server{{Protocol: t.Protocol, Hostname: settings.Hostname(host), Port: t.Port, SocketType: t.SocketType,
-					Authentication: []settings.Authentication{settings.PasswordCleartext}, Username: settings.EmailAddress}}
+					Authentication: []settings.Authentication{settings.PasswordCleartext}, Username: loginName(s.LocalPart)}}
 			}
 		}
 		return nil

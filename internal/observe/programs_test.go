@@ -55,7 +55,7 @@ var programs = []program{
 func TestPrograms(t *testing.T) {
 	for _, world := range []string{
 		"good", "not-well-formed", "white-space", "byte-order-mark", "content-type", "redirect-loop", "nothing-published",
-		"srv-to-alias", "no-auth", "pop-behind-imap", "mail-certificate-expired", "submission-port", "starttls-stripped",
+		"srv-to-alias", "many-srv", "wildcard-web-page", "expired", "no-auth", "pop-behind-imap", "mail-certificate-expired", "submission-port", "starttls-stripped",
 	} {
 		t.Run(world, func(t *testing.T) {
 			t.Parallel()
@@ -63,9 +63,8 @@ func TestPrograms(t *testing.T) {
 				return
 			}
 			page := fixture.ReadPage(t, filepath.Join("testdata/worlds", world+".txtar"))
-			w := fixture.OpenWorld(t, page)
+			w := fixture.OpenRealWorld(t, page)
 			report := diagnose(t, w, page)
-			w.Open()
 			for _, p := range programs {
 				t.Run(p.client, func(t *testing.T) {
 					fixture.Tool(t, p.tool, p.debian)

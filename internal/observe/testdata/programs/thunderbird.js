@@ -24,7 +24,9 @@ async function look() {
     }
   }
   try {
-    return await load("GuessConfig").guessConfig(domain, () => {}, null, "both", signal);
+    const begun = new (load("AccountConfig"))();
+    begun.incoming.username = begun.outgoing.username = address.split("@")[0];
+    return await load("GuessConfig").guessConfig(domain, () => {}, begun, "both", signal);
   } catch (e) {
     said.push(String(e));
     return null;
@@ -64,6 +66,7 @@ function logInToSend(server) {
 async function tryAll() {
   let config = await look();
   if (!config?.isComplete()) {
+    said.push(String(config));
     return { found: [], works: false };
   }
   said.push("settings are found");
