@@ -171,9 +171,9 @@ func desktops() []Client {
 	return []Client{{
 		Name: "Evolution", Used: BySome, Autoconfig: evolution, Redirects: followed, Incoming: imapOrPOP, Login: LoginRules{Reads: true},
 		Steps: []Group{
-			{Steps: documents(hostHTTPS+asEvolution, hostHTTP+asEvolution, wellKnownHTTPS+asEvolution, wellKnownHTTP+asEvolution, ispdb+"{domain}"), Ends: OnWellFormed, Whole: true},
-			{Steps: documents("https://autoconfig.{mx}/mail/config-v1.1.xml"+asEvolution, "https://autoconfig.{mxfull}/mail/config-v1.1.xml"+asEvolution,
-				"https://autoconfig.{mxbase}/mail/config-v1.1.xml"+asEvolution), Ends: OnWellFormed, Whole: true},
+			{Steps: documents(hostHTTPS+asEvolution, hostHTTP+asEvolution, wellKnownHTTPS+asEvolution, wellKnownHTTP+asEvolution, ispdb+"{domain}",
+				"https://autoconfig.{mx}/mail/config-v1.1.xml"+asEvolution, "https://autoconfig.{mxfull}/mail/config-v1.1.xml"+asEvolution,
+				"https://autoconfig.{mxbase}/mail/config-v1.1.xml"+asEvolution), Ends: OnWellFormed},
 			{Steps: []Step{Lookup{Incoming: []Label{imaps, imap, pop3s, pop3}, Outgoing: []Label{submissions, submission}}}},
 		},
 	}, {

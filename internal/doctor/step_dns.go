@@ -35,14 +35,14 @@ func (j *judge) pick(a Answer, picks Picks, name string) (*dns.SRV, []cause) {
 	}
 	// Among equals the weight is a matter of chance; the name makes it none.
 	slices.SortFunc(all, func(a, b *dns.SRV) int {
-		byName := strings.Compare(a.Target, b.Target)
+		byPriority, byName := cmp.Compare(a.Priority, b.Priority), strings.Compare(a.Target, b.Target)
 		switch picks {
 		case HighestWeight:
-			return cmp.Or(cmp.Compare(b.Weight, a.Weight), byName)
+			return cmp.Or(cmp.Compare(b.Weight, a.Weight), byPriority, byName)
 		case LowestWeight:
-			return cmp.Or(cmp.Compare(a.Weight, b.Weight), byName)
+			return cmp.Or(cmp.Compare(a.Weight, b.Weight), byPriority, byName)
 		}
-		return cmp.Or(cmp.Compare(a.Priority, b.Priority), cmp.Compare(b.Weight, a.Weight), byName)
+		return cmp.Or(byPriority, cmp.Compare(b.Weight, a.Weight), byName)
 	})
 	return all[0], nil
 }

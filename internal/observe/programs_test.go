@@ -45,6 +45,7 @@ var programs = []program{
 	{"msmtp", "msmtp", "msmtp", logins, msmtp},
 	{"mpop", "mpop", "mpop", logins, mpop},
 	{"Thunderbird", "thunderbird", "thunderbird", logins, thunderbird},
+	{"aerc", "aerc", "aerc", usernames, aerc},
 	{"KMail", "ispdb", "accountwizard", usernames, kmail},
 	{"Geary", "geary", "geary", servers, geary},
 	{"Evolution", "evolution", "evolution", usernames, evolution},
@@ -224,4 +225,9 @@ func lines(s string) (out []string) {
 		out = append(out, strings.TrimSpace(line))
 	}
 	return out
+}
+
+func aerc(t *testing.T, _ *fixture.World) tried {
+	out, said, _ := start(t, "", nil, "/usr/bin/python3", "testdata/programs/aerc.py", "fred@example.com", "secret")
+	return tried{found: lines(out), said: said}
 }
