@@ -13,8 +13,8 @@ type Client struct {
 	Redirects    RedirectRules
 	Login        LoginRules
 
-	// Spoilt401 says that a 401 from any Autodiscover URL spoils the whole search, unless
-	// Autodiscover finds something.
+	// Spoilt401 says that after a 401 from any Autodiscover URL nothing is guessed: the
+	// program asks for another password.
 	Spoilt401 bool
 	// Incoming are the protocols of which one must be found; nil: the program only sends.
 	Incoming []settings.Protocol
