@@ -13,8 +13,8 @@ type Client struct {
 	Redirects    RedirectRules
 	Login        LoginRules
 
-	// Spoilt401 says that a 401 from any Autodiscover URL spoils the whole search, unless
-	// Autodiscover finds something.
+	// Spoilt401 says that after a 401 from any Autodiscover URL nothing is guessed: the
+	// program asks for another password.
 	Spoilt401 bool
 	// Incoming are the protocols of which one must be found; nil: the program only sends.
 	Incoming []settings.Protocol
@@ -94,6 +94,8 @@ type Lookup struct {
 	// Incoming and Outgoing are tried in their order; the first that is offered counts.
 	Incoming, Outgoing []Label
 	Picks              Picks
+	// LocalPart says that the program logs in with the local part alone.
+	LocalPart bool
 }
 
 // Label is a service label and what a program makes of it.
@@ -118,6 +120,8 @@ const (
 // Guess tries host names at ports until something answers.
 type Guess struct {
 	Incoming, Outgoing []Try
+	// LocalPart is as in Lookup.
+	LocalPart bool
 }
 
 // Try is a server that is guessed.
@@ -152,6 +156,7 @@ type AutoconfigRules struct {
 	Domain     bool // a valid <domain> is needed, and an id
 	Attributes bool // a leaf may have attributes
 	Spaces     bool // white space around a leaf's text is taken away
+	NameSpaces bool // around host names, ports and usernames alone it is
 	FoldsCase  bool // of types and names
 
 	Section  Which // of several servers of one protocol

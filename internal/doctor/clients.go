@@ -68,6 +68,17 @@ func guesses(incoming ...settings.Protocol) Group {
 	return Group{Steps: []Step{g}, Guesses: true}
 }
 
+// asLocalPart has guesses log in with the local part.
+func asLocalPart(g Group) Group {
+	for i, s := range g.Steps {
+		if guess, ok := s.(Guess); ok {
+			guess.LocalPart = true
+			g.Steps[i] = guess
+		}
+	}
+	return g
+}
+
 var followed = RedirectRules{Most: 10}
 
 // Clients lists the programs. The facts are those of their source code and of runs on
@@ -124,7 +135,7 @@ func mozilla() []Client {
 			{Steps: documents(ispdbLive + "{domain}")},
 			{Steps: mxSteps},
 			{Steps: append(posts(discoverHost, discoverRoot), OutlookRedirect{discoverHTTP}, OutlookSRV{LowestWeight})},
-			guesses(settings.IMAP, settings.POP3),
+			asLocalPart(guesses(settings.IMAP, settings.POP3)),
 		},
 	}
 	android := &AutoconfigRules{Latin1: false, Domain: true, Attributes: true, Strict: true, Leaf: Last, Entities: true, SectionAttributes: true,
@@ -151,7 +162,7 @@ var (
 )
 
 func desktops() []Client {
-	evolution := &AutoconfigRules{Attributes: true, Spaces: false, Section: Last, Outgoing: Last, Leaf: Last, Entities: true,
+	evolution := &AutoconfigRules{Attributes: true, NameSpaces: true, Section: Last, Outgoing: Last, Leaf: Last, Entities: true,
 		SocketTypes: encryptedSocket, Unknown: settings.Plain, Placeholders: allPlaceholders}
 	kmail := &AutoconfigRules{Only200: true, BOM: true, Latin1: true, Attributes: true, Leaf: Last, Entities: true, SectionAttributes: true,
 		SocketTypes: anySocket, Placeholders: allPlaceholders}
@@ -160,9 +171,9 @@ func desktops() []Client {
 	return []Client{{
 		Name: "Evolution", Used: BySome, Autoconfig: evolution, Redirects: followed, Incoming: imapOrPOP, Login: LoginRules{Reads: true},
 		Steps: []Group{
-			{Steps: documents(hostHTTPS+asEvolution, hostHTTP+asEvolution, wellKnownHTTPS+asEvolution, wellKnownHTTP+asEvolution, ispdb+"{domain}"), Ends: OnWellFormed, Whole: true},
-			{Steps: documents("https://autoconfig.{mx}/mail/config-v1.1.xml"+asEvolution, "https://autoconfig.{mxfull}/mail/config-v1.1.xml"+asEvolution,
-				"https://autoconfig.{mxbase}/mail/config-v1.1.xml"+asEvolution), Ends: OnWellFormed, Whole: true},
+			{Steps: documents(hostHTTPS+asEvolution, hostHTTP+asEvolution, wellKnownHTTPS+asEvolution, wellKnownHTTP+asEvolution, ispdb+"{domain}",
+				"https://autoconfig.{mx}/mail/config-v1.1.xml"+asEvolution, "https://autoconfig.{mxfull}/mail/config-v1.1.xml"+asEvolution,
+				"https://autoconfig.{mxbase}/mail/config-v1.1.xml"+asEvolution), Ends: OnWellFormed},
 			{Steps: []Step{Lookup{Incoming: []Label{imaps, imap, pop3s, pop3}, Outgoing: []Label{submissions, submission}}}},
 		},
 	}, {
@@ -232,10 +243,10 @@ func terminals() []Client {
 		},
 	}, {
 		Name: "msmtp", Used: BySome,
-		Steps: []Group{{Steps: []Step{Lookup{Outgoing: []Label{submissions, submission}}}}},
+		Steps: []Group{{Steps: []Step{Lookup{Outgoing: []Label{submissions, submission}, LocalPart: true}}}},
 	}, {
 		Name: "mpop", Used: BySome, OnlyReceives: true, Incoming: []settings.Protocol{settings.POP3},
-		Steps: []Group{{Steps: []Step{Lookup{Incoming: []Label{pop3s, pop3}}}}},
+		Steps: []Group{{Steps: []Step{Lookup{Incoming: []Label{pop3s, pop3}, LocalPart: true}}}},
 	}}
 }
 

@@ -218,9 +218,9 @@ func (j *judge) verdict(c *Client) (clientResult, bool) {
 		}
 	}
 	r := clientResult{client: c, found: f}
-	if demanded, ok := demand(outcomes); ok && c.Spoilt401 && (f == nil || !f.guessed) && !slices.ContainsFunc(slices.Concat(outcomes...), isAutodiscover) {
+	if demanded, ok := demand(outcomes); ok && c.Spoilt401 && (f == nil || f.guessed) && !slices.ContainsFunc(slices.Concat(outcomes...), isAutodiscover) {
 		demanded.near = connected
-		r.verdict, r.causes = Fails, []cause{demanded}
+		r.found, r.verdict, r.causes = nil, Fails, []cause{demanded}
 		return r, true
 	}
 	if f == nil {

@@ -295,7 +295,7 @@ func (d *reading) leaf(e *element, name string) (text string, id ID, there bool)
 	}
 	text = l.text
 	if trimmed := strings.TrimSpace(text); trimmed != text {
-		if !d.rules.Spaces {
+		if !d.rules.Spaces && !(d.rules.NameSpaces && slices.Contains([]string{"hostname", "port", "username"}, name)) {
 			return text, whiteSpace, true
 		}
 		text = trimmed

@@ -35,14 +35,14 @@ func (j *judge) pick(a Answer, picks Picks, name string) (*dns.SRV, []cause) {
 	}
 	// Among equals the weight is a matter of chance; the name makes it none.
 	slices.SortFunc(all, func(a, b *dns.SRV) int {
-		byName := strings.Compare(a.Target, b.Target)
+		byPriority, byName := cmp.Compare(a.Priority, b.Priority), strings.Compare(a.Target, b.Target)
 		switch picks {
 		case HighestWeight:
-			return cmp.Or(cmp.Compare(b.Weight, a.Weight), byName)
+			return cmp.Or(cmp.Compare(b.Weight, a.Weight), byPriority, byName)
 		case LowestWeight:
-			return cmp.Or(cmp.Compare(a.Weight, b.Weight), byName)
+			return cmp.Or(cmp.Compare(a.Weight, b.Weight), byPriority, byName)
 		}
-		return cmp.Or(cmp.Compare(a.Priority, b.Priority), cmp.Compare(b.Weight, a.Weight), byName)
+		return cmp.Or(byPriority, cmp.Compare(b.Weight, a.Weight), byName)
 	})
 	return all[0], nil
 }
@@ -73,7 +73,7 @@ func (s Lookup) follow(j *judge, c *Client) outcome {
 				continue
 			}
 			server := settings.Server{Protocol: l.Protocol, Hostname: settings.Hostname(targetOf(srv)), Port: srv.Port, SocketType: l.SocketType,
-				Authentication: []settings.Authentication{settings.PasswordCleartext}, Username: settings.EmailAddress}
+				Authentication: []settings.Authentication{settings.PasswordCleartext}, Username: loginName(s.LocalPart)}
 			if l.Port != 0 && srv.Port != l.Port && l.Elsewhere != "" {
 				server.SocketType = l.Elsewhere
 			}
@@ -165,6 +165,14 @@ func (MailConf) follow(j *judge, c *Client) outcome {
 	return outcome{}
 }
 
+// loginName is what a program logs in with that has not been told.
+func loginName(localPart bool) settings.Username {
+	if localPart {
+		return settings.EmailLocalPart
+	}
+	return settings.EmailAddress
+}
+
 func (s Guess) follow(j *judge, c *Client) outcome {
 	f := &found{way: "guessed names"}
 	pending := false
@@ -179,7 +187,7 @@ func (s Guess) follow(j *judge, c *Client) outcome {
 			}
 			if g.Failure == "" && g.Speaks == t.Protocol && (g.TLS == nil || len(g.TLS.Problems) == 0) {
 				return []settings.Server{{Protocol: t.Protocol, Hostname: settings.Hostname(host), Port: t.Port, SocketType: t.SocketType,
-					Authentication: []settings.Authentication{settings.PasswordCleartext}, Username: settings.EmailAddress}}
+					Authentication: []settings.Authentication{settings.PasswordCleartext}, Username: loginName(s.LocalPart)}}
 			}
 		}
 		return nil
