@@ -98,13 +98,14 @@ func (s *Set) catalogSerial(previous *Set, members sum, at Time) uint32 {
 	o := &s.serials
 	if at.Agree != nil {
 		serial := at.agreed(map[string][32]byte{name: members.octets()})[name]
-		o.highest = max(o.highest, serial)
+		o.highest, o.given = max(o.highest, serial), max(o.given, serial)
 		return serial
 	}
 	if previous != nil && o.highest == previous.serials.highest {
 		return o.fresh(at)
 	}
 	o.highest = max(o.highest, at.Serial)
+	o.given = o.highest // even if it is as high as a row's
 	return o.highest
 }
 

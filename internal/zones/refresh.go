@@ -23,7 +23,7 @@ func (s *Set) Refresh(c *catalogue.Catalogue, changed []string, at Time) (*Set, 
 	next.catalogue = c
 	next.refreshParts(s, at)
 	o := &next.serials
-	o.limit = uint32(at.Now.Unix()) + ahead
+	o.limit = max(o.limit, uint32(at.Now.Unix())+ahead) // what counted once goes on, if the clock is put back
 	domains := next.changedDomains(s, changed)
 	if at.Agree == nil && s.announces() {
 		next.refreshFormers(s, domains, at)
@@ -43,8 +43,9 @@ func (s *Set) Refresh(c *catalogue.Catalogue, changed []string, at Time) (*Set, 
 }
 
 // changedDomains returns those domains that are another provider's now, or whose row has
-// changed. A domain that nobody has any longer has no provider.
-func (s *Set) changedDomains(previous *Set, changed []string) (domains []claimed) {
+// changed. A domain that nobody has any longer has no provider. It is never nil.
+func (s *Set) changedDomains(previous *Set, changed []string) []claimed {
+	domains := make([]claimed, 0, len(changed))
 	for _, ascii := range changed {
 		d := address.Domain{ASCII: ascii, Unicode: ascii}
 		now, _ := s.catalogue.Claim(d)
@@ -215,6 +216,7 @@ func (s *Set) refreshConfigured(previous *Set, domains []claimed, at Time) (warn
 		}
 		s.configured[z.Name] = built
 		s.serials.highest = max(s.serials.highest, built.SOA().Serial)
+		s.serials.given = max(s.serials.given, built.SOA().Serial)
 	}
 	return warnings
 }

@@ -249,3 +249,68 @@ func withoutSerial(z *zone.Zone) string {
 	serial := fmt.Sprintf(" %d ", z.SOA().Serial)
 	return strings.Replace(recordsOf(z), serial, " ", 1)
 }
+
+// Rows that make no difference to any zone do not have the catalog zone counted anew, nor
+// do other servers hear of them.
+func TestRefreshOfNothing(t *testing.T) {
+	w := newWorld(t, make(agreement))
+	w.conf.DNS.CatalogZone = "catalog.example.net."
+	set := w.anew(nil)
+	row := func(d, provider string) []catalogue.Change {
+		return []catalogue.Change{{Row: catalogue.Row{Domain: address.Domain{ASCII: d, Unicode: d}, Belonging: catalogue.Belonging{Provider: provider}}}}
+	}
+	w.agreed = nil
+	at := w.time()
+	at.Agree = func(uint32, map[string][32]byte) map[string]uint32 {
+		t.Error("serials are asked for")
+		return nil
+	}
+	for name, changes := range map[string][]catalogue.Change{
+		"none":                        nil,
+		"a provider that no file has": row("a.example", "nobody"),
+		"a domain that a file has":    row("two.example", "hosted"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			table := w.table.With(changes)
+			c, _ := w.c.With([]*catalogue.Table{table})
+			var changed []string
+			for _, c := range changes {
+				changed = append(changed, c.Domain.ASCII)
+			}
+			next, _ := set.Refresh(c, changed, at)
+			if got := next.CatalogZone(); got.SOA().Serial != set.CatalogZone().SOA().Serial || got.Members() != set.CatalogZone().Members() {
+				t.Errorf("serial %d, %d members", got.SOA().Serial, got.Members())
+			}
+		})
+	}
+}
+
+// A clock that is put back takes no serial back.
+func TestRefreshClockPutBack(t *testing.T) {
+	for name, again := range map[string]func(w *world, s *zones.Set) *zones.Set{
+		"refreshed": func(w *world, s *zones.Set) *zones.Set { return w.refresh(s, nil) },
+		"made anew": func(w *world, s *zones.Set) *zones.Set { return w.anew(s) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, make(agreement))
+			set := w.refresh(w.anew(nil), []catalogue.Change{{Row: catalogue.Row{
+				Domain: address.Domain{ASCII: "a.example"}, Belonging: catalogue.Belonging{Provider: "hosted"}, Changed: w.now + 290}}})
+			w.now -= 60
+			if got := again(w, set).Find("_tcp.a.example.").SOA().Serial; got != 1290 {
+				t.Errorf("serial %d; it was 1290", got)
+			}
+		})
+	}
+}
+
+// A serial of the catalog zone is the server's own, even if it is as high as a row's: the
+// serial file is to have it.
+func TestRefreshGivesCatalogSerial(t *testing.T) {
+	w := newWorld(t, nil)
+	w.conf.DNS.CatalogZone = "catalog.example.net."
+	set := w.refresh(w.anew(nil), []catalogue.Change{{Row: catalogue.Row{
+		Domain: address.Domain{ASCII: "a.example"}, Belonging: catalogue.Belonging{Provider: "one"}, Changed: w.now + 50}}})
+	if serial := set.CatalogZone().SOA().Serial; serial < w.now+50 || set.Given() != serial {
+		t.Errorf("the catalog zone has serial %d; %d was given", serial, set.Given())
+	}
+}

@@ -56,6 +56,7 @@ func newSerials(s, previous *Set, at Time) serials {
 		part.digest = s.digestOf(p)
 	}
 	if previous != nil {
+		out.limit = max(out.limit, previous.serials.limit)
 		out.highest = max(at.Serial, previous.serials.highest+1) // even if nothing has changed: a number may be left out
 	}
 	switch {
