@@ -111,7 +111,7 @@ func (s *Serials) take(now uint32, parts map[string][32]byte, kept map[string]ag
 		m, had := s.mine[part]
 		same := had && m.digest == digest
 		switch {
-		case known && string(k.Digest) == string(digest[:]) && (!same || m.serial <= k.Serial):
+		case known && string(k.Digest) == string(digest[:]) && m.serial <= k.Serial: // else it would fall
 			m = mine{digest, k.Serial, true}
 		case known && same && m.kept && string(k.Digest) != string(digest[:]):
 			// Others have another one already, or still, and nothing has changed here.

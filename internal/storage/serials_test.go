@@ -172,6 +172,28 @@ func TestAgreeAway(t *testing.T) {
 	}
 }
 
+// A serial that was given while the database was away does not fall when the part comes to
+// have what the others had before; they follow.
+func TestAgreeAfterAway(t *testing.T) {
+	t.Parallel()
+	server := fixture.StartPostgres(t)
+	dsn := server.Database(t) + "?synchronous_commit=on"
+	one, two := serials(t, dsn), serials(t, dsn)
+	agree(one, 100, "one=a")
+	agree(two, 110, "one=b")
+	server.Stop(t)
+	if got := agree(one, 200, "one=c"); got != "one=200" {
+		t.Error("away:", got)
+	}
+	server.Start(t)
+	fixture.Await(t, "the other has not the same", func() bool {
+		if got := agree(one, 150, "one=b"); got != "one=201" {
+			t.Fatal("back:", got)
+		}
+		return agree(two, 160, "one=b") == "one=201"
+	})
+}
+
 // What is damaged begins anew, and no serial falls.
 func TestSerialsDamaged(t *testing.T) {
 	each(t, func(t *testing.T, where string) {
