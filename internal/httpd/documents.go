@@ -18,7 +18,7 @@ const (
 // another one.
 type documents struct {
 	mu   sync.RWMutex
-	of   *snapshot.Snapshot
+	of   *snapshot.Origin
 	kept map[documentKey]document
 	size int // octets of all bodies
 }
@@ -35,7 +35,7 @@ type documentKey struct {
 func (d *documents) get(of *snapshot.Snapshot, key documentKey, fresh func() (document, error)) (document, error) {
 	d.mu.RLock()
 	doc, ok := d.kept[key]
-	ok = ok && of.Follows(d.of)
+	ok = ok && d.of != nil && d.of == of.Origin()
 	d.mu.RUnlock()
 	if ok {
 		return doc, nil
@@ -50,8 +50,8 @@ func (d *documents) get(of *snapshot.Snapshot, key documentKey, fresh func() (do
 func (d *documents) keep(of *snapshot.Snapshot, key documentKey, doc document) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.of != of || d.size+cap(doc.body) > maxDocuments {
-		d.of, d.kept, d.size = of, make(map[documentKey]document), 0
+	if d.of != of.Origin() || d.size+cap(doc.body) > maxDocuments {
+		d.of, d.kept, d.size = of.Origin(), make(map[documentKey]document), 0
 	}
 	if _, ok := d.kept[key]; !ok {
 		d.kept[key] = doc

@@ -71,11 +71,15 @@ type Snapshot struct {
 	host    settings.Hostname
 	read    textfile.Errors // the warnings about the catalogue
 	edition int
-	of      *origin
+	of      *Origin
 }
 
-// origin is shared by a snapshot and those that follow from it by changes of rows.
-type origin struct{ _ byte }
+// Origin is shared by a snapshot and those that follow from it by changes of rows, and
+// keeps none of them in memory.
+type Origin struct{ _ byte }
+
+// Origin is nil if no snapshot follows from this one.
+func (s *Snapshot) Origin() *Origin { return s.of }
 
 // Mistakes are why there is no snapshot.
 type Mistakes struct {
@@ -137,7 +141,7 @@ func New(c *catalogue.Catalogue, looks pages.Branding, publicURL string) (*Snaps
 	if err != nil {
 		return nil, err
 	}
-	return &Snapshot{Config: config.Default(), Catalogue: c, Site: site, List: pages.NewList(c.Providers(), c.Own()), PublicURL: publicURL, host: hostOf(publicURL), of: new(origin)}, nil
+	return &Snapshot{Config: config.Default(), Catalogue: c, Site: site, List: pages.NewList(c.Providers(), c.Own()), PublicURL: publicURL, host: hostOf(publicURL), of: new(Origin)}, nil
 }
 
 func (m *Mistakes) none() bool { return len(m.Configuration)+len(m.Catalogue) == 0 }
@@ -176,7 +180,7 @@ func (s *Snapshot) makeZones(o Options, previous *Snapshot) textfile.Errors {
 // Lapsed makes the snapshot anew of what it was made of, when the time of [zones.Set.Lapses] has come.
 func (s *Snapshot) Lapsed(o Options) (*Snapshot, error) {
 	next := *s
-	next.Warnings, next.of = nil, new(origin) // documents differ that were announced
+	next.Warnings, next.of = nil, new(Origin) // documents differ that were announced
 	if no := next.makeZones(o, s); len(no) > 0 {
 		return nil, &Mistakes{Configuration: no}
 	}
