@@ -52,9 +52,9 @@ type variant struct {
 }
 
 // With makes the catalogue that has these tables, and all else of this one. A provider
-// that a belonging makes is the same in both. If the tables follow from this one's by
-// changes, it costs what the changes cost, else what the belongings cost; never what the
-// domains would. A warning counts the rows whose provider is none of the admin's own,
+// that a belonging makes is the same in both. It costs what the belongings cost: a look at
+// each, and if the tables follow from this one's by changes, no more than that but for the
+// new ones; never what the domains would. A warning counts the rows whose provider is none of the admin's own,
 // unless this catalogue has such rows already.
 func (c *Catalogue) With(tables []*Table) (*Catalogue, textfile.Errors) {
 	next := *c

@@ -154,6 +154,9 @@ func (b *bucket) put(p *settings.Provider, at place, body []byte) error {
 	last := last{p, at.folder}
 	s := b.last[last]
 	if s == nil || !bytes.Equal(s.content, body) {
+		if len(b.last) >= maxLast {
+			clear(b.last) // every row of a table may have a provider of its own
+		}
 		s = &shared{tree: b.tree, content: body}
 		b.last[last] = s
 	}

@@ -60,6 +60,9 @@ type last struct {
 	folder   int
 }
 
+// maxLast is how many contents are kept, of some kilobytes at most.
+const maxLast = 4096
+
 func newBucket(t *tree, manifest, deleted io.Writer, h *held) *bucket {
 	m, d := bufio.NewWriter(manifest), bufio.NewWriter(deleted)
 	return &bucket{
