@@ -81,6 +81,9 @@ func printDNS(args []string, stdout, stderr io.Writer) int {
 	}
 	c := s.Catalogue
 	if o.all {
+		if o.from.complainUnread(stderr, "dns") {
+			return exitNo
+		}
 		for d := range c.NamedDomains() {
 			domains = append(domains, d)
 		}

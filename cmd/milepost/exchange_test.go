@@ -3,6 +3,9 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -106,5 +109,32 @@ func TestProgress(t *testing.T) {
 	}
 	if got := b.String(); got != "milepost: export: 40 of 1000 domains, of 4 providers\nmilepost: export: 80 of 1000 domains, of 8 providers\n" {
 		t.Errorf("%s", got)
+	}
+}
+
+// What would lack the domains of a source that is down is not written: whoever takes it
+// over would delete them.
+func TestExportWithoutSource(t *testing.T) {
+	t.Chdir(fixture.Directory(t, "providers/example.com.toml", fixture.Family, "milepost.toml", `[catalogue]
+providers = ["providers"]
+[[source]]
+name = "hosting"
+kind = "postgres"
+dsn = "postgres://milepost:s3cret@127.0.0.1:1/hosting"
+domains = "SELECT domain FROM mail_domain"
+provider = "example.com"
+`))
+	for _, args := range [][]string{
+		{"export", "-format", "json"},
+		{"export", "-format", "bucket", "-out", "out"},
+		{"dns", "-all"},
+	} {
+		code, stdout, stderr := milepost(t, append(args, "-config", "milepost.toml")...)
+		if want := "milepost: " + args[0] + ": source hosting cannot be read: "; code != exitNo || stdout != "" || !strings.HasPrefix(stderr, want) || strings.Contains(stderr, "s3cret") {
+			t.Errorf("%q: exit code %d\n%s%s", args, code, stdout, stderr)
+		}
+	}
+	if _, err := os.Stat("out"); !errors.Is(err, fs.ErrNotExist) {
+		t.Error("something was written:", err)
 	}
 }

@@ -66,6 +66,9 @@ func exportCatalogue(args []string, stdout, stderr io.Writer) int {
 		complainBuild(stderr, err)
 		return exitNo
 	}
+	if o.complainUnread(stderr, "export") {
+		return exitNo
+	}
 	e.Catalogue = s.Catalogue
 	s = nil // its pages are not needed
 	e.Progress = progress(stderr, e.Catalogue.Domains(), time.Now)

@@ -74,6 +74,17 @@ func (o *options) openSources() (closeSources func()) {
 	return s.Close
 }
 
+// complainUnread prints which sources could not be read, so that not all domains are known.
+func (o *options) complainUnread(stderr io.Writer, command string) (unread bool) {
+	for _, s := range o.Sources.(*directory.Sources).States() {
+		if s.Err != nil {
+			unread = true
+			complain(stderr, "%s: source %s cannot be read: %s; without its domains nothing is written", command, s.Name, s.Err)
+		}
+	}
+	return unread
+}
+
 // setProviders adds paths to those that are read.
 func (o *options) setProviders(paths []string) {
 	for _, p := range paths {
