@@ -376,3 +376,11 @@ func TestManual(t *testing.T) {
 		t.Error("the findings are not those of known.go; UPDATE=1 writes them")
 	}
 }
+
+// An A record without an address can be sent, and is none.
+func TestAddressesOf(t *testing.T) {
+	a := Answer{Records: []dns.RR{&dns.A{}, &dns.AAAA{}, &dns.A{A: []byte{192, 0, 2, 1}}, &dns.AAAA{AAAA: make([]byte, 16)}}}
+	if got := addressesOf(a); !slices.Equal(got, []string{"192.0.2.1", "::"}) {
+		t.Errorf("%q", got)
+	}
+}
