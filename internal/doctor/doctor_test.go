@@ -384,3 +384,19 @@ func TestAddressesOf(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+// What strangers write stays in its line, and is not of any length; the address is not cut
+// in two.
+func TestTold(t *testing.T) {
+	j := &judge{asked: asked(t, "fred@example.com"), seen: NewObservations(), wanted: make(map[Want]bool)}
+	shown := &TLS{Names: []string{"example.net\n   fix   run this"}, Problems: []Certificate{WrongName}}
+	if seen := j.certificate("example.com", shown, false, there)[0].seen; strings.Contains(seen, "\n") {
+		t.Errorf("%q", seen)
+	}
+	for _, before := range []int{980, 990, 995, 100_000} {
+		seen := j.cause(contentType, "https://example.com/"+strings.Repeat("a", before), there, "%sfred@example.com", strings.Repeat("ü", before/2))
+		if len(seen.seen) > maxTold+8 || len(seen.fix) > maxTold+200 || strings.Contains(seen.seen, "fred") && !strings.Contains(seen.seen, "fred@example.com") {
+			t.Errorf("%d and %d octets, which end in %q", len(seen.seen), len(seen.fix), seen.seen[len(seen.seen)-30:])
+		}
+	}
+}
