@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"context"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -69,5 +71,22 @@ func TestGreetHostile(t *testing.T) {
 				t.Errorf("%d capabilities and %d octets are kept", len(g.Capabilities), octets)
 			}
 		})
+	}
+}
+
+// A password that a URL has in it is not sent.
+func TestFetchWithoutPassword(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if sent := r.Header.Get("Authorization"); sent != "" {
+			t.Errorf("%q is sent", sent)
+		}
+	}))
+	defer s.Close()
+	i := NewInternet(Options{Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, network, s.Listener.Addr().String())
+	}})
+	defer i.Close()
+	if x := i.Fetch(t.Context(), doctor.Request{Method: "GET", URL: "http://fred:secret@192.0.2.1/"}, nil); x.Status != 200 {
+		t.Errorf("%+v", x)
 	}
 }
