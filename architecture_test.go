@@ -40,7 +40,7 @@ var rooms = map[string]string{
 
 	"internal/doctor":    "address settings autoconfig autodiscover pacc",
 	"internal/observe":   "internal/doctor settings",
-	"internal/webdoctor": "address internal/doctor internal/metrics internal/observe",
+	"internal/webdoctor": "address internal/doctor internal/metrics internal/observe internal/ratelimit",
 
 	"internal/config":     "address settings internal/textfile internal/tomlfile",
 	"internal/certs":      "mobileconfig internal/storage internal/textfile",

@@ -108,6 +108,9 @@ func examine(args []string, stdout, stderr io.Writer) int {
 	case *every != 0 && *every < leastWatch:
 		complain(stderr, "doctor: -watch %s is too often; %s is the least", *every, leastWatch)
 		return exitUsage
+	case *every != 0 && *format != "text":
+		complain(stderr, "doctor: -format does not go with -watch, which prints what changes, a line each")
+		return exitUsage
 	case *metrics != "" && *every == 0:
 		complain(stderr, "doctor: -metrics goes with -watch alone")
 		return exitUsage
@@ -122,11 +125,11 @@ func examine(args []string, stdout, stderr io.Writer) int {
 		}
 		question.Catalogue = p
 	}
+	world.probes = *probes
 	if *every != 0 {
 		w := watch{world: world, asked: question, every: *every, stdout: stdout, stderr: stderr}
 		return w.run(ctx, *metrics)
 	}
-	world.probes = *probes
 	report := diagnose(ctx, world, question, stderr)
 	if ctx.Err() != nil {
 		complain(stderr, "doctor: interrupted")

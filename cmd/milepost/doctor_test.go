@@ -153,6 +153,7 @@ func TestDoctorUsage(t *testing.T) {
 		{"resolver", []string{"doctor", "-resolver", "dns.example", "a.example"}, 2, "is no IP address"},
 		{"ca", []string{"doctor", "-ca", "/nonexistent", "a.example"}, 2, "/nonexistent"},
 		{"ca without certificates", []string{"doctor", "-ca", "doctor_test.go", "a.example"}, 2, "has no certificate"},
+		{"format of a watch", []string{"doctor", "-watch", "1h", "-format", "json", "a.example"}, 2, "-format does not go with -watch"},
 		{"watch", []string{"doctor", "-watch", "1s", "a.example"}, 2, "10s is the least"},
 		{"metrics", []string{"doctor", "-metrics", ":0", "a.example"}, 2, "goes with -watch"},
 		{"compare", []string{"doctor", "-compare", "a.example"}, 1, "no provider is known"},

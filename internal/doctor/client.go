@@ -181,6 +181,7 @@ type AutoconfigRules struct {
 	// are if nothing else stands there.
 	Placeholders, ExactUsernames []string
 	Hostnames                    bool // placeholders in host names are filled in
+	Unfilled                     Unfilled
 	Entities                     bool // what stands before an entity in a leaf is kept
 	SectionAttributes            bool // a section may have attributes beside its type
 }
@@ -191,6 +192,15 @@ type Which int
 const (
 	First Which = iota
 	Last
+)
+
+// Unfilled is what becomes of a host name whose placeholder a program does not fill in.
+type Unfilled int
+
+const (
+	Dropped      Unfilled = iota // it is none, so the section is dropped
+	AsItStands                   // the program asks for it
+	WithoutLabel                 // it does for what is left without the placeholder
 )
 
 // AutodiscoverRules are how a program reads Microsoft's documents.

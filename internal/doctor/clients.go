@@ -163,11 +163,11 @@ var (
 
 func desktops() []Client {
 	evolution := &AutoconfigRules{Attributes: true, NameSpaces: true, Section: Last, Outgoing: Last, Leaf: Last, Entities: true,
-		SocketTypes: encryptedSocket, Unknown: settings.Plain, Placeholders: allPlaceholders}
+		SocketTypes: encryptedSocket, Unknown: settings.Plain, Placeholders: allPlaceholders, Unfilled: WithoutLabel}
 	kmail := &AutoconfigRules{Only200: true, BOM: true, Latin1: true, Attributes: true, Leaf: Last, Entities: true, SectionAttributes: true,
-		SocketTypes: anySocket, Placeholders: allPlaceholders}
+		SocketTypes: anySocket, Placeholders: allPlaceholders, Hostnames: true}
 	geary := &AutoconfigRules{HostFirst: true, BOM: true, Latin1: true, Attributes: true, Entities: true, SectionAttributes: true,
-		SocketTypes: encryptedSocket, Unknown: settings.Plain}
+		SocketTypes: encryptedSocket, Unknown: settings.Plain, Unfilled: AsItStands}
 	return []Client{{
 		Name: "Evolution", Used: BySome, Autoconfig: evolution, Redirects: followed, Incoming: imapOrPOP, Login: LoginRules{Reads: true},
 		Steps: []Group{
@@ -178,7 +178,7 @@ func desktops() []Client {
 		},
 	}, {
 		Name: "KMail", Used: BySome, Autoconfig: kmail, Redirects: followed, Incoming: imapOrPOP, Login: LoginRules{Reads: true},
-		Steps: []Group{{Steps: documents(ispdb+"{domain}", hostHTTP, wellKnownHTTP)}},
+		Steps: []Group{{Steps: documents(ispdb+"{domain}", hostHTTP, wellKnownHTTP), Ends: OnSuccess}},
 	}, {
 		Name: "Geary", Used: BySome, Autoconfig: geary, Redirects: followed, Incoming: imapAlone,
 		Steps: []Group{{Steps: documents(hostHTTPS, ispdb+"{domain}")}},
@@ -223,7 +223,7 @@ func phonesAndWeb() []Client {
 
 func terminals() []Client {
 	aerc := &AutoconfigRules{BOM: true, Attributes: true, FoldsCase: true, Outgoing: Last, Leaf: Last, Entities: true, SectionAttributes: true,
-		SocketTypes: anySocket, Unknown: settings.STARTTLS, ExactUsernames: []string{settings.EmailAddress}}
+		SocketTypes: anySocket, Unknown: settings.STARTTLS, Unfilled: AsItStands, ExactUsernames: []string{settings.EmailAddress}}
 	himalaya := &AutoconfigRules{BOM: true, Attributes: true, Spaces: true, Entities: true, SectionAttributes: true,
 		SocketTypes: anySocket, Placeholders: allPlaceholders, Hostnames: true}
 	submissionAnyPort := Label{"_submission", settings.SMTP, settings.STARTTLS, 0, ""}

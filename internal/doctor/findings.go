@@ -37,7 +37,21 @@ type Finding struct {
 
 // cause makes one. The place is what the fix's line is about: a host, a name or a URL.
 func (j *judge) cause(id ID, place string, near nearness, format string, args ...any) cause {
-	return cause{id: id, near: near, seen: fmt.Sprintf(format, args...), fix: j.fill(known(id).fix, place)}
+	return cause{id: id, near: near, seen: j.told(fmt.Sprintf(format, args...)), fix: j.fill(known(id).fix, place)}
+}
+
+// maxTold is longer than what servers that mean well have to say, in octets.
+const maxTold = 1000
+
+// told is what a stranger may have written, as one line that is not too long. The address
+// goes first, so that none is cut in two.
+func (j *judge) told(s string) string {
+	s = strings.ReplaceAll(s, "\n", " ")
+	if len(s) <= maxTold {
+		return s
+	}
+	s = j.anonymous(s)
+	return strings.ToValidUTF8(s[:min(len(s), maxTold)], "") + "…"
 }
 
 // fill writes a fix for a place.
@@ -49,6 +63,7 @@ func (j *judge) fill(fix, place string) string {
 	if h := hostOf(place); h != "" {
 		host = h
 	}
+	place, host = j.told(place), j.told(host)
 	name, _, _ := strings.Cut(host, ":")
 	return strings.NewReplacer("{domain}", j.domain(), "{place}", place, "{host}", name, "{service}", j.service()).Replace(fix)
 }

@@ -184,8 +184,13 @@ func (d *reading) server(e *element, protocol settings.Protocol) (s settings.Ser
 		}
 	}
 	host = d.placeholders(host)
-	if !isHostname(host) {
+	bad := !isHostname(host)
+	if bad && (r.Unfilled == Dropped || !isHostname(strings.ReplaceAll(host, settings.EmailDomain, d.domain()))) {
 		return s, badHostname, fmt.Sprintf("%q is no host name", host)
+	}
+	written := host
+	if bad && r.Unfilled == WithoutLabel {
+		host = strings.ReplaceAll(host, settings.EmailDomain, "")
 	}
 	n, err := strconv.ParseUint(port, 10, 16)
 	if err != nil || n == 0 {
@@ -206,6 +211,9 @@ func (d *reading) server(e *element, protocol settings.Protocol) (s settings.Ser
 		return s, id, reason
 	}
 	d.username(user, &s)
+	if bad { // the program goes by it, and finds nobody there
+		d.found.suspects[endpointOf(s)] = d.cause(badHostname, d.place, connected, "%s: line %d: <%s type=%q>: %q is no host name", d.place, e.line, e.name, protocol, written)
+	}
 	return s, "", ""
 }
 

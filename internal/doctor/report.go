@@ -138,7 +138,7 @@ func (j *judge) clientReport(r clientResult) ClientReport {
 		for _, servers := range [][]settings.Server{r.found.incoming, r.found.outgoing} {
 			if len(servers) > 0 {
 				s := servers[0]
-				out.Found = append(out.Found, Server{s.Protocol, s.Hostname, s.Port, s.SocketType, settings.Username(j.anonymous(string(s.Username))), j.anonymous(r.found.way)})
+				out.Found = append(out.Found, Server{s.Protocol, s.Hostname, s.Port, s.SocketType, settings.Username(j.anonymous(j.told(string(s.Username)))), j.anonymous(j.told(r.found.way))})
 			}
 		}
 	}

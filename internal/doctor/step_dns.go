@@ -3,6 +3,7 @@ package doctor
 import (
 	"cmp"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -277,13 +278,18 @@ func (j *judge) nameServers() (causes []cause, complete bool) {
 	return causes, complete
 }
 
+// addressesOf are those in an answer. A record may be without, if a stranger made it.
 func addressesOf(a Answer) (out []string) {
 	for _, rr := range a.Records {
+		var ip []byte
 		switch rr := rr.(type) {
 		case *dns.A:
-			out = append(out, rr.A.String())
+			ip = rr.A
 		case *dns.AAAA:
-			out = append(out, rr.AAAA.String())
+			ip = rr.AAAA
+		}
+		if a, ok := netip.AddrFromSlice(ip); ok {
+			out = append(out, a.Unmap().String())
 		}
 	}
 	slices.Sort(out)

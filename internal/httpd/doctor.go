@@ -232,10 +232,19 @@ func event(x *exchange, name, line string) error {
 	return err
 }
 
+// embedded tells whether a request comes from another site's page without its script asking:
+// a picture, a frame or a link, which would use up the share of whoever reads the page.
+func embedded(r *http.Request) bool {
+	return r.Header.Get("Sec-Fetch-Site") == "cross-site" && r.Header.Get("Sec-Fetch-Mode") != "cors"
+}
+
 // apiDoctor answers with the report, when it is there.
 func apiDoctor(x *exchange) error {
 	if !x.examines() {
 		return refusal(answer.StatusProblem(http.StatusNotFound, "visitors have no domains examined here"))
+	}
+	if embedded(x.Request()) {
+		return refusal(answer.StatusProblem(http.StatusForbidden, "another site's page may not have domains examined in its reader's name"))
 	}
 	raw, _ := query.Get(x.Request().URL.RawQuery, "domain")
 	d, err := address.ParseDomain(strings.TrimSpace(raw))

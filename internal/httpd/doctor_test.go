@@ -251,6 +251,8 @@ func TestDoctorRefuses(t *testing.T) {
 		{"a person in the path", "/doctor/secretname@example.com", nil, nil, 404, ""},
 		{"a host inside in the path", "/doctor/localhost", nil, nil, 404, ""},
 		{"events of nothing", "/doctor/example.com/events", nil, nil, 503, ""},
+		{"API in another site's picture", "/api/v1/doctor?domain=example.com", nil, []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "no-cors"}, 403, "another site's page"},
+		{"API behind another site's link", "/api/v1/doctor?domain=example.com", nil, []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate"}, 403, "another site's page"},
 		{"API without a domain", "/api/v1/doctor", nil, nil, 400, "add ?domain=DOMAIN"},
 		{"API with a person", "/api/v1/doctor?domain=secretname%40example.com", nil, nil, 400, "add ?domain=DOMAIN"},
 		{"API with a host inside", "/api/v1/doctor?domain=printer.local", nil, nil, 400, "add ?domain=DOMAIN"},

@@ -32,10 +32,11 @@ const (
 	DoctorAddress DoctorRefusal = iota // it is not public, or this machine's own
 	DoctorPort                         // it is neither one of mail nor one of the web
 	DoctorName                         // it is a name of somebody's own network
+	DoctorRate                         // the address has had its share of connections
 	doctorRefusals
 )
 
-var doctorRefusalNames = [doctorRefusals]string{"address", "port", "name"}
+var doctorRefusalNames = [doctorRefusals]string{"address", "port", "name", "rate"}
 
 // DoctorRefused counts one.
 func (m *Metrics) DoctorRefused(why DoctorRefusal) {

@@ -23,6 +23,7 @@ func (i *Internet) Fetch(ctx context.Context, r doctor.Request, body []byte) doc
 	if !webPort(req) {
 		return doctor.Exchange{Failure: doctor.Forbidden, Detail: "the port is none of the web"}
 	}
+	req.URL.User = nil // a redirect may have a password in it, and none is ever sent
 	req.Header.Set("User-Agent", "milepost-doctor")
 	if body != nil {
 		req.Header.Set("Content-Type", "text/xml; charset=utf-8")

@@ -19,6 +19,9 @@ import (
 const (
 	maxLine  = 8 << 10 // octets; RFC 9051 §4 names the same
 	maxLines = 128     // of one answer
+
+	maxCapabilities = 128 // that are kept; long lists have some 50
+	maxKeptLine     = 512 // octets of each, and of a greeting
 )
 
 // Greet connects as a mail program does, up to the moment in which it would log in.
@@ -91,7 +94,7 @@ func speaks(line string) settings.Protocol {
 func (t *talk) run(ctx context.Context, conn net.Conn) {
 	lines, err := t.answer("")
 	if len(lines) > 0 {
-		t.Banner = lines[0]
+		t.Banner = cut(lines[0])
 		t.Speaks = speaks(t.Banner)
 	}
 	switch {
@@ -158,8 +161,20 @@ func (t *talk) upgrade() bool {
 	return strings.HasPrefix(last, "b OK") || strings.HasPrefix(last, "+OK") || strings.HasPrefix(last, "220")
 }
 
-// capabilities asks what the server can do.
-func (t *talk) capabilities() (out []string, err error) {
+// capabilities asks what the server can do, and keeps what a server may have.
+func (t *talk) capabilities() ([]string, error) {
+	all, err := t.allCapabilities()
+	var out []string
+	for _, c := range all[:min(len(all), maxCapabilities)] {
+		out = append(out, cut(c))
+	}
+	return out, err
+}
+
+// cut makes a copy, so that the rest of a long line can be let go of.
+func cut(line string) string { return strings.Clone(line[:min(len(line), maxKeptLine)]) }
+
+func (t *talk) allCapabilities() (out []string, err error) {
 	switch t.Speaks {
 	case settings.IMAP:
 		lines, err := t.answer("a CAPABILITY")
@@ -171,7 +186,7 @@ func (t *talk) capabilities() (out []string, err error) {
 		return out, err
 	case settings.POP3:
 		lines, err := t.answer("CAPA")
-		if err != nil || !strings.HasPrefix(lines[0], "+OK") {
+		if err != nil || len(lines) == 0 || !strings.HasPrefix(lines[0], "+OK") {
 			return nil, err // an old server, which knows USER
 		}
 		return lines[1:], nil

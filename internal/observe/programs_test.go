@@ -57,7 +57,7 @@ func TestPrograms(t *testing.T) {
 	for _, world := range []string{
 		"good", "not-well-formed", "white-space", "byte-order-mark", "content-type", "redirect-loop", "nothing-published",
 		"srv-to-alias", "many-srv", "wildcard-web-page", "expired", "no-auth", "pop-behind-imap", "mail-certificate-expired", "submission-port", "starttls-stripped",
-		"login-demanded", "encryption-at-odds",
+		"login-demanded", "encryption-at-odds", "placeholder-in-host", "cut-off-before-good",
 	} {
 		t.Run(world, func(t *testing.T) {
 			t.Parallel()

@@ -36,10 +36,16 @@ func Public(a netip.Addr) bool {
 	if !a.IsValid() || a.Zone() != "" {
 		return false
 	}
-	a = a.Unmap()
-	if nat64.Contains(a) {
-		octets := a.As16()
-		return Public(netip.AddrFrom4([4]byte(octets[12:])))
-	}
+	a = Plain(a)
 	return (a.Is4() || globalUnicast.Contains(a)) && !slices.ContainsFunc(notPublic, func(p netip.Prefix) bool { return p.Contains(a) })
+}
+
+// Plain is the address that is meant: one of IPv4 for one that stands in IPv6, mapped or for
+// NAT64.
+func Plain(a netip.Addr) netip.Addr {
+	if a = a.Unmap(); nat64.Contains(a) {
+		octets := a.As16()
+		return netip.AddrFrom4([4]byte(octets[12:]))
+	}
+	return a
 }

@@ -214,3 +214,21 @@ func check(t *testing.T, lines []string, v any, pos *position) {
 		}
 	}
 }
+
+// A quoted string is on one line, and moves no terminal's cursor.
+func TestQuote(t *testing.T) {
+	for _, tc := range []struct{ name, s, want string }{
+		{"plain", "Müller & Söhne", `"Müller & Söhne"`},
+		{"quotes", `a"b\c`, `"a\"b\\c"`},
+		{"lines", "a\nb", `"a\u000Ab"`},
+		{"escape", "\x1b[2J", `"\u001B[2J"`},
+		{"escape of one octet", "\u009b2J", `"\u009B2J"`},
+		{"right to left", "a\u202eb", `"a\u202Eb"`},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			if got := Quote(tc.s); got != tc.want {
+				t.Errorf("%s, want %s", got, tc.want)
+			}
+		})
+	}
+}

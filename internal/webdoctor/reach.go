@@ -3,6 +3,7 @@ package webdoctor
 import (
 	"context"
 	"fmt"
+	"hash/maphash"
 	"net"
 	"net/netip"
 	"net/url"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"milepost/internal/doctor"
 	"milepost/internal/metrics"
@@ -40,7 +42,15 @@ var (
 
 const (
 	perAddress = 12      // connections to one address at a time, of all diagnoses together
+	perHost    = 64      // requests to one host, in one diagnosis
 	maxOctets  = 8 << 20 // of documents that one diagnosis holds
+
+	// connectEvery is how often one address is connected to in the long run, by all
+	// diagnoses together, and connectsAtOnce how often after a pause: nobody is flooded
+	// through the doctor. A domain that has everything at one address takes some 100.
+	connectEvery   = time.Second / 8
+	connectsAtOnce = 256
+	connectBuckets = 4096
 )
 
 // world is the Internet as strangers may have it asked: names and addresses that are
@@ -52,12 +62,16 @@ type world struct {
 	allow   []netip.Prefix // what may be asked all the same
 	places  *places
 	metrics *metrics.Metrics
+	share   func(netip.Addr) bool // takes one of what an address may be connected to
 	octets  atomic.Int64
+
+	mu    sync.Mutex
+	asked map[string]int // requests by host
 }
 
 // newWorld makes the world of one diagnosis.
 func (d *Doctor) newWorld() *world {
-	w := &world{places: &d.places, metrics: d.Metrics}
+	w := &world{places: &d.places, metrics: d.Metrics, share: d.share, asked: make(map[string]int)}
 	if d.Own != nil {
 		w.own = d.Own()
 	}
@@ -77,9 +91,8 @@ func (d *Doctor) newWorld() *world {
 
 // reachable tells whether an address may be asked.
 func (w *world) reachable(a netip.Addr) bool {
-	a = a.Unmap()
-	within := func(p netip.Prefix) bool { return p.Contains(a) }
-	return slices.ContainsFunc(w.allow, within) || observe.Public(a) && !slices.Contains(w.own, a)
+	a = observe.Plain(a)
+	return w.allows(a) || observe.Public(a) && !slices.Contains(w.own, a)
 }
 
 // allowed tells whether a server may be connected to.
@@ -91,8 +104,31 @@ func (w *world) allowed(to netip.AddrPort) bool {
 	case !w.reachable(to.Addr()):
 		w.metrics.DoctorRefused(metrics.DoctorAddress)
 		return false
+	case !w.allows(to.Addr()) && !w.share(observe.Plain(to.Addr())):
+		w.metrics.DoctorRefused(metrics.DoctorRate)
+		return false
 	}
 	return true
+}
+
+// allows tells whether the administrator lets an address be asked, whatever it is.
+func (w *world) allows(a netip.Addr) bool {
+	a = observe.Plain(a)
+	return slices.ContainsFunc(w.allow, func(p netip.Prefix) bool { return p.Contains(a) })
+}
+
+// share takes one of the connections that an address may get.
+func (d *Doctor) share(a netip.Addr) bool {
+	return d.connects.Take(maphash.Comparable(d.seed, a), d.Now().Sub(d.start))
+}
+
+// mayAsk counts a request in; false: the host has had enough.
+func (w *world) mayAsk(host string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	w.asked[host]++
+	return w.asked[host] <= perHost
 }
 
 // dial is the one way out. It is given numbers, and nothing is resolved here.
@@ -110,7 +146,7 @@ func (w *world) dial(ctx context.Context, network, address string, connect func(
 	if network != "tcp" {
 		return connect(ctx, network, address)
 	}
-	leave, err := w.places.enter(ctx, to.Addr().Unmap())
+	leave, err := w.places.enter(ctx, observe.Plain(to.Addr()))
 	if err != nil {
 		return nil, err
 	}
@@ -143,7 +179,7 @@ func (w *world) Fetch(ctx context.Context, r doctor.Request, body []byte) doctor
 	case !w.mayName(u.Hostname()):
 		w.metrics.DoctorRefused(metrics.DoctorName)
 		return doctor.Exchange{Failure: doctor.Forbidden}
-	case w.octets.Load() > maxOctets:
+	case w.octets.Load() > maxOctets, !w.mayAsk(u.Hostname()):
 		return doctor.Exchange{Failure: doctor.NotAsked}
 	}
 	x := w.Internet.Fetch(ctx, r, body)

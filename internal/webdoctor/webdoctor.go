@@ -8,6 +8,7 @@ package webdoctor
 import (
 	"context"
 	"crypto/x509"
+	"hash/maphash"
 	"net"
 	"net/netip"
 	"slices"
@@ -22,6 +23,7 @@ import (
 	"milepost/internal/doctor"
 	"milepost/internal/metrics"
 	"milepost/internal/observe"
+	"milepost/internal/ratelimit"
 )
 
 const (
@@ -63,7 +65,10 @@ type Options struct {
 // Doctor examines domains, and keeps what it found for a while. Make one with [New].
 type Doctor struct {
 	Options
-	places places
+	places   places
+	connects ratelimit.Table // by address
+	seed     maphash.Seed
+	start    time.Time
 
 	mu       sync.Mutex
 	kept     map[string]*Diagnosis // by domain
@@ -78,7 +83,7 @@ func New(o Options) *Doctor {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Doctor{Options: o, kept: make(map[string]*Diagnosis)}
+	return &Doctor{Options: o, connects: ratelimit.New(connectBuckets, connectEvery, connectsAtOnce), seed: maphash.MakeSeed(), start: o.Now(), kept: make(map[string]*Diagnosis)}
 }
 
 // May tells whether a domain can be one on the Internet: it lies below a suffix that is

@@ -32,6 +32,7 @@ func TestReachable(t *testing.T) {
 		{"somebody's", "9.9.9.8", true},
 		{"own", "9.9.9.9", false},
 		{"own, mapped", "::ffff:9.9.9.9", false},
+		{"own, by NAT64", "64:ff9b::9.9.9.9", false},
 		{"own, IPv6", "2620:fe::fe", false},
 		{"own and allowed", "9.9.9.10", true},
 		{"private and allowed", "10.1.2.3", true},
@@ -417,5 +418,54 @@ func TestPlaces(t *testing.T) {
 	}
 	if len(p.taken) != 0 {
 		t.Errorf("%d addresses are remembered", len(p.taken))
+	}
+}
+
+// Nobody is flooded: an address gets so many connections, whoever has what examined; one
+// that the administrator allows gets what it is asked for.
+func TestShares(t *testing.T) {
+	_, now, release := waiting(t, t.Context())
+	release()
+	d := New(Options{Now: now.Now, Allow: func() []netip.Prefix { return documentation }})
+	took := func(address string) (n int) {
+		for range 3 { // diagnoses
+			w := d.newWorld()
+			for range 400 {
+				if w.allowed(netip.AddrPortFrom(netip.MustParseAddr(address), 443)) {
+					n++
+				}
+			}
+		}
+		return n
+	}
+	for _, tc := range []struct {
+		name, address string
+		after         time.Duration
+		want          int
+	}{
+		{"the first", "9.9.9.9", 0, connectsAtOnce},
+		{"its other form", "::ffff:9.9.9.9", 0, 0},
+		{"by NAT64", "64:ff9b::9.9.9.9", 0, 0},
+		{"a second later", "9.9.9.9", time.Second, 8},
+		{"allowed", "192.0.2.1", 0, 1200},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			now.pass(tc.after)
+			if n := took(tc.address); n != tc.want {
+				t.Errorf("%d connections, want %d", n, tc.want)
+			}
+		})
+	}
+}
+
+// Nor does one connection bring a host more requests than a domain needs.
+func TestPerHost(t *testing.T) {
+	w := New(Options{Dial: func(context.Context, string, string) (net.Conn, error) { return nil, syscall.ECONNREFUSED }}).newWorld()
+	for i := range perHost + 1 {
+		host := []string{"9.9.9.9", "9.9.9.9."}[i%2]
+		x := w.Fetch(t.Context(), doctor.Request{Method: "GET", URL: fmt.Sprintf("https://%s/%d", host, i)}, nil)
+		if asked := x.Failure != doctor.NotAsked; asked != (i < perHost) {
+			t.Fatalf("request %d: %s", i, x.Failure)
+		}
 	}
 }
