@@ -49,7 +49,8 @@ func (p *rows) row(r record) (catalogue.Row, bool) {
 		p.add(r, err)
 		return row, false
 	}
-	p.latest = max(p.latest, row.Changed)
+	// What changes next has the time of now: one that is ahead must not hide it.
+	p.latest = max(p.latest, min(row.Changed, uint32(p.now)))
 	return row, true
 }
 

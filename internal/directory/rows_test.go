@@ -139,3 +139,16 @@ func TestValues(t *testing.T) {
 		})
 	}
 }
+
+// A row whose time is ahead of the clock does not hide what changes after it.
+func TestRowAhead(t *testing.T) {
+	p := rows{source: &config.Source{Name: "customers", Provider: "example.net"}, now: in2026}
+	for _, changed := range []int64{in2026 - 10, in2026 + 300} {
+		if row, ok := p.row(record{domain: "example.com", changed: changed}); !ok || int64(row.Changed) != changed {
+			t.Errorf("%v %v", row, ok)
+		}
+	}
+	if p.latest != in2026 {
+		t.Errorf("what comes next is looked for from %d on", p.latest)
+	}
+}
