@@ -84,6 +84,7 @@ func BenchmarkRefresh(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer db.Close()
+	n := 0
 	for _, how := range []string{"preset", "queries that count"} {
 		s := newSource(read(b, ownTables(dsn, how)))
 		if _, err := s.reading.look(b.Context(), false); err != nil {
@@ -99,7 +100,8 @@ func BenchmarkRefresh(b *testing.B) {
 		b.Run("100 changes, "+how, func(b *testing.B) {
 			for b.Loop() {
 				b.StopTimer()
-				if _, err := db.Exec("UPDATE milepost.domain SET changed = greatest(clock_timestamp(), changed + interval '1 second') WHERE domain IN (SELECT 'customer-' || i || '.example' FROM generate_series(1, 100) AS i)"); err != nil {
+				n++
+				if _, err := db.Exec(fmt.Sprintf("UPDATE milepost.domain SET changed = clock_timestamp(), name = 'Name %d' WHERE ", n) + "domain IN (SELECT 'customer-' || i || '.example' FROM generate_series(1, 100) AS i)"); err != nil {
 					b.Fatal(err)
 				}
 				b.StartTimer()

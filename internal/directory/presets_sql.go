@@ -61,16 +61,16 @@ var sqlPresets = map[string]map[config.Kind]sqlQueries{
 	// autoconfig of.
 	"mailinabox": {config.SQLite: untimed(config.SQLite, `SELECT DISTINCT lower(substr(email, instr(email, '@') + 1)) AS domain FROM users`)},
 	// Our own tables tell of each row that was changed or deleted, so nothing is
-	// counted. Transactions may commit after one with a later time: so those of the
+	// counted. A row whose time is ahead must not hide a later change. Transactions may commit after one with a later time: so those of the
 	// last minute are.
 	"milepost": {config.Postgres: {
 		domains: `SELECT domain, provider, host, name, CAST(floor(extract(epoch FROM changed)) AS bigint) AS changed FROM milepost.domain WHERE active`,
 		since: `SELECT domain, provider, host, name, CAST(floor(extract(epoch FROM changed)) AS bigint) AS changed, active FROM milepost.domain WHERE changed >= to_timestamp(?)
 			UNION ALL SELECT domain, '', '', '', CAST(floor(extract(epoch FROM changed)) AS bigint), false FROM milepost.gone AS g
 			WHERE changed >= to_timestamp(?) AND NOT EXISTS (SELECT FROM milepost.domain AS d WHERE d.domain = g.domain)`,
-		version: `SELECT (SELECT max(changed) FROM milepost.domain), (SELECT max(changed) FROM milepost.gone),
-			(SELECT count(*) FROM milepost.domain WHERE changed >= (SELECT max(changed) - interval '1 minute' FROM milepost.domain)),
-			(SELECT count(*) FROM milepost.gone WHERE changed >= (SELECT max(changed) - interval '1 minute' FROM milepost.gone)),
+		version: `SELECT (SELECT max(changed) FROM milepost.domain WHERE changed <= now()), (SELECT max(changed) FROM milepost.gone WHERE changed <= now()),
+			(SELECT count(*) FROM milepost.domain WHERE changed >= (SELECT max(changed) - interval '1 minute' FROM milepost.domain WHERE changed <= now())),
+			(SELECT count(*) FROM milepost.gone WHERE changed >= (SELECT max(changed) - interval '1 minute' FROM milepost.gone WHERE changed <= now())),
 			(SELECT md5(string_agg(id || ' ' || md5(file), ' ' ORDER BY id)) FROM milepost.provider)`,
 		channel: "milepost",
 		files:   `SELECT id, file FROM milepost.provider ORDER BY id`,
