@@ -44,6 +44,8 @@ type source struct {
 	stop context.CancelFunc // nil: it is not watched
 	done chan struct{}
 
+	unkept    bool // the disk has not what there is, as its watcher begins
+	gone      bool // it is none any more, and its file on the disk perhaps another's
 	confirmed bool
 	table     *catalogue.Table
 	texts     map[string]string
@@ -70,8 +72,9 @@ func NewSources(options Options) *Sources {
 
 // Tables opens and loads the sources that are new, keeps those that it knows as they
 // are, and closes the others. Mistakes are in the configuration, and then nothing is
-// opened or closed. A source that is down has the table that the disk keeps, or an empty
-// one, with a warning; it is tried again in the background.
+// opened or closed. A source that is down has the table of the one that was asked the same
+// before, or that the disk keeps, or an empty one, with a warning; it is tried again in the
+// background.
 func (s *Sources) Tables(ctx context.Context, configured []config.Source) (tables []*catalogue.Table, warnings, mistakes textfile.Errors) {
 	s.mu.Lock()
 	known := slices.Clone(s.all)
@@ -103,7 +106,11 @@ func (s *Sources) Tables(ctx context.Context, configured []config.Source) (table
 	said := make([]textfile.Errors, len(fresh))
 	var loading sync.WaitGroup
 	for i, n := range fresh {
-		loading.Go(func() { said[i] = s.load(ctx, n) })
+		var former *source
+		if at := slices.IndexFunc(known, func(k *source) bool { return k.reading.config.Name == n.reading.config.Name }); at >= 0 {
+			former = known[at]
+		}
+		loading.Go(func() { said[i] = s.load(ctx, n, former) })
 	}
 	loading.Wait()
 	warnings = slices.Concat(said...)
@@ -113,16 +120,23 @@ func (s *Sources) Tables(ctx context.Context, configured []config.Source) (table
 		s.edition++
 	}
 	s.all = next
+	for _, k := range known {
+		k.gone = !slices.Contains(next, k)
+	}
 	for _, n := range next {
 		tables = append(tables, n.table)
-		if s.running != nil && n.stop == nil {
-			s.watch(n)
-		}
 	}
 	s.mu.Unlock()
-	for _, k := range known {
+	for _, k := range known { // before one of the same name writes the same file
 		if !slices.Contains(next, k) {
 			s.end(k)
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, n := range next {
+		if s.running != nil && n.stop == nil {
+			s.watch(n)
 		}
 	}
 	return tables, warnings, nil
@@ -143,16 +157,17 @@ func newSource(c config.Source, r reader) *source {
 	}
 }
 
-// load reads a source for the first time: from itself, or what the disk keeps of it.
-func (s *Sources) load(ctx context.Context, n *source) (warnings textfile.Errors) {
+// load reads a source for the first time: from itself, or what is known of it: from the
+// former one of its name (nil: there is none), or from the disk.
+func (s *Sources) load(ctx context.Context, n, former *source) (warnings textfile.Errors) {
 	name := "source " + n.reading.config.Name
 	n.reading.unseen = true
 	u, err := n.reading.look(ctx, false)
 	n.reading.unseen = false
 	if err != nil {
 		why := fmt.Errorf("cannot be read: %w", err)
-		k, fault := kept{}, error(nil)
-		if s.options.State != "" {
+		k, fault := s.before(former, n.reading.config), error(nil)
+		if n.unkept = k.table != nil; !n.unkept && s.options.State != "" {
 			k, fault = recall(s.options.State, n.reading.config)
 		}
 		switch {
@@ -169,8 +184,22 @@ func (s *Sources) load(ctx context.Context, n *source) (warnings textfile.Errors
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	n.unkept = n.unkept || err == nil
 	n.publish(u, err)
 	return append(warnings, u.warnings...)
+}
+
+// before is what a former source has, if it was asked what another one is; no table: nothing.
+func (s *Sources) before(former *source, c config.Source) (k kept) {
+	if former == nil || asked(former.reading.config) != asked(c) {
+		return k
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if former.state.Fetched.IsZero() {
+		return k
+	}
+	return kept{table: former.table, texts: former.texts, fetched: former.state.Fetched}
 }
 
 // publish makes what was read visible to others. It tells whether they have to know.
@@ -200,10 +229,15 @@ func (s *Sources) Run(ctx context.Context) {
 	<-ctx.Done()
 	s.mu.Lock()
 	s.running = nil
-	all := s.all
+	var watched []chan struct{}
+	for _, n := range s.all {
+		if n.done != nil { // else it has just been opened
+			watched = append(watched, n.done)
+		}
+	}
 	s.mu.Unlock()
-	for _, n := range all {
-		<-n.done
+	for _, done := range watched {
+		<-done
 	}
 }
 

@@ -46,7 +46,7 @@ func statePath(dir, name string) string { return filepath.Join(dir, name+".domai
 // asked identifies what a source is asked. The DSN is not in it: the same database may
 // be reached in another way.
 func asked(s config.Source) string {
-	text := fmt.Sprintf("%q", []string{string(s.Kind), s.Preset, s.Base, s.Filter, s.Provider, s.Domains, s.DomainAttribute})
+	text := fmt.Sprintf("%q", []string{string(s.Kind), s.Preset, s.Base, s.Filter, s.Provider, s.Domains, s.DomainAttribute, s.ProviderAttribute, s.HostAttribute, s.NameAttribute})
 	sum := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(sum[:8])
 }

@@ -19,7 +19,7 @@ const (
 func (s *Sources) watch(n *source) {
 	ctx, stop := context.WithCancel(s.running)
 	n.stop, n.done = stop, make(chan struct{})
-	w := watcher{Sources: s, source: n, unkept: n.state.Err == nil, down: n.state.Err != nil, lost: n.state.Lost}
+	w := watcher{Sources: s, source: n, unkept: n.unkept, down: n.state.Err != nil, lost: n.state.Lost}
 	go func() {
 		defer close(n.done)
 		defer stop()
@@ -61,7 +61,8 @@ func (w *watcher) follow(ctx context.Context) {
 		}
 		select {
 		case <-ctx.Done():
-			if keeping && !<-kept || w.unkept {
+			w.unkept = keeping && !<-kept || w.unkept
+			if w.unkept && !w.isGone() {
 				w.keep(w.toKeep())
 			}
 			return
@@ -173,6 +174,12 @@ func (w *watcher) listen(ctx context.Context, l listener, heard chan<- bool) {
 		case <-time.After(wait):
 		}
 	}
+}
+
+func (w *watcher) isGone() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.gone
 }
 
 // toKeep is what there is now.
