@@ -69,7 +69,10 @@ func (b *batcher) login(ctx context.Context, a address.Address) ([]Login, error)
 	}
 	select {
 	case <-q.done:
-		return q.found, b.secrets.hide(q.err)
+		if aboutAddress(q.err) {
+			return nil, q.err
+		}
+		return q.found, b.secrets.hide(withoutValues(q.err)) // in this order: what was hidden in says no longer what it is
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}

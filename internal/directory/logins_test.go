@@ -285,3 +285,35 @@ func TestWithoutValues(t *testing.T) {
 		}
 	}
 }
+
+// refusing is a session whose database says the same of every address.
+type refusing struct{ error }
+
+func (r refusing) ask(context.Context, []*question) error { return r.error }
+func (refusing) close()                                   {}
+
+// A password that is part of what a database says of an address changes nothing: the
+// address opens no breaker, and no message has it.
+func TestPasswordInMessage(t *testing.T) {
+	for name, tc := range map[string]struct {
+		code string
+		how  metrics.LoginLookup
+		want string // the error; empty: none
+	}{
+		"about the address":      {"22P02", metrics.LoginUnknown, ""},
+		"with values, perhaps":   {"23505", metrics.LoginFailed, "the server says SQLSTATE 23505"},
+		"with names alone":       {"42P01", metrics.LoginFailed, "the server says 42P01: relation of ***"},
+		"the connection's fault": {"57P01", metrics.LoginFailed, "the server says 57P01: relation of ***"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			says := &pgconn.PgError{Code: tc.code, Message: "relation of hosting"}
+			b := newBatcher(1, time.Minute, newSecrets("postgres://hosting", "hosting"), func() session { return refusing{says} })
+			defer b.close()
+			x := &logins{Directory: config.Directory{Budget: time.Minute}, asker: b}
+			_, how, err := x.ask(t.Context(), fixture.Address(t, "fred.secret@example.com"))
+			if how != tc.how || (err == nil) != (tc.want == "") || err != nil && err.Error() != tc.want {
+				t.Error(how, err)
+			}
+		})
+	}
+}
