@@ -50,9 +50,10 @@ func (d *documents) get(of *snapshot.Snapshot, key documentKey, fresh func() (do
 func (d *documents) keep(of *snapshot.Snapshot, key documentKey, doc document) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.of != of || d.size+cap(doc.body) > maxDocuments {
-		d.of, d.kept, d.size = of, make(map[documentKey]document), 0
+	if !of.Follows(d.of) || d.size+cap(doc.body) > maxDocuments {
+		d.kept, d.size = make(map[documentKey]document), 0
 	}
+	d.of = of
 	if _, ok := d.kept[key]; !ok {
 		d.kept[key] = doc
 		d.size += cap(doc.body)
