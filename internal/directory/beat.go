@@ -33,7 +33,8 @@ func (b *beat) wait(ctx context.Context) {
 }
 
 func (b *beat) strike() {
-	sleepUntil(time.Now().Truncate(period).Add(period))
+	now := time.Now()
+	sleep(now.Truncate(period).Add(period).Sub(now.Round(0))) // not until then: the clock may be set back
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	close(b.next)

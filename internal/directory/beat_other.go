@@ -4,4 +4,4 @@ package directory
 
 import "time"
 
-func sleepUntil(at time.Time) { time.Sleep(time.Until(at)) }
+func sleep(d time.Duration) { time.Sleep(d) }
