@@ -15,12 +15,14 @@ const aliveEvery = 15 * time.Second
 
 // listen waits for NOTIFY, which comes with the commit.
 func (r sqlListener) listen(ctx context.Context, wake func()) error {
-	conn, err := pgx.ConnectConfig(ctx, r.pgx)
+	beginning, cancel := context.WithTimeout(ctx, connectTimeout+r.pgx.ConnectTimeout) // a pooler may take the connection and say nothing
+	defer cancel()
+	conn, err := pgx.ConnectConfig(beginning, r.pgx)
 	if err != nil {
 		return r.secrets.hide(err)
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	if _, err := conn.Exec(ctx, "LISTEN "+pgx.Identifier{r.channel}.Sanitize()); err != nil {
+	if _, err := conn.Exec(beginning, "LISTEN "+pgx.Identifier{r.channel}.Sanitize()); err != nil {
 		return r.secrets.hide(err)
 	}
 	wake()
