@@ -38,6 +38,8 @@ const stateHead = "milepost source, form 1"
 const (
 	maxStateLine = 8 << 20 // octets; a provider file is the longest
 	maxFiles     = 10_000  // provider files of a source
+
+	unfinishedFor = time.Hour // nobody writes for so long
 )
 
 // statePath is where the state of a source lies.
@@ -56,7 +58,8 @@ func keep(dir string, s config.Source, k kept) (err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(dir, "."+s.Name+".*") // 0600, and nobody's else
+	removeUnfinished(dir, s.Name)
+	f, err := os.CreateTemp(dir, unfinished(s.Name)) // 0600, and nobody's else
 	if err != nil {
 		return err
 	}
@@ -88,6 +91,20 @@ func keep(dir string, s config.Source, k kept) (err error) {
 		return err
 	}
 	return os.Rename(f.Name(), statePath(dir, s.Name))
+}
+
+// unfinished is the pattern of the names under which a state is written.
+func unfinished(name string) string { return "." + name + ".*" }
+
+// removeUnfinished removes what processes have left that were killed while they wrote: one
+// that is killed again and again would fill the disk.
+func removeUnfinished(dir, name string) {
+	left, _ := filepath.Glob(filepath.Join(dir, unfinished(name)))
+	for _, path := range left {
+		if info, err := os.Stat(path); err == nil && time.Since(info.ModTime()) > unfinishedFor {
+			os.Remove(path)
+		}
+	}
 }
 
 // recall reads it. There is no error, and no table, if there is none.

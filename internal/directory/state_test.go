@@ -2,9 +2,11 @@ package directory
 
 import (
 	"bytes"
+	"cmp"
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -56,6 +58,28 @@ func TestState(t *testing.T) {
 	}
 	if err := keep(filepath.Join(statePath(dir, "customers"), "below"), source, want); err == nil {
 		t.Error("a file is no directory")
+	}
+}
+
+// What a killed process has left is removed, and what another is writing is not.
+func TestStateUnfinished(t *testing.T) {
+	dir, source := t.TempDir(), customers(config.Postgres, "host=db")
+	for name, written := range map[string]time.Time{".customers.1": time.Now().Add(-2 * time.Hour), ".customers.2": time.Now(), ".others.3": time.Now().Add(-2 * time.Hour)} {
+		path := filepath.Join(dir, name)
+		if err := cmp.Or(os.WriteFile(path, []byte("milepost source"), 0o600), os.Chtimes(path, written, written)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := keep(dir, source, aState()); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := os.ReadDir(dir)
+	var left []string
+	for _, e := range entries {
+		left = append(left, e.Name())
+	}
+	if want := []string{".customers.2", ".others.3", "customers.domains"}; err != nil || !slices.Equal(left, want) {
+		t.Error(left, err)
 	}
 }
 
