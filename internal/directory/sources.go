@@ -49,6 +49,7 @@ type source struct {
 	confirmed bool
 	table     *catalogue.Table
 	texts     map[string]string
+	files     fs.FS               // of texts; nil: nobody has asked for it yet
 	pending   map[string]struct{} // domains that changed since they were taken
 	state     State
 }
@@ -208,6 +209,9 @@ func (n *source) publish(u update, err error) bool {
 		n.pending[d] = struct{}{}
 	}
 	n.table, n.texts = n.reading.table, n.reading.texts
+	if u.files {
+		n.files = nil
+	}
 	n.state.Rows, n.state.Err = n.table.Len(), err
 	if err == nil {
 		n.state.Fetched = time.Now()
@@ -267,15 +271,28 @@ func (s *Sources) Files() (files map[string]fs.FS, edition int) {
 		if len(n.texts) == 0 {
 			continue
 		}
-		var a txtar.Archive
-		for _, id := range slices.Sorted(maps.Keys(n.texts)) {
-			a.Files = append(a.Files, txtar.File{Name: id + ".toml", Data: []byte(n.texts[id])})
+		if n.files == nil { // every refresh asks whether they have changed
+			n.files = filesOf(n.texts)
 		}
-		if dir, err := txtar.FS(&a); err == nil { // the IDs were looked at when they were read
-			files[n.reading.config.Name] = dir
+		if n.files != nil {
+			files[n.reading.config.Name] = n.files
 		}
 	}
 	return files, s.edition
+}
+
+// filesOf makes provider files of their texts; nil: an ID is no name of a file, which was
+// looked at when they were read.
+func filesOf(texts map[string]string) fs.FS {
+	var a txtar.Archive
+	for _, id := range slices.Sorted(maps.Keys(texts)) {
+		a.Files = append(a.Files, txtar.File{Name: id + ".toml", Data: []byte(texts[id])})
+	}
+	dir, err := txtar.FS(&a)
+	if err != nil {
+		return nil
+	}
+	return dir
 }
 
 // States are in the order of the configuration.
