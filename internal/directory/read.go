@@ -31,6 +31,9 @@ const (
 	lookBack = 60
 	// fewRows may lose more than half of them and yet be taken over.
 	fewRows = 10
+	// settling is how long after a version was first seen it may hide another change: most
+	// say the time of the last one in seconds.
+	settling = 2 * time.Second
 )
 
 // reading is the state of reading one source. It belongs to one goroutine at a time.
@@ -42,6 +45,8 @@ type reading struct {
 	unseen  bool              // nobody has it yet, so nobody need know what changes in it
 	texts   map[string]string // provider files by ID
 	version string
+	news    time.Time        // when it was first seen
+	settled bool             // what it says was read long enough after that
 	at      uint32           // the last change that was seen
 	off     int              // by how much the source counts more domains than the table has
 	counts  bool             // whether it counts
@@ -70,7 +75,10 @@ func (r *reading) look(ctx context.Context, confirmed bool) (update, error) {
 		return update{}, err
 	}
 	rest := time.Since(r.whole)
-	if !confirmed && version != "" && version == r.version && rest < wholeEvery {
+	if version != r.version {
+		r.news = begun
+	}
+	if !confirmed && version != "" && version == r.version && r.settled && rest < wholeEvery {
 		return update{}, r.short
 	}
 	var u update
@@ -78,7 +86,7 @@ func (r *reading) look(ctx context.Context, confirmed bool) (update, error) {
 		var complete bool
 		if u, complete, err = r.increment(ctx); complete || err != nil {
 			if err == nil {
-				r.version = version
+				r.saw(version, begun)
 			}
 			return u, err
 		}
@@ -89,9 +97,15 @@ func (r *reading) look(ctx context.Context, confirmed bool) (update, error) {
 	w, err := r.readWhole(ctx, confirmed)
 	w.changed, w.files = append(w.changed, u.changed...), w.files || u.files
 	if err == nil || r.short != nil {
-		r.version = version
+		r.saw(version, begun)
 	}
 	return w, err
+}
+
+// saw notes that what a version says was read, from a time on.
+func (r *reading) saw(version string, begun time.Time) {
+	r.version = version
+	r.settled = r.at == 0 || r.short != nil || begun.Sub(r.news) >= settling
 }
 
 // increment takes over what has changed. It is not complete if that does not explain

@@ -78,3 +78,20 @@ func TestReopenedState(t *testing.T) {
 		t.Error(k, err)
 	}
 }
+
+// A change in the second of one that was seen already leaves the version as it was, and is
+// seen all the same.
+func TestSameSecond(t *testing.T) {
+	dsn := database(t, config.SQLite)
+	execute(t, config.SQLite, dsn, customersSchema+add(1700000000, "a", "b"))
+	s, _, _ := sources(t, "", true, customers(config.SQLite, dsn))
+	provider := func(d string) string {
+		tables, _ := s.Take()
+		row, _ := tables[0].Find(d)
+		return row.Provider
+	}
+	for _, d := range []string{"a.example", "b.example"} {
+		execute(t, config.SQLite, dsn, "UPDATE customers SET provider = 'example.org', changed = 1700000001 WHERE domain = '"+d+"';\n")
+		fixture.Await(t, "the change of "+d+" is not seen", func() bool { return provider(d) == "example.org" })
+	}
+}

@@ -45,6 +45,7 @@ type source struct {
 	done chan struct{}
 
 	unkept    bool // the disk has not what there is, as its watcher begins
+	gone      bool // it is none any more, and its file on the disk perhaps another's
 	confirmed bool
 	table     *catalogue.Table
 	texts     map[string]string
@@ -120,6 +121,9 @@ func (s *Sources) Tables(ctx context.Context, configured []config.Source) (table
 		s.edition++
 	}
 	s.all = next
+	for _, k := range known {
+		k.gone = !slices.Contains(next, k)
+	}
 	for _, n := range next {
 		tables = append(tables, n.table)
 	}

@@ -19,7 +19,7 @@ const (
 func (s *Sources) watch(n *source) {
 	ctx, stop := context.WithCancel(s.running)
 	n.stop, n.done = stop, make(chan struct{})
-	w := watcher{Sources: s, source: n, served: s.running, unkept: n.unkept, down: n.state.Err != nil, lost: n.state.Lost}
+	w := watcher{Sources: s, source: n, unkept: n.unkept, down: n.state.Err != nil, lost: n.state.Lost}
 	go func() {
 		defer close(n.done)
 		defer stop()
@@ -32,13 +32,12 @@ type watcher struct {
 	*Sources
 	*source
 
-	served    context.Context // ends with the serving; the watching may end before
-	listening bool            // the source's word comes through
-	failed    time.Duration   // the last wait after a failure; 0: the last look went well
-	down      bool            // that was said
-	lost      int             // rows that were said to be lost
-	unkept    bool            // the disk has not what there is
-	keptAt    time.Time       // when it was written; zero: never
+	listening bool          // the source's word comes through
+	failed    time.Duration // the last wait after a failure; 0: the last look went well
+	down      bool          // that was said
+	lost      int           // rows that were said to be lost
+	unkept    bool          // the disk has not what there is
+	keptAt    time.Time     // when it was written; zero: never
 }
 
 func (w *watcher) follow(ctx context.Context) {
@@ -63,7 +62,7 @@ func (w *watcher) follow(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			w.unkept = keeping && !<-kept || w.unkept
-			if w.unkept && w.served.Err() != nil { // else it is a source no longer, and its file perhaps another's
+			if w.unkept && !w.isGone() {
 				w.keep(w.toKeep())
 			}
 			return
@@ -175,6 +174,12 @@ func (w *watcher) listen(ctx context.Context, l listener, heard chan<- bool) {
 		case <-time.After(wait):
 		}
 	}
+}
+
+func (w *watcher) isGone() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.gone
 }
 
 // toKeep is what there is now.
