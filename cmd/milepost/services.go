@@ -101,7 +101,7 @@ func open(ctx context.Context, conf *config.Config, unit *systemd.Service, curre
 // say.
 func (s *services) newDoctor(ctx context.Context) *webdoctor.Doctor {
 	o := webdoctor.Options{
-		Context: ctx, Metrics: s.metrics,
+		Context: ctx, Log: s.log, Metrics: s.metrics,
 		Own: func() []netip.Addr {
 			snapshot := s.current.Load()
 			own := slices.Concat(snapshot.Config.Service.Addresses, snapshot.Guessed)

@@ -58,6 +58,7 @@ const (
 // by the number that is connected to, so no name can mean another one by then.
 type world struct {
 	*observe.Internet
+	of      *Doctor
 	own     []netip.Addr   // the machine's
 	allow   []netip.Prefix // what may be asked all the same
 	places  *places
@@ -71,7 +72,7 @@ type world struct {
 
 // newWorld makes the world of one diagnosis.
 func (d *Doctor) newWorld() *world {
-	w := &world{places: &d.places, metrics: d.Metrics, share: d.share, asked: make(map[string]int)}
+	w := &world{of: d, places: &d.places, metrics: d.Metrics, share: d.share, asked: make(map[string]int)}
 	if d.Own != nil {
 		w.own = d.Own()
 	}
@@ -159,7 +160,8 @@ func (w *world) dial(ctx context.Context, network, address string, connect func(
 }
 
 // Resolve asks for public names alone. Name servers are looked at as any other server.
-func (w *world) Resolve(ctx context.Context, q doctor.Question) doctor.Answer {
+func (w *world) Resolve(ctx context.Context, q doctor.Question) (a doctor.Answer) {
+	defer w.of.fence(func() { a = doctor.Answer{Failure: doctor.NotAsked} })
 	if !publicName(q.Name) {
 		w.metrics.DoctorRefused(metrics.DoctorName)
 		return doctor.Answer{Failure: doctor.Forbidden}
@@ -168,7 +170,8 @@ func (w *world) Resolve(ctx context.Context, q doctor.Question) doctor.Answer {
 }
 
 // Fetch asks web servers at the web's own ports. Every redirect comes by here.
-func (w *world) Fetch(ctx context.Context, r doctor.Request, body []byte) doctor.Exchange {
+func (w *world) Fetch(ctx context.Context, r doctor.Request, body []byte) (x doctor.Exchange) {
+	defer w.of.fence(func() { x = doctor.Exchange{Failure: doctor.NotAsked} })
 	u, err := url.Parse(r.URL)
 	switch {
 	case err != nil:
@@ -182,14 +185,15 @@ func (w *world) Fetch(ctx context.Context, r doctor.Request, body []byte) doctor
 	case w.octets.Load() > maxOctets, !w.mayAsk(u.Hostname()):
 		return doctor.Exchange{Failure: doctor.NotAsked}
 	}
-	x := w.Internet.Fetch(ctx, r, body)
+	x = w.Internet.Fetch(ctx, r, body)
 	w.octets.Add(int64(len(x.Body)))
 	return x
 }
 
 // Greet asks mail servers at the ports of mail, and looks at those of the web whether they
 // are open.
-func (w *world) Greet(ctx context.Context, e doctor.Endpoint) doctor.Greeting {
+func (w *world) Greet(ctx context.Context, e doctor.Endpoint) (g doctor.Greeting) {
+	defer w.of.fence(func() { g = doctor.Greeting{Failure: doctor.NotAsked} })
 	of := mailPorts
 	if e.Protocol == "" {
 		of = open

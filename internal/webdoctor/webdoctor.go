@@ -9,8 +9,10 @@ import (
 	"context"
 	"crypto/x509"
 	"hash/maphash"
+	"log/slog"
 	"net"
 	"net/netip"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -56,6 +58,8 @@ type Options struct {
 	Roots *x509.CertPool
 	// Dial connects to an address; nil: over the network.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Log is told of panics; nil: nothing is.
+	Log *slog.Logger
 	// Metrics counts diagnoses; nil: nothing does.
 	Metrics *metrics.Metrics
 	// Now is the clock; nil: it is time.Now.
@@ -77,6 +81,9 @@ type Doctor struct {
 
 // New makes a doctor. It asks nothing yet.
 func New(o Options) *Doctor {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
 	if o.Context == nil {
 		o.Context = context.Background()
 	}
@@ -144,17 +151,8 @@ func (d *Doctor) find(domain address.Domain, now time.Time) *Diagnosis {
 
 // examine asks the world, and keeps the result.
 func (d *Doctor) examine(x *Diagnosis) {
-	w := d.newWorld()
-	defer w.Close()
-	ctx, cancel := context.WithCancel(d.Context)
-	defer cancel()
-	if d.Host != nil {
-		w.own = append(w.own, w.addressesOf(ctx, d.Host())...)
-	}
-	report := observe.Run(ctx, w, doctor.Asked{Address: address.Address{Domain: x.Domain}}, observe.Budget, x.progressed)
-	report.Provider, report.Left = nil, nil // nobody is shown them
-	text, err := report.JSON()
-	stopped := err != nil || d.Context.Err() != nil // what it found is not all
+	report, text, complete := d.diagnose(x)
+	stopped := !complete || d.Context.Err() != nil // what it found is not all
 	if !stopped {
 		d.Metrics.Diagnosed(outcomes[report.Grade])
 	}
@@ -165,10 +163,36 @@ func (d *Doctor) examine(x *Diagnosis) {
 	if stopped {
 		delete(d.kept, x.Domain.ASCII)
 	} else {
-		x.report, x.octets = &report, len(text)
+		x.report, x.octets = report, len(text)
 	}
 	close(x.done)
 	d.forget()
+}
+
+// diagnose is not complete if something a stranger sent has met a mistake of ours. That
+// costs the diagnosis, not the server.
+func (d *Doctor) diagnose(x *Diagnosis) (report *doctor.Report, text []byte, complete bool) {
+	w := d.newWorld()
+	defer w.Close()
+	defer d.fence(func() { report, complete = nil, false })
+	ctx, cancel := context.WithCancel(d.Context)
+	defer cancel()
+	if d.Host != nil {
+		w.own = append(w.own, w.addressesOf(ctx, d.Host())...)
+	}
+	r := observe.Run(ctx, w, doctor.Asked{Address: address.Address{Domain: x.Domain}}, observe.Budget, x.progressed)
+	r.Provider, r.Left = nil, nil // nobody is shown them
+	text, err := r.JSON()
+	return &r, text, err == nil
+}
+
+// fence, deferred, ends a panic: it is logged, with a stack that holds nothing of what was
+// sent, and then is called.
+func (d *Doctor) fence(then func()) {
+	if recover() != nil {
+		d.Log.Error("panic", "stack", string(debug.Stack()))
+		then()
+	}
 }
 
 var outcomes = map[doctor.Grade]metrics.Diagnosis{"A": metrics.DoctorA, "B": metrics.DoctorB, "C": metrics.DoctorC, "D": metrics.DoctorD, "E": metrics.DoctorE, "F": metrics.DoctorF}

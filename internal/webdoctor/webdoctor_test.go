@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http/httptest"
 	"net/netip"
@@ -349,6 +350,33 @@ func TestStops(t *testing.T) {
 	<-x.Done()
 	if report, _ := x.Report(); report != nil || d.Find(x.Domain) != nil {
 		t.Error("half a report is kept")
+	}
+}
+
+// A mistake of ours that something foreign meets costs an answer, or the diagnosis, and is
+// logged.
+func TestFence(t *testing.T) {
+	var log bytes.Buffer
+	d := New(Options{Log: slog.New(slog.NewTextHandler(&log, nil)), Host: func() string { panic("mail.example.com") }})
+	x, _ := d.Begin(fixture.Domain(t, "a.com"), func() bool { return true })
+	<-x.Done()
+	if report, _ := x.Report(); report != nil || d.Find(x.Domain) != nil || d.underWay != 0 {
+		t.Error("half a report is kept")
+	}
+	w := d.newWorld()
+	w.Internet = nil
+	ctx := t.Context()
+	for name, got := range map[string]doctor.Failure{
+		"Resolve": w.Resolve(ctx, doctor.Question{Name: "a.com", Type: dns.TypeA}).Failure,
+		"Fetch":   w.Fetch(ctx, doctor.Request{Method: "GET", URL: "https://a.com/"}, nil).Failure,
+		"Greet":   w.Greet(ctx, doctor.Endpoint{Protocol: "imap", Host: "a.com", Port: 993}).Failure,
+	} {
+		if got != doctor.NotAsked {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+	if n := strings.Count(log.String(), "msg=panic stack="); n != 4 || strings.Contains(log.String(), "mail.example.com") {
+		t.Errorf("%d panics are logged:\n%s", n, log.String())
 	}
 }
 
