@@ -30,10 +30,14 @@ def drawn(seconds, until=None):
 
 
 def keys(text):
+    """Types, and waits after each key until something was drawn, and then nothing more."""
     out = b""
     for key in text:
         os.write(terminal, key.encode())
-        out += drawn(0.03)
+        more = drawn(0.4, b"\x1b")
+        while more:
+            out += more
+            more = drawn(0.05)
     return out
 
 
