@@ -400,3 +400,24 @@ func TestTold(t *testing.T) {
 		}
 	}
 }
+
+func TestDNSSEC(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		soa  Answer
+		want string
+	}{
+		{"validated", Answer{Authentic: true}, "DNSSEC: the resolver has validated the zone."},
+		{"not", Answer{}, "DNSSEC: not validated; the zone is not signed, or the resolver does not validate."},
+		{"bogus, which is a finding", Answer{Bogus: true}, ""},
+		{"no answer", Answer{Failure: TimedOut}, ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			r := Report{Domain: "example.com", Grade: "A", Because: "every program works", DNSSEC: validated(tc.soa)}
+			first, rest, _ := strings.Cut(string(r.Text()), "\n")
+			if line, _, _ := strings.Cut(rest, "\n"); first != "example.com: grade A, every program works" || line != tc.want {
+				t.Errorf("%q %q", first, line)
+			}
+		})
+	}
+}

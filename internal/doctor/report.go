@@ -28,11 +28,24 @@ type Report struct {
 	Findings []Finding      `json:"findings"`
 	Grade    Grade          `json:"grade"`
 	Because  string         `json:"-"` // why it is that grade
+	DNSSEC   string         `json:"-"` // whether the domain's zone was validated; empty: nobody knows
 
 	// Provider is what all ways together find, as a provider's file to begin with; nil:
 	// nothing. Left are the servers that were found and do not work.
 	Provider *settings.Provider `json:"-"`
 	Left     []string           `json:"-"`
+}
+
+// validated says what an answer tells of DNSSEC (RFC 4035 §3.2.3). A resolver that does
+// not validate tells the same as an unsigned zone.
+func validated(soa Answer) string {
+	switch {
+	case soa.Failure != "", soa.Bogus:
+		return ""
+	case soa.Authentic:
+		return "DNSSEC: the resolver has validated the zone."
+	}
+	return "DNSSEC: not validated; the zone is not signed, or the resolver does not validate."
 }
 
 // ClientReport is what one program would find.
@@ -94,6 +107,7 @@ func (j *judge) report() Report {
 	}
 	published := j.published()
 	general = slices.Concat(general, j.differences(results), j.compare(results), j.notes(published))
+	r.DNSSEC = validated(j.seen.DNS[Question{j.domain(), dns.TypeSOA, ""}])
 	r.Findings = gather(results, general)
 	for i := range r.Findings {
 		f := &r.Findings[i]

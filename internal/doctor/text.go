@@ -21,7 +21,11 @@ func (r Report) JSON() ([]byte, error) {
 // Text writes a report for people: the table, then what to do, the most useful first.
 func (r Report) Text() []byte {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "%s: grade %s, %s\n\n", r.Domain, r.Grade, r.Because)
+	fmt.Fprintf(&b, "%s: grade %s, %s\n", r.Domain, r.Grade, r.Because)
+	if r.DNSSEC != "" {
+		fmt.Fprintln(&b, r.DNSSEC)
+	}
+	b.WriteByte('\n')
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	for _, c := range r.Clients {
 		found := make([]string, len(c.Found))
