@@ -2,14 +2,18 @@ package data_test
 
 import (
 	"bufio"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"milepost/address"
 	"milepost/autoconfig"
 	"milepost/catalogue"
+	"milepost/data"
+	"milepost/settings"
 )
 
 // Names that the Thunderbird ISP database has by a slip; docs/doubts.md says more.
@@ -54,9 +58,10 @@ func TestISPDatabase(t *testing.T) {
 	t.Logf("%d of the %d domains of the ISP database are served", n, len(domains))
 }
 
-// The same for those of its documents that lie beside the repository, as they are
-// read by this project's own parser.
-func TestISPDatabaseDocuments(t *testing.T) {
+// documents reads those files of the ISP database that lie beside the repository, with
+// this project's own parser.
+func documents(t *testing.T) map[string]settings.Provider {
+	t.Helper()
 	files, err := filepath.Glob("../../shared/ispdb/*.xml")
 	if err != nil {
 		t.Fatal(err)
@@ -64,7 +69,7 @@ func TestISPDatabaseDocuments(t *testing.T) {
 	if len(files) == 0 {
 		t.Skip("no documents of the ISP database in ../shared/ispdb")
 	}
-	var domains []string
+	read := make(map[string]settings.Provider)
 	for _, name := range files {
 		text, err := os.ReadFile(name)
 		if err != nil {
@@ -75,10 +80,99 @@ func TestISPDatabaseDocuments(t *testing.T) {
 			t.Errorf("%s: %v", filepath.Base(name), err)
 			continue
 		}
-		for _, d := range p.Domains {
-			domains = append(domains, d.String())
+		read[filepath.Base(name)] = p
+	}
+	return read
+}
+
+// Every domain of these documents is served, and with the servers that they name. Of
+// a server that is not, docs/doubts.md says why; of one that they do not name, the
+// file that was made of them does.
+func TestISPDatabaseDocuments(t *testing.T) {
+	doubts, err := os.ReadFile("../docs/doubts.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	docs, c := documents(t), shipped(t)
+	var domains []string
+	servers, other := 0, 0
+	for name, doc := range docs {
+		for _, pattern := range doc.Domains {
+			domains = append(domains, pattern.Domain.String())
+		}
+		theirs := slices.Concat(doc.Incoming, doc.Outgoing)
+		servers += len(theirs)
+		missing := make(map[settings.Hostname]bool)
+		for _, p := range serving(c, doc.Domains) {
+			ours := slices.Concat(p.Incoming, p.Outgoing)
+			for _, s := range theirs {
+				if offers(ours, s) {
+					continue
+				}
+				missing[s.Hostname] = true
+				if !strings.Contains(string(doubts), "`"+string(s.Hostname)+"`") {
+					t.Errorf("%s: %s %s port %d %s, username %s: %s does not have it, and docs/doubts.md does not say why", name, s.Protocol, s.Hostname, s.Port, s.SocketType, s.Username, p.ID)
+				}
+			}
+			if strings.HasSuffix(p.Source, "/ispdb/"+name) {
+				for _, s := range unexplained(t, p) {
+					if !offers(theirs, s) {
+						t.Errorf("%s.toml: no comment says why %s port %d %s is there; %s does not have it", p.ID, s.Hostname, s.Port, s.SocketType, name)
+					}
+				}
+			}
+		}
+		other += len(missing)
+	}
+	n := answered(t, c, domains)
+	t.Logf("%d of the %d domains in %d documents are served; of their %d servers, %d hosts otherwise", n, len(domains), len(docs), servers, other)
+}
+
+// serving returns the providers that serve domains, each once.
+func serving(c *catalogue.Catalogue, domains []settings.DomainPattern) []*settings.Provider {
+	var list []*settings.Provider
+	for _, pattern := range domains {
+		if p, ok := c.LookupWithoutDefault(pattern.Domain); ok && !slices.Contains(list, p) {
+			list = append(list, p)
 		}
 	}
-	n := answered(t, shipped(t), domains)
-	t.Logf("%d of the %d domains in %d documents are served", n, len(domains), len(files))
+	return list
+}
+
+// offers tells whether a list has a server, or one of the same host and protocol that
+// is better: with TLS from the first byte.
+func offers(list []settings.Server, want settings.Server) bool {
+	return slices.ContainsFunc(list, func(s settings.Server) bool {
+		if s.Protocol != want.Protocol || s.Hostname != want.Hostname || s.Username != want.Username {
+			return false
+		}
+		return s.Port == want.Port && s.SocketType == want.SocketType || s.SocketType == settings.SSL && want.SocketType != settings.SSL
+	})
+}
+
+// unexplained returns the servers of a shipped provider above which its file has no
+// comment.
+func unexplained(t *testing.T, p *settings.Provider) []settings.Server {
+	t.Helper()
+	text, err := fs.ReadFile(data.Providers(), p.ID+".toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []settings.Server
+	incoming, outgoing := p.Incoming, p.Outgoing
+	for table := range strings.SplitSeq(string(text), "\n\n") {
+		var s settings.Server
+		switch {
+		case strings.Contains(table, "[[incoming]]"):
+			s, incoming = incoming[0], incoming[1:]
+		case strings.Contains(table, "[[outgoing]]"):
+			s, outgoing = outgoing[0], outgoing[1:]
+		default:
+			continue
+		}
+		if !strings.Contains(table, "# ") {
+			list = append(list, s)
+		}
+	}
+	return list
 }
