@@ -58,6 +58,10 @@ func TestISPDatabase(t *testing.T) {
 	t.Logf("%d of the %d domains of the ISP database are served", n, len(domains))
 }
 
+// readCopy is the copy of the ISP database whose files are compared; a correction that
+// waits there has another commit.
+const readCopy = "https://github.com/thunderbird/autoconfig/blob/c6ad79659b5fc321d1593ec4c277815b83e5dec5/ispdb/"
+
 // documents reads those files of the ISP database that lie beside the repository, with
 // this project's own parser.
 func documents(t *testing.T) map[string]settings.Provider {
@@ -114,7 +118,7 @@ func TestISPDatabaseDocuments(t *testing.T) {
 					t.Errorf("%s: %s %s port %d %s, username %s: %s does not have it, and docs/doubts.md does not say why", name, s.Protocol, s.Hostname, s.Port, s.SocketType, s.Username, p.ID)
 				}
 			}
-			if strings.HasSuffix(p.Source, "/ispdb/"+name) {
+			if p.Source == readCopy+name {
 				for _, s := range unexplained(t, p) {
 					if !offers(theirs, s) {
 						t.Errorf("%s.toml: no comment says why %s port %d %s is there; %s does not have it", p.ID, s.Hostname, s.Port, s.SocketType, name)
