@@ -19,6 +19,7 @@ type document struct {
 }
 
 type emailProvider struct {
+	line             int
 	ID               string          `xml:"id,attr"`
 	Domain           []domain        `xml:"domain"`
 	DisplayName      []string        `xml:"displayName"`
@@ -73,6 +74,7 @@ type text struct {
 }
 
 type oAuth2 struct {
+	line     int
 	AuthURL  []string  `xml:"authURL"`
 	TokenURL []string  `xml:"tokenURL"`
 	Issuer   []string  `xml:"issuer"`
@@ -87,7 +89,8 @@ type webMail struct {
 }
 
 type loginPage struct {
-	URL string `xml:"url,attr"`
+	line int
+	URL  string `xml:"url,attr"`
 }
 
 // sectionOf says where a service stands in a document and what its type is

@@ -65,6 +65,12 @@ func (e *element) UnmarshalXML(d *xml.Decoder, start xml.StartElement) error {
 
 // The elements that are read know the line on which they begin.
 
+func (e *emailProvider) UnmarshalXML(d *xml.Decoder, start xml.StartElement) error {
+	e.line, _ = d.InputPos()
+	type plain emailProvider
+	return d.DecodeElement((*plain)(e), &start)
+}
+
 func (s *section) UnmarshalXML(d *xml.Decoder, start xml.StartElement) error {
 	s.line, _ = d.InputPos()
 	type plain section
@@ -89,6 +95,18 @@ func (e *enable) UnmarshalXML(d *xml.Decoder, start xml.StartElement) error {
 	return d.DecodeElement((*plain)(e), &start)
 }
 
+func (o *oAuth2) UnmarshalXML(d *xml.Decoder, start xml.StartElement) error {
+	o.line, _ = d.InputPos()
+	type plain oAuth2
+	return d.DecodeElement((*plain)(o), &start)
+}
+
+func (p *loginPage) UnmarshalXML(d *xml.Decoder, start xml.StartElement) error {
+	p.line, _ = d.InputPos()
+	type plain loginPage
+	return d.DecodeElement((*plain)(p), &start)
+}
+
 // document says what of a document is not read that is no section's own matter.
 func (r *reader) document(doc document, ep emailProvider) {
 	r.unknown("clientConfig", doc.Others)
@@ -96,7 +114,10 @@ func (r *reader) document(doc document, ep emailProvider) {
 	if n := len(doc.Providers); n > 1 {
 		r.note(1, "there are %d <emailProvider>; the first is read", n)
 	}
+	r.once(ep.line, "displayName", ep.DisplayName)
+	r.once(ep.line, "displayShortName", ep.DisplayShortName)
 	r.unknown("oAuth2", doc.OAuth2.Others)
+	r.once(doc.OAuth2.line, "issuer", doc.OAuth2.Issuer)
 	for _, w := range doc.WebMail {
 		r.unknown("webMail", w.Others)
 	}

@@ -58,7 +58,7 @@ func (r *reader) provider(doc document) (settings.Provider, error) {
 		Setup:       r.servers("setup", "setupServer", doc.Setup, settings.SetupProtocols),
 		Services: slices.Concat(r.services("incomingServer", ep.Incoming), r.services("calendar", doc.Calendar),
 			r.services("addressbook", doc.AddressBook), r.services("fileShare", doc.FileShare)),
-		OAuth2: readOAuth2(doc.OAuth2),
+		OAuth2: r.oauth2(doc.OAuth2),
 	}
 	p.Enable = r.enables(slices.Concat(ep.Enable, doc.Enable), p.Protocols())
 	r.identify(&p, ep)
@@ -71,11 +71,7 @@ func (r *reader) provider(doc document) (settings.Provider, error) {
 		r.take("documentation", d.line)
 		p.Documentation = append(p.Documentation, settings.Documentation{URL: url, Descriptions: texts(d.Descr)})
 	}
-	for _, w := range doc.WebMail[:min(len(doc.WebMail), 1)] {
-		for _, page := range w.LoginPage[:min(len(w.LoginPage), 1)] {
-			p.Webmail, _ = parseURL(page.URL, "https", "http")
-		}
-	}
+	p.Webmail = r.webmail(doc.WebMail)
 	switch {
 	case len(p.Domains)+len(p.MX) == 0:
 		return settings.Provider{}, errors.New("document names no domain")
@@ -88,7 +84,7 @@ func (r *reader) provider(doc document) (settings.Provider, error) {
 func decode(data []byte, doc *document) error {
 	d := xml.NewDecoder(bytes.NewReader(bytes.TrimPrefix(data, []byte("\ufeff"))))
 	d.CharsetReader = func(charset string, _ io.Reader) (io.Reader, error) {
-		return nil, fmt.Errorf("document is in %s; UTF-8 is allowed", charset)
+		return nil, otherCharset(charset)
 	}
 	// encoding/xml knows no entities but XML's own five, so no document grows.
 	for rooted := false; ; {
@@ -102,7 +98,7 @@ func decode(data []byte, doc *document) error {
 				return fmt.Errorf("document's root is %s; clientConfig is allowed", t.Name.Local)
 			}
 			if err := d.DecodeElement(doc, &t); err != nil {
-				return fmt.Errorf("document is not well-formed: %w", err)
+				return malformed(err)
 			}
 			rooted = true
 		case xml.CharData:
@@ -117,10 +113,23 @@ func decode(data []byte, doc *document) error {
 			return errors.New("document is empty")
 		}
 		if err != nil {
-			return fmt.Errorf("document is not well-formed: %w", err)
+			return malformed(err)
 		}
 	}
 }
+
+// malformed says that a document could not be decoded, and why.
+func malformed(err error) error {
+	if other := otherCharset(""); errors.As(err, &other) {
+		return other
+	}
+	return fmt.Errorf("document is not well-formed: %w", err)
+}
+
+// otherCharset is the error about a document that says to be in one.
+type otherCharset string
+
+func (c otherCharset) Error() string { return "document is in " + string(c) + "; UTF-8 is allowed" }
 
 // identify reads the provider's id and domains; each stands in for the other.
 func (r *reader) identify(p *settings.Provider, ep emailProvider) {
@@ -155,6 +164,9 @@ func (r *reader) identify(p *settings.Provider, ep emailProvider) {
 		p.ID = p.Domains[0].Domain.ASCII
 	case len(p.MX) > 0:
 		p.ID = p.MX[0].ASCII
+	}
+	if err != nil && ep.ID != "" {
+		r.note(ep.line, "the id of <emailProvider> is left out: %s", err)
 	}
 }
 
@@ -279,10 +291,37 @@ func parseURL(s string, schemes ...string) (settings.URL, error) {
 	return settings.ParseURL(oneLine(s), schemes...)
 }
 
-func readOAuth2(o oAuth2) *settings.OAuth2Settings {
+// url reads a URL that may be missing.
+func (r *reader) url(line int, name, s string, schemes ...string) settings.URL {
+	if s == "" {
+		return ""
+	}
+	u, err := parseURL(s, schemes...)
+	if err != nil {
+		r.note(line, "%s is left out: %s", name, err)
+	}
+	return u
+}
+
+// webmail reads the first page to log in at.
+func (r *reader) webmail(elements []webMail) settings.URL {
+	var pages []loginPage
+	for _, w := range elements {
+		pages = append(pages, w.LoginPage...)
+	}
+	if len(pages) == 0 {
+		return ""
+	}
+	for _, p := range pages[1:] {
+		r.note(p.line, "<loginPage> stands %d times; the first is read", len(pages))
+	}
+	return r.url(pages[0].line, "<loginPage>", pages[0].URL, "https", "http")
+}
+
+func (r *reader) oauth2(o oAuth2) *settings.OAuth2Settings {
 	out := settings.OAuth2Settings{Issuer: first(o.Issuer), Scope: first(o.Scope), ClientID: first(o.ClientID)}
-	out.AuthURL, _ = parseURL(first(o.AuthURL), "https")
-	out.TokenURL, _ = parseURL(first(o.TokenURL), "https")
+	out.AuthURL = r.url(o.line, "<authURL> in <oAuth2>", first(o.AuthURL), "https")
+	out.TokenURL = r.url(o.line, "<tokenURL> in <oAuth2>", first(o.TokenURL), "https")
 	if out == (settings.OAuth2Settings{}) {
 		return nil
 	}
@@ -300,7 +339,7 @@ func (r *reader) enables(elements []enable, protocols []settings.Protocol) []set
 			continue
 		}
 		r.take("enable", e.line)
-		url, _ := parseURL(e.URL, "https", "http")
+		url := r.url(e.line, "visiturl of <enable>", e.URL, "https", "http")
 		out = append(out, settings.Enable{Protocols: protocols, URL: url, Text: text})
 	}
 	return out

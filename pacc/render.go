@@ -226,7 +226,7 @@ func isServiceURL(p settings.Protocol, u settings.URL) bool {
 // compared letter by letter, so it is never changed.
 func isIssuer(s string) bool {
 	u, err := url.Parse(s)
-	if err != nil || u.Scheme != "https" || u.Hostname() == "" || u.User != nil || strings.ContainsAny(s, "?#") {
+	if err != nil || u.Scheme != "https" || u.Hostname() == "" || u.User != nil || strings.ContainsAny(s, "?#") || strings.ContainsFunc(s, notInURI) {
 		return false
 	}
 	for segment := range strings.SplitSeq(u.Path, "/") {
@@ -244,6 +244,9 @@ func isIssuer(s string) bool {
 	}
 	return true
 }
+
+// notInURI tells whether a character stands in no URI as it is (RFC 3986 §2).
+func notInURI(r rune) bool { return r <= ' ' || r >= 0x7f }
 
 // unreserved are the characters that need no escape (RFC 3986 §2.3).
 const unreserved = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"milepost/address"
 )
@@ -181,6 +182,9 @@ func ParseURL(s string, schemes ...string) (URL, error) {
 func checkText(s string) error {
 	if strings.TrimSpace(s) == "" {
 		return errors.New("is empty")
+	}
+	if !utf8.ValidString(s) {
+		return fmt.Errorf("%q is not UTF-8", s)
 	}
 	if strings.ContainsFunc(s, unicode.IsControl) {
 		return fmt.Errorf("%q has a control character", s)

@@ -22,7 +22,7 @@ const document = `<clientConfig><emailProvider id="new.example"><domain>new.exam
 `
 
 func TestExchangeCommands(t *testing.T) {
-	dir := fixture.Directory(t, "new.xml", document, "bad.xml", "<html/>", "providers/example.com.toml", fixture.Family,
+	dir := fixture.Directory(t, "new.xml", document, "named/old & new.xml", document, "bad.xml", "<html/>", "providers/example.com.toml", fixture.Family,
 		"wrong/a.toml", "x = 1\n", "full/letter", "x", "empty/x", "", "catalogue.json", "{}")
 	t.Chdir(dir)
 	providers := []string{"-no-builtin", "-providers", "providers"}
@@ -43,6 +43,8 @@ func TestExchangeCommands(t *testing.T) {
 		{"import what is not there", []string{"import", "absent.xml"}, 1, "", "absent.xml: no such file or directory"},
 		{"import from no document", []string{"import", "-into", "into", "empty"}, 1, "milepost: 0 of 0 documents", "empty: has no .xml file"},
 		{"import into mistakes", []string{"import", "-into", "wrong", "new.xml"}, 1, "", "nothing is taken until wrong has no mistakes"},
+		{"import into a file", []string{"import", "-into", "new.xml", "new.xml"}, 1, "", "new.xml: not a directory\n"},
+		{"import from a name with a blank", []string{"import", "-source", "https://example.com/x/", "named/old & new.xml"}, 0, "\nsource = \"https://example.com/x/old%20&%20new.xml\"\n", ""},
 		{"import with a bad date", []string{"import", "-checked", "yesterday", "new.xml"}, 2, "", "is no date; 2026-03-05, say, is allowed"},
 		{"import with a bad source", []string{"import", "-source", "here", "new.xml"}, 2, "", "is not a URL that starts with https:// or http://"},
 
@@ -90,10 +92,10 @@ func TestExchangeCommands(t *testing.T) {
 
 // Documents come by a pipe too.
 func TestImportStandardInput(t *testing.T) {
-	cmd := exec.Command(fixture.Build(t), "import", "-")
+	cmd := exec.Command(fixture.Build(t), "import", "-source", "https://example.com/x/", "-")
 	cmd.Stdin = strings.NewReader(document)
 	out, err := cmd.Output()
-	if err != nil || !strings.Contains(string(out), "# Imported from standard input.\ndisplay_name = \"New\"\n") {
+	if text := string(out); err != nil || !strings.HasPrefix(text, "# Imported from standard input.\ndisplay_name = \"New\"\n") || !strings.Contains(text, "\nsource = \"https://example.com/x/\"\n") {
 		t.Errorf("%v\n%s", err, out)
 	}
 }

@@ -2,8 +2,8 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -108,7 +108,7 @@ func exportJSON(e *exchange.Exporter, out string, stdout io.Writer) error {
 		return exchange.Replace(filepath.Clean(out), e.Overwrite, e.JSON)
 	}
 	b := bufio.NewWriter(stdout)
-	return errors.Join(e.JSON(b), b.Flush())
+	return cmp.Or(e.JSON(b), b.Flush()) // which says the same again
 }
 
 // progress tells every two seconds how far an export is.

@@ -13,6 +13,23 @@ import (
 	"milepost/internal/fixture"
 )
 
+// A full disk is told, once.
+func TestExportFullDisk(t *testing.T) {
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Skip("this machine has no /dev/full:", err)
+	}
+	defer full.Close()
+	cmd := exec.Command(fixture.Build(t), "export", "-format", "json")
+	cmd.Stdout = full
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	err = cmd.Run()
+	if got := stderr.String(); cmd.ProcessState.ExitCode() != exitNo || got != "milepost: export: write /dev/stdout: no space left on device\n" {
+		t.Errorf("%v\n%s", err, got)
+	}
+}
+
 // BenchmarkExport exports a million domains in each format, a hundred thousand into a
 // bucket, in a process of its own, and reports its time and the most memory that it held.
 func BenchmarkExport(b *testing.B) {

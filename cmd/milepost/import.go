@@ -67,7 +67,9 @@ func importDocuments(args []string, stdout, stderr io.Writer) int {
 	if *into != "" {
 		if err := i.Open(*into); err != nil {
 			fail(err)
-			complain(stderr, "import: nothing is taken until %s has no mistakes", *into)
+			if mistakes := (textfile.Errors)(nil); errors.As(err, &mistakes) {
+				complain(stderr, "import: nothing is taken until %s has no mistakes", *into)
+			}
 			return exitNo
 		}
 	}
@@ -109,9 +111,9 @@ func readDocument(i *exchange.Importer, path string) (*exchange.Document, error)
 	}
 	data, err := io.ReadAll(io.LimitReader(os.Stdin, exchange.MaxDocument+1))
 	if err != nil {
-		return nil, textfile.Error{File: "standard input", Err: err}
+		return nil, textfile.Error{File: exchange.StandardInput, Err: err}
 	}
-	return i.Read("standard input", data)
+	return i.Read(exchange.StandardInput, data)
 }
 
 // parseSource reads the URL of documents.

@@ -107,6 +107,16 @@ const (
 	MXAll   MX = "all"   // for mail programs too
 )
 
+func parseMX(s string) (MX, error) {
+	switch s {
+	case "true":
+		return MXAll, nil
+	case "false":
+		return MXOff, nil
+	}
+	return tomlfile.OneOf([]MX{MXOff, MXPages, MXAll})(s)
+}
+
 // Doctor says whether visitors may have domains examined.
 type Doctor struct {
 	Web   bool

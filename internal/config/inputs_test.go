@@ -70,6 +70,32 @@ MILEPOST_SERVICE_HOST: is an IP address, and passed over: a host name is needed`
 	}
 }
 
+// For whom MX hosts are looked up may be said with true and false, wherever it is said.
+func TestLookupMX(t *testing.T) {
+	for _, tc := range []struct {
+		value string
+		want  config.MX
+	}{
+		{`"off"`, config.MXOff}, {`"pages"`, config.MXPages}, {`"all"`, config.MXAll},
+		{"false", config.MXOff}, {"true", config.MXAll}, {`"true"`, config.MXAll},
+	} {
+		t.Run(tc.value, func(t *testing.T) {
+			t.Chdir(fixture.Directory(t, "milepost.toml", "[lookup]\nmx = "+tc.value+"\n"))
+			plain := strings.Trim(tc.value, `"`)
+			for from, in := range map[string]config.Inputs{
+				"the file":        {File: "milepost.toml"},
+				"the environment": {Environ: []string{"MILEPOST_LOOKUP_MX=" + plain}},
+				"an option":       {Options: options(t, "lookup.mx="+plain)},
+			} {
+				c, err := config.Load(in)
+				if err != nil || c.Lookup.MX != tc.want || !strings.Contains(c.Effective(), fmt.Sprintf("\nmx = %q", tc.want)) {
+					t.Errorf("in %s: %v, want %q", from, err, tc.want)
+				}
+			}
+		})
+	}
+}
+
 // Mistakes of all sources come out at once.
 func TestBadSources(t *testing.T) {
 	t.Chdir(fixture.Directory(t, "milepost.toml", "[dns]\nttl = 0\n"))

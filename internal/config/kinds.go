@@ -62,6 +62,20 @@ func one[T any](at func(*Config) *T, parse func(string) (T, error), show func(T)
 	}
 }
 
+// word is one that takes true and false for words, without quotes too.
+func word[T any](at func(*Config) *T, parse func(string) (T, error), show func(T) string) kind {
+	k := one(at, parse, show)
+	k.word = "string, true or false"
+	k.read = func(c *Config, t *tomlfile.Table, key, _ string) {
+		if s, ok := t.Word(key); ok {
+			if err := k.set(c, s); err != nil {
+				t.Errorf(key, "%w", err)
+			}
+		}
+	}
+	return k
+}
+
 // text is a string that somebody else parses.
 func text(at func(*Config) *string) kind {
 	return one(at, func(s string) (string, error) { return s, nil }, quoted)

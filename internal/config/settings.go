@@ -97,8 +97,8 @@ func Settings() []*Setting {
 		{"catalogue", "state", "", "A directory in which what each [[source]] said last is kept, for a start at which it is down; without it its domains are missing then.", "", true,
 			path(func(c *Config) *string { return &c.Catalogue.State })},
 
-		{"lookup", "mx", "", "For whom DNS is asked: \"pages\" for people (the pages, the JSON and the profiles that they link to), \"all\" for mail programs too, or \"off\". With a default provider nobody is asked, for it serves every domain.", "", false,
-			one(func(c *Config) *MX { return &c.Lookup.MX }, tomlfile.OneOf([]MX{MXOff, MXPages, MXAll}), quoted)},
+		{"lookup", "mx", "", "For whom DNS is asked: \"pages\" for people (the pages, the JSON and the profiles that they link to), \"all\" or true for mail programs too, \"off\" or false for nobody. With a default provider nobody is asked, for it serves every domain.", "", false,
+			word(func(c *Config) *MX { return &c.Lookup.MX }, parseMX, quoted)},
 		{"lookup", "resolver", "", "The resolver that is asked, by its IP address, with a port if that is not 53. Default: those of /etc/resolv.conf. A look-up takes 2 seconds at most.", `"127.0.0.1:53"`, true,
 			one(func(c *Config) *netip.AddrPort { return &c.Lookup.Resolver }, parseResolver, resolver)},
 		{"lookup", "rate", "", "How many look-ups a second may be asked of it, for all clients together; more domains are unknown for the moment. What is in memory is not counted.", "", true,

@@ -6,6 +6,7 @@ package exchange
 import (
 	"bytes"
 	"cmp"
+	"encoding/xml"
 	"errors"
 	"fmt"
 	"regexp"
@@ -46,11 +47,20 @@ func ReadDocument(name string, data []byte) (*Document, error) {
 		d.Lost = append(d.Lost, textfile.Error{File: name, Line: n.Line, Err: errors.New(n.Text)})
 	}
 	if err != nil {
-		return d, textfile.Error{File: name, Err: err}
+		return d, unreadable(name, err)
 	}
 	err = d.fit()
 	slices.SortStableFunc(d.Lost, func(a, b textfile.Error) int { return a.Line - b.Line })
 	return d, err
+}
+
+// unreadable puts a file and, if it is known, a line before what is wrong with all of a
+// document.
+func unreadable(name string, err error) error {
+	if syntax := new(xml.SyntaxError); errors.As(err, &syntax) {
+		return textfile.Error{File: name, Line: syntax.Line, Err: errors.New("document is not well-formed: " + syntax.Msg)}
+	}
+	return textfile.Error{File: name, Err: err}
 }
 
 func (d *Document) lose(line int, format string, args ...any) {

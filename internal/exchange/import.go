@@ -1,10 +1,12 @@
 package exchange
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,7 +22,7 @@ import (
 // writes, the directory stays one that has no mistakes.
 type Importer struct {
 	Overwrite bool          // a document's values replace a file's
-	Source    string        // where the documents come from; after a / goes a document's name
+	Source    string        // where the documents come from; after a / goes the name of a document's file
 	Checked   settings.Date // of the copy in which they were read
 	Say       func(string)  // a line for people
 
@@ -32,13 +34,16 @@ type Importer struct {
 	New, Changed, Same int // files
 }
 
+// StandardInput is the name of a document that comes from no file.
+const StandardInput = "standard input"
+
 // Open reads the files that are there already. The directory is made if it is not there.
-// Mistakes are [textfile.Errors].
+// Mistakes in the files are [textfile.Errors].
 func (i *Importer) Open(dir string) error {
 	i.dir = dir
 	i.files, i.owners, i.mx = make(map[string]catalogue.Entry), make(map[settings.DomainPattern]string), make(map[string]string)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
+		return textfile.Error{File: dir, Err: textfile.Reason(err)}
 	}
 	found, err := filepath.Glob(filepath.Join(globbed(dir), "*.toml"))
 	if err != nil || len(found) == 0 {
@@ -87,8 +92,8 @@ func (i *Importer) Read(name string, data []byte) (*Document, error) {
 	for _, lost := range d.Lost {
 		i.Say(lost.Error())
 	}
-	if d.Provider.Source = i.Source; strings.HasSuffix(i.Source, "/") {
-		d.Provider.Source += filepath.Base(name)
+	if d.Provider.Source = i.Source; strings.HasSuffix(i.Source, "/") && name != StandardInput {
+		d.Provider.Source += url.PathEscape(filepath.Base(name))
 	}
 	d.Provider.Checked = i.Checked
 	return d, err
@@ -127,7 +132,7 @@ func (i *Importer) Take(d *Document) error {
 		i.Same++
 		return nil
 	}
-	if err := i.update(file, m, rewrite, d); err != nil {
+	if err := i.update(old, m, rewrite, d); err != nil {
 		return err
 	}
 	i.Changed++
@@ -150,18 +155,44 @@ func (i *Importer) comparable(d *Document) *settings.Provider {
 	return &p
 }
 
-func (i *Importer) update(file string, m *merge, rewrite bool, d *Document) error {
-	if rewrite {
-		return i.write(file, providerfile.Write(m.whole(), "Imported from "+filepath.Base(d.Name)+"."))
-	}
+func (i *Importer) update(old catalogue.Entry, m *merge, rewrite bool, d *Document) error {
+	file := filepath.Base(old.File)
 	text, err := textfile.Read(os.DirFS(i.dir), file, 4<<20)
-	if err == nil {
+	switch {
+	case err != nil:
+	case rewrite:
+		if !plainly(text, old) {
+			i.Say(i.path(file) + ": is written anew, without its comments and layout")
+		}
+		text = anew(old, m.whole(), d.Name)
+	default:
 		text, err = providerfile.Add(text, &m.more)
 	}
 	if err != nil {
 		return textfile.Error{File: i.path(file), Err: err}
 	}
 	return i.write(file, text)
+}
+
+// anew is the whole file of an entry with another provider's values. The list beside it
+// stays a file of its own.
+func anew(old catalogue.Entry, p *settings.Provider, document string) []byte {
+	list := ""
+	if old.List.File != "" {
+		list = filepath.Base(old.List.File)
+		all := len(old.Provider.Domains)
+		p.Domains = slices.Concat(p.Domains[:all-len(old.List.Lines)], p.Domains[all:])
+	}
+	return providerfile.WriteBeside(list, p, "Imported from "+filepath.Base(document)+".")
+}
+
+// plainly tells whether nothing is lost when the file of an entry is written anew: it
+// has no comment but that of an import, and no layout of a person's.
+func plainly(text []byte, e catalogue.Entry) bool {
+	first, rest, _ := bytes.Cut(text, []byte("\n"))
+	copied := *e.Provider
+	_, again, _ := bytes.Cut(anew(e, &copied, ""), []byte("\n"))
+	return bytes.HasPrefix(first, []byte("# Imported from ")) && bytes.Equal(rest, again)
 }
 
 // rename gives another ID to a provider whose own is that of a file with none of its

@@ -82,11 +82,11 @@ func (m *merge) identity() {
 		}
 	}
 	for _, n := range []struct {
-		n    int
-		noun string
+		n   int
+		key string
 	}{{len(m.more.Domains), "domains"}, {len(m.more.MX), "mx"}} {
 		if n.n > 0 {
-			m.added = append(m.added, fmt.Sprintf("%d of %s", n.n, n.noun))
+			m.added = append(m.added, fmt.Sprintf("%s (%d)", n.key, n.n))
 		}
 	}
 }

@@ -2,6 +2,7 @@ package exchange
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"io"
 	"io/fs"
@@ -30,8 +31,8 @@ func Replace(path string, overwrite bool, write func(io.Writer) error) error {
 		return err
 	}
 	b := bufio.NewWriter(f)
-	err = write(b)
-	err = errors.Join(err, b.Flush(), f.Chmod(mode), f.Sync(), f.Close())
+	err = cmp.Or(write(b), b.Flush(), f.Chmod(mode), f.Sync()) // one reason is enough
+	err = cmp.Or(err, f.Close())
 	if err == nil {
 		err = os.Rename(f.Name(), path)
 	}

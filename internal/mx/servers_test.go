@@ -32,21 +32,43 @@ pool IN CNAME loop
 xn--bcher-kva IN MX 10 mx1.hoster.example.
 `
 
+// manyHosts are too many for an answer over UDP; counting are those of them that count.
+func manyHosts() (zone, counting string) {
+	var records, hosts []string
+	for i := range 99 {
+		host := fmt.Sprintf("a-host-with-a-long-name-so-that-it-takes-room-%02d.hoster%02d.example", i, i)
+		records, hosts = append(records, "many IN MX 10 "+host+".\n"), append(hosts, host)
+	}
+	return strings.Join(records, ""), strings.Join(hosts[:maxHosts], " ")
+}
+
+// forger guesses wrongly at who asked, and then answers.
+func forger(w dns.ResponseWriter, q *dns.Msg) {
+	for i := range 5 {
+		m := reply(q, q.Question[0].Name+" 300 IN MX 10 forged.example.")
+		m.Id += uint16(i) + 1
+		w.WriteMsg(m)
+	}
+	w.WriteMsg(good(q))
+}
+
 // silence takes a question, and never answers.
 func silence(dns.ResponseWriter, *dns.Msg) {}
 
-// Unbound resolves, NSD has a zone, and a zone below it lies at a name server that says
-// nothing.
+// Unbound resolves, NSD has a zone, and two zones below it lie at name servers of which
+// one says nothing and one too much.
 func TestUnbound(t *testing.T) {
 	unbound, nsd := fixture.Tool(t, "unbound", "unbound"), fixture.Tool(t, "nsd", "nsd")
 	dir := t.TempDir()
 	const host = "127.0.0.1"
-	zonePort, silentPort, port := fixture.FreePort(t, host), fixture.FreePort(t, host), fixture.FreePort(t, host)
-	fixture.Write(t, filepath.Join(dir, "example.zone"), realZone)
+	zonePort, silentPort, forgerPort, port := fixture.FreePort(t, host), fixture.FreePort(t, host), fixture.FreePort(t, host), fixture.FreePort(t, host)
+	many, counting := manyHosts()
+	fixture.Write(t, filepath.Join(dir, "example.zone"), realZone+many)
 	conf := fixture.Write(t, filepath.Join(dir, "nsd.conf"), fixture.NSD(host, zonePort, dir)+"zone:\n    name: example.\n    zonefile: example.zone\n")
 	fixture.Daemon(t, nsd, "-d", "-c", conf)
 	fixture.AwaitAnswer(t, host+":"+zonePort, "customer.example.", dns.TypeMX, func(m *dns.Msg) bool { return len(m.Answer) == 2 })
 	fixture.NameServer(t, silentPort, silence)
+	fixture.NameServer(t, forgerPort, forger)
 	conf = fixture.Write(t, filepath.Join(dir, "unbound.conf"), fmt.Sprintf(`server:
     interface: %s@%s
     do-ip6: no
@@ -67,7 +89,10 @@ stub-zone:
 stub-zone:
     name: silent.example.
     stub-addr: %[1]s@%[5]s
-`, host, port, dir, zonePort, silentPort))
+stub-zone:
+    name: forged.example.
+    stub-addr: %[1]s@%[6]s
+`, host, port, dir, zonePort, silentPort, forgerPort))
 	fixture.Daemon(t, unbound, "-d", "-c", conf)
 	server := netip.MustParseAddrPort(host + ":" + port)
 	fixture.AwaitAnswer(t, server.String(), "customer.example.", dns.TypeMX, func(*dns.Msg) bool { return true }) // a refusal, say: it is there
@@ -84,6 +109,8 @@ stub-zone:
 		{"no MX", "web.example", ""},
 		{"no such name", "nothing.example", ""},
 		{"a loop", "loop.example", ""},
+		{"truncated over UDP", "many.example", counting},
+		{"forged on the way to the resolver", "customer.forged.example", "mx1.hoster.example"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			for range 2 { // asked, then kept

@@ -39,7 +39,7 @@ func Add(file []byte, more *settings.Provider) ([]byte, error) {
 		array.drop()
 	}
 	var keys, tables fileWriter
-	keys.identity(&top)
+	keys.identity(&top, "")
 	file = insert(file, keys.b)
 	if tables.tables(more); len(tables.b) > 0 {
 		if file = bytes.TrimRight(file, "\n"); len(file) > 0 {

@@ -18,12 +18,16 @@ const lineWidth = 130
 // Write writes a provider's file: comments at its head, then what differs from the
 // reader's defaults. Under the name ID.toml it reads as the same provider. What a
 // domains_from named stands under domains.
-func Write(p *settings.Provider, comments ...string) []byte {
+func Write(p *settings.Provider, comments ...string) []byte { return WriteBeside("", p, comments...) }
+
+// WriteBeside is [Write] for a provider of whose domains some stand in a list beside the
+// file: under domains_from it is named, and none of them is among p's.
+func WriteBeside(list string, p *settings.Provider, comments ...string) []byte {
 	var w fileWriter
 	for _, c := range comments {
 		w.comment(c)
 	}
-	w.identity(p)
+	w.identity(p, list)
 	w.tables(p)
 	return w.b
 }
@@ -122,10 +126,11 @@ func names(domains []address.Domain) []string {
 	return out
 }
 
-func (w *fileWriter) identity(p *settings.Provider) {
+func (w *fileWriter) identity(p *settings.Provider, list string) {
 	text(w, "display_name", p.DisplayName, "")
 	text(w, "short_name", p.ShortName, p.DisplayName)
 	w.domains("domains", patterns(p))
+	text(w, "domains_from", list, "")
 	w.domains("mx", names(p.MX))
 	text(w, "kind", p.Kind, "")
 	text(w, "country", p.Country, "")

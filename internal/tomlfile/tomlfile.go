@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -223,6 +224,16 @@ func get[T any](t *Table, key, want string) (T, bool) {
 // String returns the value of a key. False: it is missing, or of another type
 // and reported.
 func (t *Table) String(key string) (string, bool) { return get[string](t, key, "a string") }
+
+// Word returns the string under a key, or "true" or "false" for one of those without
+// quotes. False: it is missing, or of another type and reported.
+func (t *Table) Word(key string) (string, bool) {
+	if b, ok := t.values[key].(bool); ok {
+		t.know(key)
+		return strconv.FormatBool(b), true
+	}
+	return t.String(key)
+}
 
 // Int returns the value of a key. False: it is missing, or of another type and
 // reported.
