@@ -37,7 +37,7 @@ func TestNamedDomains(t *testing.T) {
 			"tin.it", "ukr.net", "virgin.net", "vodafone.de", "volny.cz",
 		},
 		"hosters": {
-			"agenturserver.de", "inbound-smtp.eu-west-1.amazonaws.com", "kasserver.com", "mail.hostpoint.ch",
+			"agenturserver.de", "inbound-smtp.eu-west-1.amazonaws.com", "kasserver.com", "mail.hostpoint.ch", "mail.register.it",
 			"mxe80f.netcup.net", "privateemail.com",
 		},
 	} {
