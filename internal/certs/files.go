@@ -44,9 +44,10 @@ type files struct {
 	log               *slog.Logger
 	current           atomic.Pointer[tls.Certificate]
 
-	mu              sync.Mutex
-	cert, key       []byte // what current was made of
-	checked, warned time.Time
+	mu                       sync.Mutex
+	cert, key                []byte // what current was made of
+	refused                  string // why the files are not taken over; empty: they are
+	checked, warned, refusal time.Time
 }
 
 // openFiles reads the files. The error says which of them is wrong and why.
@@ -153,8 +154,8 @@ func (f *files) warn() {
 	}
 }
 
-// look reads the files again if it is time. New ones that are wrong are logged, and
-// the old ones stay.
+// look reads the files again if it is time. New ones that are wrong are complained of
+// once, and once a day while they stay so; the old ones stay.
 func (f *files) look(every time.Duration) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -163,7 +164,15 @@ func (f *files) look(every time.Duration) {
 		return
 	}
 	f.checked = now
-	if err := f.read(); err != nil {
+	before, err := f.current.Load(), f.read()
+	switch after := f.current.Load(); {
+	case err == nil:
+		f.refused = ""
+		if after != before {
+			f.log.Info("there is a new certificate", "for", f.use.name, "file", f.certFile, "end", date(after.Leaf.NotAfter))
+		}
+	case err.Error() != f.refused || now.Sub(f.refusal).Abs() >= 24*time.Hour:
+		f.refused, f.refusal = err.Error(), now
 		f.log.Error("the new certificate is refused; the old one stays", "for", f.use.name, "err", err)
 	}
 	f.warn()
