@@ -179,13 +179,23 @@ func (o *ACMEOptions) check() (*x509.CertPool, error) {
 	if o.CA == "" {
 		return nil, nil
 	}
-	pem, err := textfile.ReadFile(o.CA, maxFile)
+	return readRoots(o.CA)
+}
+
+// CheckRoots says what is wrong with [ACMEOptions.CA].
+func CheckRoots(file string) error {
+	_, err := readRoots(file)
+	return err
+}
+
+func readRoots(file string) (*x509.CertPool, error) {
+	pem, err := textfile.ReadFile(file, maxFile)
 	if err != nil {
-		return nil, wrong("ca", "%s: %w", o.CA, err)
+		return nil, wrong("ca", "%s: %w", file, err)
 	}
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM(pem) {
-		return nil, wrong("ca", "%s: has no certificate in PEM; -----BEGIN CERTIFICATE----- begins one", o.CA)
+		return nil, wrong("ca", "%s: has no certificate in PEM; -----BEGIN CERTIFICATE----- begins one", file)
 	}
 	return roots, nil
 }

@@ -63,6 +63,18 @@ func openFiles(certFile, keyFile string, use use, now func() time.Time, log *slo
 	return f, nil
 }
 
+// Check says what is wrong with a certificate for TLS and its key, as [OpenFiles] does.
+func Check(certFile, keyFile string) error {
+	_, err := openFiles(certFile, keyFile, forTLS, time.Now, slog.New(slog.DiscardHandler))
+	return err
+}
+
+// CheckSigner says the same of those that sign profiles, as [OpenSigner] does.
+func CheckSigner(certFile, keyFile string, now func() time.Time) error {
+	_, err := openFiles(certFile, keyFile, forSigning, now, slog.New(slog.DiscardHandler))
+	return err
+}
+
 // read takes the files over if they have changed and are right.
 func (f *files) read() error {
 	cert, err := textfile.ReadFile(f.certFile, maxFile)
