@@ -70,8 +70,14 @@ func (s *services) openCertificates(ctx context.Context) error {
 // listeners, and are looked at before so that all mistakes are told at once.
 func certificateMistakes(conf *config.Config) (mistakes textfile.Errors) {
 	add := func(table string, err error) {
-		if err != nil {
-			mistakes = append(mistakes, wrongOption(conf, table, err))
+		all := []error{err}
+		if joined, ok := err.(interface{ Unwrap() []error }); ok {
+			all = joined.Unwrap()
+		}
+		for _, err := range all {
+			if err != nil {
+				mistakes = append(mistakes, wrongOption(conf, table, err))
+			}
 		}
 	}
 	switch {

@@ -48,6 +48,8 @@ func TestRefusals(t *testing.T) {
 	}{
 		{"no certificate", https + "cert = \"none.pem\"\nkey = \"key.pem\"\n", "", "milepost.toml:4: tls.cert: none.pem: no such file or directory\n" + mistake},
 		{"no key", https + "cert = \"cert.pem\"\nkey = \"none.pem\"\n", "", "milepost.toml:5: tls.key: none.pem: no such file or directory\n" + mistake},
+		{"neither", https + "cert = \"none.pem\"\nkey = \"none.key\"\n", "", "milepost.toml:4: tls.cert: none.pem: no such file or directory\nmilepost.toml:5: tls.key: none.key: no such file or directory\n" + strings.Replace(mistake, "1 mistake", "2 mistakes", 1)},
+		{"a number as address", "[http]\nlisten = [80]\n", "", "milepost.toml:2: http.listen: element 1 is an integer; must be a string, as in [\":80\"]\n" + mistake},
 		{"a directory as key", https + "cert = \"cert.pem\"\nkey = \"directory\"\n", "", "milepost.toml:5: tls.key: directory: is a directory; must be a file\n" + mistake},
 		{"the key of another certificate", https + "cert = \"cert.pem\"\nkey = \"other.key\"\n", "", "milepost.toml:5: tls.key: other.key: does not go with the certificate in cert.pem: private key does not match public key\n" + mistake},
 		{"certificate and key exchanged", https + "cert = \"key.pem\"\nkey = \"cert.pem\"\n", "", "milepost.toml:4: tls.cert: key.pem: " + beginCert + mistake},

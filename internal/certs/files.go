@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -64,6 +65,7 @@ func openFiles(certFile, keyFile string, use use, now func() time.Time, log *slo
 }
 
 // Check says what is wrong with a certificate for TLS and its key, as [OpenFiles] does.
+// The error may be joined of two, one for each file.
 func Check(certFile, keyFile string) error {
 	_, err := openFiles(certFile, keyFile, forTLS, time.Now, slog.New(slog.DiscardHandler))
 	return err
@@ -77,13 +79,16 @@ func CheckSigner(certFile, keyFile string, now func() time.Time) error {
 
 // read takes the files over if they have changed and are right.
 func (f *files) read() error {
-	cert, err := textfile.ReadFile(f.certFile, maxFile)
-	if err != nil {
-		return wrong("cert", "%s: %w", f.certFile, err)
+	cert, noCert := textfile.ReadFile(f.certFile, maxFile)
+	if noCert != nil {
+		noCert = wrong("cert", "%s: %w", f.certFile, noCert)
 	}
-	key, err := textfile.ReadFile(f.keyFile, maxFile)
-	if err != nil {
-		return wrong("key", "%s: %w", f.keyFile, err)
+	key, noKey := textfile.ReadFile(f.keyFile, maxFile)
+	if noKey != nil {
+		noKey = wrong("key", "%s: %w", f.keyFile, noKey)
+	}
+	if err := errors.Join(noCert, noKey); err != nil {
+		return err
 	}
 	if bytes.Equal(cert, f.cert) && bytes.Equal(key, f.key) {
 		return nil
