@@ -11,6 +11,7 @@ import (
 	"milepost/internal/certs"
 	"milepost/internal/config"
 	"milepost/internal/httpd"
+	"milepost/internal/textfile"
 )
 
 // certificates are where HTTPS has its certificates from.
@@ -65,8 +66,34 @@ func (s *services) openCertificates(ctx context.Context) error {
 	return nil
 }
 
+// certificateMistakes are those in the files of certificates, which are opened after the
+// listeners, and are looked at before so that all mistakes are told at once.
+func certificateMistakes(conf *config.Config) (mistakes textfile.Errors) {
+	add := func(table string, err error) {
+		all := []error{err}
+		if joined, ok := err.(interface{ Unwrap() []error }); ok {
+			all = joined.Unwrap()
+		}
+		for _, err := range all {
+			if err != nil {
+				mistakes = append(mistakes, wrongOption(conf, table, err))
+			}
+		}
+	}
+	switch {
+	case conf.TLS.Cert != "" && conf.TLS.Key != "" && !conf.TLS.ACME:
+		add("tls", certs.Check(conf.TLS.Cert, conf.TLS.Key))
+	case conf.TLS.CA != "" && conf.TLS.ACME:
+		add("tls", certs.CheckRoots(conf.TLS.CA))
+	}
+	if conf.Signing.Cert != "" && conf.Signing.Key != "" {
+		add("signing", certs.CheckSigner(conf.Signing.Cert, conf.Signing.Key, time.Now))
+	}
+	return mistakes
+}
+
 // wrongOption says which setting of a table a mistake lies in, and where that is.
-func wrongOption(conf *config.Config, table string, err error) error {
+func wrongOption(conf *config.Config, table string, err error) textfile.Error {
 	if wrong, ok := errors.AsType[*certs.OptionError](err); ok {
 		return conf.Mistake(table+"."+wrong.Option, wrong.Err)
 	}

@@ -41,8 +41,11 @@ func check(args []string, stdout, stderr io.Writer) int {
 		o.Inputs.Options = append(o.Inputs.Options, config.Option{Flag: "providers", Setting: "catalogue.builtin", Value: "false"})
 	}
 	defer o.openSources()()
+	conf, _ := config.Load(o.Inputs) // its mistakes come with those of everything else
+	o.Also = certificateMistakes(conf)
 	s, err := snapshot.Build(context.Background(), o.Options, nil)
 	if err != nil {
+		warn(stderr, conf.Warnings)
 		complainBuild(stderr, err)
 		return exitNo
 	}

@@ -50,7 +50,7 @@ func (s *services) handshaken(failure string) {
 	switch {
 	case failure == "":
 		s.metrics.Handshaken(metrics.HandshakeOK)
-	case strings.HasSuffix(failure, certs.ErrRefused.Error()):
+	case strings.HasSuffix(failure, certs.Refused):
 		s.metrics.Handshaken(metrics.HandshakeName)
 	default:
 		s.metrics.Handshaken(metrics.HandshakeFailed)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -42,7 +43,7 @@ func serve(args []string, stdout, stderr io.Writer) int {
 		return code
 	}
 	if flags.NArg() > 0 {
-		complain(stderr, "serve: %q is one word too many; directories are given with -providers", flags.Arg(0))
+		complain(stderr, "serve: %q is one word too many; milepost.toml is given with -config, directories of provider files with -providers", flags.Arg(0))
 		return exitUsage
 	}
 	unit, err := systemd.Open("http", "https", "dns", "admin") // before any descriptor is opened
@@ -75,8 +76,10 @@ func serve(args []string, stdout, stderr io.Writer) int {
 	sources := directory.NewSources(directory.Options{State: conf.Catalogue.State, Log: logTo(conf, queue)})
 	defer sources.Close()
 	o.Sources = sources
+	o.Also = certificateMistakes(conf)
 	first, err := snapshot.Build(ctx, o.Options, nil)
 	if err != nil {
+		warn(stderr, conf.Warnings)
 		complainBuild(stderr, err)
 		return exitNo
 	}
@@ -89,7 +92,9 @@ func serve(args []string, stdout, stderr io.Writer) int {
 	releaseMemory()
 	s, err := open(ctx, conf, unit, &current, sources, queue)
 	if err != nil {
-		complain(stderr, "%s", err)
+		for line := range strings.SplitSeq(err.Error(), "\n") { // a mistake each
+			complain(stderr, "%s", line)
+		}
 		return exitNo
 	}
 	s.announce(stdout, stderr, first)

@@ -132,37 +132,47 @@ func mayWait(atOnce int) int {
 	return max(1, atOnce/4)
 }
 
-// listen opens the sockets.
-func (s *services) listen() (err error) {
-	conf := s.conf
-	if s.http, err = s.listeners("http", conf.HTTP.Listen); err != nil {
-		return err
-	}
-	if s.https, err = s.listeners("https", conf.HTTPS.Listen); err != nil {
-		return err
-	}
-	switch at, tcp := conf.DNS.Listen, s.unit.Listeners["dns"]; {
+// listen opens the sockets. The error has a line for every address that cannot be had.
+func (s *services) listen() error {
+	var errs [4]error
+	s.http, errs[0] = s.listeners("http", s.conf.HTTP.Listen)
+	s.https, errs[1] = s.listeners("https", s.conf.HTTPS.Listen)
+	s.names, errs[2] = s.listenDNS()
+	s.admin, errs[3] = s.listenAdmin()
+	return errors.Join(errs[:]...)
+}
+
+func (s *services) listenDNS() (names *nameserver.Server, err error) {
+	switch at, tcp := s.conf.DNS.Listen, s.unit.Listeners["dns"]; {
 	case at == "" && len(tcp) > 0:
-		return errors.New("the socket dns from systemd has nothing to answer it: set listen in [dns]")
+		return nil, errors.New("the socket dns from systemd has nothing to answer it: set listen in [dns]")
 	case len(tcp) > 0:
-		s.names, err = nameserver.On(tcp, s.unit.PacketConns["dns"], s.current, time.Now, s.log)
+		names, err = nameserver.On(tcp, s.unit.PacketConns["dns"], s.current, time.Now, s.log)
 	case at != "":
-		s.names, err = nameserver.Listen(string(at), s.current, time.Now, s.log)
+		names, err = nameserver.Listen(string(at), s.current, time.Now, s.log)
 	}
 	if err != nil {
-		return s.refused("dns.listen", conf.DNS.Listen, err)
+		return nil, s.refused("dns.listen", s.conf.DNS.Listen, err)
 	}
-	if s.names != nil {
-		s.names.Metrics = s.metrics
+	if names != nil {
+		names.Metrics = s.metrics
 	}
+	return names, nil
+}
+
+func (s *services) listenAdmin() (net.Listener, error) {
+	at := s.conf.Admin.Listen
 	if given := s.unit.Listeners["admin"]; len(given) > 0 {
-		s.admin = given[0]
-	} else if at := conf.Admin.Listen; at != "" {
-		if s.admin, err = net.Listen("tcp", string(at)); err != nil {
-			return s.refused("admin.listen", at, err)
-		}
+		return given[0], nil
 	}
-	return nil
+	if at == "" {
+		return nil, nil
+	}
+	l, err := net.Listen("tcp", string(at))
+	if err != nil {
+		return nil, s.refused("admin.listen", at, err)
+	}
+	return l, nil
 }
 
 // listeners opens the addresses of a table, unless systemd has opened its sockets.
@@ -177,13 +187,14 @@ func (s *services) listeners(table string, at []config.ListenAddress) (out []htt
 		return out, nil
 	}
 	for _, a := range at {
-		l, err := net.Listen("tcp", string(a))
-		if err != nil {
-			return nil, s.refused(table+".listen", a, err)
+		l, no := net.Listen("tcp", string(a))
+		if no != nil {
+			err = errors.Join(err, s.refused(table+".listen", a, no))
+			continue
 		}
 		out = append(out, httpd.Listener{Listener: l})
 	}
-	return out, nil
+	return out, err
 }
 
 // refused says why an address of a setting cannot be listened on.

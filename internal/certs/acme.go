@@ -179,13 +179,23 @@ func (o *ACMEOptions) check() (*x509.CertPool, error) {
 	if o.CA == "" {
 		return nil, nil
 	}
-	pem, err := textfile.ReadFile(o.CA, maxFile)
+	return readRoots(o.CA)
+}
+
+// CheckRoots says what is wrong with [ACMEOptions.CA].
+func CheckRoots(file string) error {
+	_, err := readRoots(file)
+	return err
+}
+
+func readRoots(file string) (*x509.CertPool, error) {
+	pem, err := textfile.ReadFile(file, maxFile)
 	if err != nil {
-		return nil, wrong("ca", "%s: %w", o.CA, err)
+		return nil, wrong("ca", "%s: %w", file, err)
 	}
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM(pem) {
-		return nil, wrong("ca", "%s: has no certificate in PEM; -----BEGIN CERTIFICATE----- begins one", o.CA)
+		return nil, wrong("ca", "%s: has no certificate in PEM; -----BEGIN CERTIFICATE----- begins one", file)
 	}
 	return roots, nil
 }
@@ -205,8 +215,14 @@ const alpn = "acme-tls/1"
 // before anything is read, written or asked.
 func (a *ACME) TLSConfig() *tls.Config { return tlsConfig(a.certificate, alpn) }
 
-// ErrRefused ends a handshake for a name that may have no certificate.
-var ErrRefused = errors.New("the name that the client asks for has no certificate here")
+// Refused ends what crypto/tls says of a handshake for a name that may have no
+// certificate. It says so where it is given neither a certificate nor an error, and only
+// then tells the client unrecognized_name (RFC 6066 §3); after an error it tells
+// internal_error.
+const Refused = "tls: no certificates configured"
+
+// errRefused ends an order for a name that may no longer have a certificate.
+var errRefused = errors.New("the name may have no certificate")
 
 func (a *ACME) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	name := strings.ToLower(hello.ServerName)
@@ -218,7 +234,7 @@ func (a *ACME) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error)
 		name = a.options.DefaultServerName
 	}
 	if !a.allowed(name) {
-		return nil, ErrRefused
+		return nil, nil // see Refused
 	}
 	if challenge {
 		return a.config.GetCertificate(hello)
@@ -234,10 +250,7 @@ func (a *ACME) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error)
 		}
 		return nil, err
 	}
-	if c := a.cached(name); c != nil {
-		return c, nil
-	}
-	return nil, ErrRefused
+	return a.cached(name), nil
 }
 
 func (a *ACME) allowed(name string) bool {

@@ -219,6 +219,9 @@ func testRefused(t *testing.T, s *site) {
 		if _, err := s.get(name); err == nil {
 			t.Errorf("%s has a certificate", name)
 		}
+		if _, err := tls.Dial("tcp", s.https.Addr().String(), &tls.Config{ServerName: name, InsecureSkipVerify: true}); err == nil || err.Error() != "remote error: tls: unrecognized name" {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 	// Nor does a challenge for a name that is not allowed read or log anything.
 	conn, err := tls.Dial("tcp", s.https.Addr().String(), &tls.Config{ServerName: "a.example.org", NextProtos: []string{"acme-tls/1"}, InsecureSkipVerify: true})

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -44,9 +45,10 @@ type files struct {
 	log               *slog.Logger
 	current           atomic.Pointer[tls.Certificate]
 
-	mu              sync.Mutex
-	cert, key       []byte // what current was made of
-	checked, warned time.Time
+	mu                       sync.Mutex
+	cert, key                []byte // what current was made of
+	refused                  string // why the files are not taken over; empty: they are
+	checked, warned, refusal time.Time
 }
 
 // openFiles reads the files. The error says which of them is wrong and why.
@@ -62,15 +64,31 @@ func openFiles(certFile, keyFile string, use use, now func() time.Time, log *slo
 	return f, nil
 }
 
+// Check says what is wrong with a certificate for TLS and its key, as [OpenFiles] does.
+// The error may be joined of two, one for each file.
+func Check(certFile, keyFile string) error {
+	_, err := openFiles(certFile, keyFile, forTLS, time.Now, slog.New(slog.DiscardHandler))
+	return err
+}
+
+// CheckSigner says the same of those that sign profiles, as [OpenSigner] does.
+func CheckSigner(certFile, keyFile string, now func() time.Time) error {
+	_, err := openFiles(certFile, keyFile, forSigning, now, slog.New(slog.DiscardHandler))
+	return err
+}
+
 // read takes the files over if they have changed and are right.
 func (f *files) read() error {
-	cert, err := textfile.ReadFile(f.certFile, maxFile)
-	if err != nil {
-		return wrong("cert", "%s: %w", f.certFile, err)
+	cert, noCert := textfile.ReadFile(f.certFile, maxFile)
+	if noCert != nil {
+		noCert = wrong("cert", "%s: %w", f.certFile, noCert)
 	}
-	key, err := textfile.ReadFile(f.keyFile, maxFile)
-	if err != nil {
-		return wrong("key", "%s: %w", f.keyFile, err)
+	key, noKey := textfile.ReadFile(f.keyFile, maxFile)
+	if noKey != nil {
+		noKey = wrong("key", "%s: %w", f.keyFile, noKey)
+	}
+	if err := errors.Join(noCert, noKey); err != nil {
+		return err
 	}
 	if bytes.Equal(cert, f.cert) && bytes.Equal(key, f.key) {
 		return nil
@@ -153,8 +171,8 @@ func (f *files) warn() {
 	}
 }
 
-// look reads the files again if it is time. New ones that are wrong are logged, and
-// the old ones stay.
+// look reads the files again if it is time. New ones that are wrong are complained of
+// once, and once a day while they stay so; the old ones stay.
 func (f *files) look(every time.Duration) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -163,7 +181,15 @@ func (f *files) look(every time.Duration) {
 		return
 	}
 	f.checked = now
-	if err := f.read(); err != nil {
+	before, err := f.current.Load(), f.read()
+	switch after := f.current.Load(); {
+	case err == nil:
+		f.refused = ""
+		if after != before {
+			f.log.Info("there is a new certificate", "for", f.use.name, "file", f.certFile, "end", date(after.Leaf.NotAfter))
+		}
+	case err.Error() != f.refused || now.Sub(f.refusal).Abs() >= 24*time.Hour:
+		f.refused, f.refusal = err.Error(), now
 		f.log.Error("the new certificate is refused; the old one stays", "for", f.use.name, "err", err)
 	}
 	f.warn()

@@ -153,7 +153,7 @@ func (a *ACME) event(ctx context.Context, event string, about map[string]any) er
 	case "cert_obtaining":
 		if !a.allowed(name) { // it was, when it was first asked for
 			a.cache.RemoveManaged([]certmagic.SubjectIssuer{{Subject: name}})
-			return certmagic.ErrNoRetry{Err: ErrRefused}
+			return certmagic.ErrNoRetry{Err: errRefused}
 		}
 		if !renewal {
 			if err := a.orders.take(name, name == a.options.DefaultServerName); err != nil {

@@ -75,6 +75,16 @@ func TestRenewal(t *testing.T) {
 	if got := signer(t, p); got != "one" || !strings.Contains(log.String(), "the old one stays") {
 		t.Errorf("signed by %s; %s", got, log.String())
 	}
+	for _, later := range []struct {
+		wait       time.Duration
+		complaints int // in all, of the same mistake
+	}{{time.Hour, 1}, {22 * time.Hour, 1}, {time.Hour, 2}} {
+		now = now.Add(later.wait)
+		signer(t, p)
+		if n := strings.Count(log.String(), "the old one stays"); n != later.complaints {
+			t.Errorf("%v later: %d complaints, want %d", later.wait, n, later.complaints)
+		}
+	}
 
 	f.write(t, "two", start.Add(90*24*time.Hour))
 	now = now.Add(time.Hour)

@@ -87,23 +87,28 @@ func TestTLSFilesAreReadAgain(t *testing.T) {
 		t.Errorf("expiries %v", e)
 	}
 
+	const refusal = `msg="the new certificate is refused; the old one stays" for=TLS`
 	for name, spoil := range map[string]func(cert, key string){
 		"nonsense":     func(cert, _ string) { fixture.Write(t, cert, "nonsense") },
 		"another key":  func(_, key string) { _, k := fixture.Certificate(t, "three", now, now); fixture.Write(t, key, k) },
 		"no file":      func(cert, _ string) { os.Remove(cert) },
 		"it has ended": func(string, string) { l.swap(t, "ended", now.Add(-48*time.Hour), now.Add(-24*time.Hour)) },
 	} {
-		refused := strings.Count(log.String(), `msg="the new certificate is refused; the old one stays" for=TLS`)
+		good := "before " + name
+		l.swap(t, good, now.Add(-time.Hour), now.Add(90*24*time.Hour))
+		await(t, good+" is not served", func() bool { return served(t, f) == good })
+		refused := strings.Count(log.String(), refusal)
 		spoil(l.files())
-		await(t, name+" is not refused", func() bool {
-			return strings.Count(log.String(), `msg="the new certificate is refused; the old one stays" for=TLS`) > refused
-		})
-		if got := served(t, f); got != "two" {
+		await(t, name+" is not refused", func() bool { return strings.Count(log.String(), refusal) > refused })
+		if got := served(t, f); got != good {
 			t.Errorf("%s: %s is served", name, got)
 		}
 	}
 	l.swap(t, "four", now.Add(-time.Hour), now.Add(90*24*time.Hour))
 	await(t, "the fourth one is not served", func() bool { return served(t, f) == "four" })
+	await(t, "nothing says so", func() bool {
+		return strings.Contains(log.String(), `level=INFO msg="there is a new certificate" for=TLS file=`+filepath.Join(l.dir, "live", "cert.pem"))
+	})
 }
 
 func TestTLSOutOfTime(t *testing.T) {

@@ -43,7 +43,11 @@ func (c *Config) disagreements(already textfile.Errors) (errs textfile.Errors) {
 		refuse("tls.acme", "certificates are for HTTPS, which is not served; set listen in [https]")
 	}
 	if files && len(c.HTTPS.Listen) == 0 {
-		refuse("tls.cert", "certificates are for HTTPS, which is not served; set listen in [https]")
+		set := "tls.cert"
+		if c.TLS.Cert == "" {
+			set = "tls.key"
+		}
+		refuse(set, "certificates are for HTTPS, which is not served; set listen in [https]")
 	}
 	if c.Signing.FromTLS {
 		switch {

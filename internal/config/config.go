@@ -4,6 +4,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -184,6 +185,9 @@ func Load(from Inputs) (*Config, error) {
 	errs = append(errs, c.readOptions(all, from.Options)...)
 	errs = append(errs, c.readLogo(from.Seen)...)
 	errs = append(errs, c.disagreements(errs)...)
+	if c.TLS.ACME && c.Service.Host == "" {
+		c.Warnings = append(c.Warnings, c.Mistake("tls.acme", errors.New("service.host is not set, so the server itself gets no certificate; only autoconfig. and the like of one's own providers' domains do")))
+	}
 	if len(errs) > 0 {
 		slices.SortStableFunc(errs, func(a, b textfile.Error) int {
 			if a.File == c.File && b.File == c.File {
@@ -201,7 +205,7 @@ func (c *Config) readFile(all []*Setting, seen *textfile.Seen) textfile.Errors {
 	if err != nil {
 		return textfile.Errors{{File: c.File, Err: err}}
 	}
-	root, dir := tomlfile.Parse(c.File, data), filepath.Dir(c.File)
+	root, dir, none := tomlfile.Parse(c.File, data), filepath.Dir(c.File), defaults()
 	var inZones textfile.Errors
 	for _, table := range Tables {
 		t := root.Table(table.Name)
@@ -211,6 +215,7 @@ func (c *Config) readFile(all []*Setting, seen *textfile.Seen) textfile.Errors {
 		for _, s := range all {
 			if s.Table == table.Name && t.Has(s.Key) {
 				c.origins[s.Name()] = Origin{File: c.File, Line: t.Line(s.Key)}
+				t.Example(s.Key, s.example(none))
 				s.read(c, t, s.Key, dir)
 			} else if s.Table == table.Name {
 				t.Has(s.Key) // known

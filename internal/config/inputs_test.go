@@ -40,7 +40,7 @@ func TestOrder(t *testing.T) {
 		Environ: []string{"MILEPOST_LOG_LEVEL=debug", "MILEPOST_HTTP_DRAIN=2s", "MILEPOST_PROXY_TRUSTED=10.0.0.0/8, ::1", "HOME=/", "MILEPOST_CONFIG=x",
 			// of a service in Kubernetes
 			"MILEPOST_SERVICE_HOST=10.0.0.1", "MILEPOST_SERVICE_PORT=80", "MILEPOST_PORT=tcp://10.0.0.1:80", "MILEPOST_PORT_80_TCP_ADDR=10.0.0.1",
-			"MILEPOST_LOG_LEVLE=debug"},
+			"MILEPOST_LOG_LEVLE=debug", "MILEPOST_NONSENSE=1"},
 		Options: append(options(t, "http.drain=3s", "dns.ttl=60"), config.Option{Flag: "providers", Setting: "catalogue.providers", Value: "b"}, config.Option{Flag: "providers", Setting: "catalogue.providers", Value: "c"}),
 	})
 	if err != nil {
@@ -63,7 +63,8 @@ level = "debug" # MILEPOST_LOG_LEVEL
 	if got := strings.Join(lines, ""); got != want {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
 	}
-	const warnings = `MILEPOST_LOG_LEVLE: is unknown; 'milepost config -example' names what can be set
+	const warnings = `MILEPOST_LOG_LEVLE: is unknown; did you mean MILEPOST_LOG_LEVEL?
+MILEPOST_NONSENSE: is unknown; 'milepost config -example' names what can be set
 MILEPOST_SERVICE_HOST: is an IP address, and passed over: a host name is needed`
 	if got := c.Warnings.Error(); got != warnings {
 		t.Errorf("warnings:\n%s", got)
@@ -105,8 +106,8 @@ func TestBadSources(t *testing.T) {
 		Options: []config.Option{{Flag: "sign-key", Setting: "signing.key", Value: "key.pem"}},
 	})
 	const want = `milepost.toml:2: dns.ttl: is 0; 1 to 604800 are allowed
-MILEPOST_HTTP_DRAIN: is no time between 0s and 1h0m0s; those are allowed
-MILEPOST_HTTP_LISTEN: the port is missing; HOST:PORT and :PORT are allowed
+MILEPOST_HTTP_DRAIN: is "2h"; "0s" to "1h" are allowed
+MILEPOST_HTTP_LISTEN: "here" has no port; HOST:PORT and :PORT are allowed
 MILEPOST_LIMITS_RATE: is "many"; 0 to 1000000 are allowed
 MILEPOST_LOG_LEVEL: "loud" is unknown; debug, info, warn and error are allowed
 MILEPOST_TLS_ACME: "yes" is unknown; true and false are allowed

@@ -278,10 +278,10 @@ func parseDuration(least, most time.Duration) func(string) (time.Duration, error
 	return func(s string) (time.Duration, error) {
 		d, err := time.ParseDuration(s)
 		if err != nil {
-			return 0, errors.New("is no time; 5s, 1m30s and 0s, say, are allowed")
+			return 0, fmt.Errorf("%q is no time; \"5s\" and \"1m30s\", say, are allowed", s)
 		}
 		if d < least || d > most {
-			return 0, fmt.Errorf("is no time between %s and %s; those are allowed", least, most)
+			return 0, fmt.Errorf("is %q; %s to %s are allowed", s, duration(least), duration(most))
 		}
 		return d, nil
 	}

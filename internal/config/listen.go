@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 )
@@ -17,13 +18,16 @@ type ListenAddress string
 // the host and the port is free is found out later.
 func ParseListenAddress(s string) (ListenAddress, error) {
 	_, port, err := net.SplitHostPort(s)
+	_, notNumber := strconv.ParseUint(s, 10, 16)
 	switch {
 	case strings.HasPrefix(s, "unix:") || strings.HasPrefix(s, "/"):
 		return "", errors.New("names a Unix socket, which is not served; HOST:PORT and :PORT are allowed")
 	case err != nil && strings.Count(s, ":") > 1:
 		return "", errors.New(`is not understood; an IPv6 address stands in brackets: "[::1]:8080"`)
+	case notNumber == nil:
+		return "", fmt.Errorf(`%q is a port alone; ":%[1]s" and "127.0.0.1:%[1]s", say, are allowed`, s)
 	case err != nil || port == "":
-		return "", errors.New("the port is missing; HOST:PORT and :PORT are allowed")
+		return "", fmt.Errorf("%q has no port; HOST:PORT and :PORT are allowed", s)
 	}
 	if _, err := net.LookupPort("tcp", port); err != nil {
 		return "", fmt.Errorf("%q is no port; 0 to 65535 are allowed", port)

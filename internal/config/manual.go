@@ -159,23 +159,24 @@ func (d *DNS) showArrays(b *strings.Builder) {
 // Example is a milepost.toml in which everything is said and nothing is set.
 func Example() string {
 	var b strings.Builder
-	b.WriteString("# milepost.toml. What is commented out has its default, or is an example of what may\n# be set. 'milepost config' prints what is in force, and where it comes from.\n")
+	b.WriteString("# milepost.toml. What is commented out has its default, or is an example of what may\n# be set; in [[tables]], # # begins what stays a comment. 'milepost config' prints what\n# is in force, and where it comes from.\n")
 	all, none := Settings(), defaults()
 	for _, t := range Tables {
-		fmt.Fprintf(&b, "\n%s[%s]\n", comment(t.Doc), t.Name)
+		fmt.Fprintf(&b, "\n%s[%s]\n", comment("#", t.Doc), t.Name)
 		for _, s := range all {
 			if s.Table == t.Name {
-				fmt.Fprintf(&b, "\n%s# %s = %s\n", comment(s.Doc+s.defaultNote(none)), s.Key, s.example(none))
+				fmt.Fprintf(&b, "\n%s# %s = %s\n", comment("#", s.Doc+s.defaultNote(none)), s.Key, s.example(none))
 			}
 		}
 		for _, a := range Arrays {
 			if a.Under() == t.Name {
-				fmt.Fprintf(&b, "\n%s# [[%s]]\n", comment(a.Doc), a.Name)
+				fmt.Fprintf(&b, "\n%s# [[%s]]\n", comment("#", a.Doc), a.Name)
 				for _, k := range a.Keys {
+					b.WriteString("#\n" + comment("# #", k.Doc))
 					if slices.Contains(instead, a.Name+"."+k.Name) {
 						b.WriteString("# ")
 					}
-					fmt.Fprintf(&b, "# %s = %s   # %s\n", k.Name, k.Example, k.Doc)
+					fmt.Fprintf(&b, "# %s = %s\n", k.Name, k.Example)
 				}
 			}
 		}
@@ -211,15 +212,16 @@ func (s *Setting) defaultNote(none *Config) string {
 	return " Default: " + v + "."
 }
 
-// comment breaks a text into lines of a comment.
-func comment(text string) string {
+// comment breaks a text into lines of a comment. The sign that begins each is "# #" in
+// tables that are commented out themselves.
+func comment(sign, text string) string {
 	const width = 88
 	var b strings.Builder
-	line := "#"
+	line := sign
 	for word := range strings.FieldsSeq(text) {
 		if len(line)+1+len(word) > width {
 			b.WriteString(line + "\n")
-			line = "#"
+			line = sign
 		}
 		line += " " + word
 	}

@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -66,8 +67,10 @@ func (s *Setting) Variable() string {
 
 func (c *Config) readEnvironment(all []*Setting, environ []string) (errs textfile.Errors) {
 	known := map[string]*Setting{}
+	var lower []string
 	for _, s := range all {
 		known[s.Variable()] = s
+		lower = append(lower, strings.ToLower(s.Variable()))
 	}
 	for _, pair := range slices.Sorted(slices.Values(environ)) {
 		name, value, _ := strings.Cut(pair, "=")
@@ -78,7 +81,11 @@ func (c *Config) readEnvironment(all []*Setting, environ []string) (errs textfil
 		switch {
 		case s == nil && kubernetes(name):
 		case s == nil:
-			c.Warnings = append(c.Warnings, textfile.Error{File: name, Err: fmt.Errorf("is unknown; 'milepost config -example' names what can be set")})
+			why := "is unknown; 'milepost config -example' names what can be set"
+			if meant := tomlfile.Closest(strings.ToLower(name), lower); meant != "" {
+				why = fmt.Sprintf("is unknown; did you mean %s?", strings.ToUpper(meant))
+			}
+			c.Warnings = append(c.Warnings, textfile.Error{File: name, Err: errors.New(why)})
 		case s.Name() == "service.host" && isIP(value):
 			// Kubernetes sets it for a service of the name milepost.
 			c.Warnings = append(c.Warnings, textfile.Error{File: name, Err: fmt.Errorf("is an IP address, and passed over: a host name is needed")})

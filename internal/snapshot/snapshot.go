@@ -39,6 +39,9 @@ type Options struct {
 	Agree zones.Agree
 	// Sources has the domains of the configuration's sources; nil: they are not read.
 	Sources Sources
+	// Also are mistakes in what the configuration names and no snapshot is made of, to be
+	// told with the others.
+	Also textfile.Errors
 }
 
 // Sources reads the sources of domains that a configuration names.
@@ -97,7 +100,7 @@ func Build(ctx context.Context, o Options, previous *Snapshot) (*Snapshot, error
 	conf, unread := config.Load(o.Inputs)
 	no.Configuration = mistakesIn(unread)
 	looks, mistakes := branding(conf)
-	no.Configuration = append(no.Configuration, mistakes...)
+	no.Configuration = slices.Concat(no.Configuration, mistakes, o.Also)
 	slices.SortStableFunc(no.Configuration, func(a, b textfile.Error) int { return cmp.Or(strings.Compare(a.File, b.File), a.Line-b.Line) })
 	c, edition, warnings, mistakes := load(ctx, conf, o, len(no.Configuration) == 0)
 	if unread == nil { // else a directory may lack what it is checked for

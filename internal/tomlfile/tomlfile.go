@@ -31,6 +31,8 @@ type Table struct {
 	values map[string]any
 	known  []string
 	knows  map[string]bool // known, for look-ups
+
+	examples map[string]string // of values, as TOML, by their keys
 }
 
 type file struct {
@@ -107,6 +109,14 @@ func (t *Table) know(key string) {
 		t.knows[key] = true
 		t.known = append(t.known, key)
 	}
+}
+
+// Example is told to who has given a key a value of another type.
+func (t *Table) Example(key, value string) {
+	if t.examples == nil {
+		t.examples = make(map[string]string)
+	}
+	t.examples[key] = value
 }
 
 // Errorf reports a mistake in the value of a key.
@@ -216,6 +226,9 @@ func get[T any](t *Table, key, want string) (T, bool) {
 	}
 	typed, ok := v.(T)
 	if !ok && !t.Refused(key) { // a key may be read twice
+		if example := t.examples[key]; example != "" {
+			want += ", as " + example
+		}
 		t.Errorf(key, "is %s; must be %s", typeName(v), want)
 	}
 	return typed, ok

@@ -44,7 +44,11 @@ func Each[T any](t *Table, key string, parse func(string) (T, error)) (values []
 		line := t.elementLine(key, i)
 		s, ok := element.(string)
 		if !ok {
-			t.ErrorAt(int(line), key, fmt.Errorf("element %d is %s; must be a string", i+1, typeName(element)))
+			want := "a string"
+			if example := t.examples[key]; example != "" {
+				want += ", as in " + example
+			}
+			t.ErrorAt(int(line), key, fmt.Errorf("element %d is %s; must be %s", i+1, typeName(element), want))
 			continue
 		}
 		v, err := parse(s)
