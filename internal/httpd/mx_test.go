@@ -81,7 +81,7 @@ hostname = "smtp.hoster.example"
 					t.Errorf("%s: %s", name, cache)
 				}
 				for form, said := range map[string]string{
-					"page":       "<p>The mail of <bdi>customer.example</bdi> goes to <bdi>in.mx.hoster.example</bdi>, a server of <b><bdi>Hoster</bdi></b>: so these are the settings of <bdi>Hoster</bdi>.</p>",
+					"page":       "<p class=\"quiet\">The mail of <bdi>customer.example</bdi> goes to <bdi>in.mx.hoster.example</bdi>, a server of <b><bdi>Hoster</bdi></b>: so these are the settings of <bdi>Hoster</bdi>.</p>",
 					"JSON":       `"mx_host": "in.mx.hoster.example"`,
 					"autoconfig": "<domain>customer.example</domain>\n    <domain purpose=\"mx\">mx.hoster.example</domain>\n    <displayName>Hoster &amp; Sons</displayName>",
 				} {

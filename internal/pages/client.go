@@ -17,12 +17,12 @@ type clientPage struct {
 // ProviderURL is the path of the provider's page.
 func (p clientPage) ProviderURL() string { return "/providers/" + p.Provider.ID }
 
-// Heed tells whether the provider's notice stands before the steps: it does unless one of
-// them has it.
-func (p clientPage) Heed() bool {
+// NoticeAbove tells whether the provider's notice stands before the steps: it does unless one
+// of them has it, or there are none.
+func (p clientPage) NoticeAbove() bool {
 	kind := p.Provider.Password.Kind
 	inStep := kind == settings.AppPassword || kind == settings.BridgePassword
-	return p.Provider.Notice != nil && (!inStep || p.Procedure.Refused != "" || p.Procedure.SignIn != answer.ByPassword)
+	return p.Provider.Notice != nil && p.Procedure.Refused == "" && (!inStep || p.Procedure.SignIn != answer.ByPassword)
 }
 
 // TroubleURL leads to the page for those for whom it does not work; empty: there is none.

@@ -41,6 +41,12 @@ func TestClientPages(t *testing.T) {
 			if strings.Contains(string(page), `content="noindex"`) == use || strings.Contains(string(page), `class="refused"`) == use && !strings.Contains(string(page), "no POP") {
 				t.Errorf("%s, %s: usable %t", id, c.id, use)
 			}
+			if strings.Contains(string(page), "further down on this page") && !strings.Contains(string(page), `id="services"`) {
+				t.Errorf("%s, %s: a step speaks of addresses that are not there", id, c.id)
+			}
+			if strings.Contains(string(page), `id="incoming"`) != use {
+				t.Errorf("%s, %s: usable %t, and the values are there: %t", id, c.id, use, !use)
+			}
 			if strings.Contains(string(whole), `href="/providers/`+id+"/"+c.id+`"`) != use {
 				t.Errorf("%s leads to %s: %t", id, c.id, !use)
 			}

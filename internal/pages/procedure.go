@@ -3,6 +3,7 @@ package pages
 import (
 	"html/template"
 	"slices"
+	"strings"
 
 	"milepost/internal/answer"
 	"milepost/settings"
@@ -88,9 +89,9 @@ var clients = []client{
 	{id: "outlook-mobile", name: "Outlook (iPhone, Android)", on: onCloud, opens: openingIMAP(google, microsoft, yahoo), way: outlookMobile},
 	{id: "apple-mobile", name: "Apple Mail (iPhone, iPad)", on: onPhone, opens: listedByApple, way: appleMobile},
 	{id: "apple-mac", name: "Apple Mail (Mac)", on: onComputer, opens: listedByApple, way: appleMac},
-	{id: "gmail-app", name: "android-gmail", named: true, on: onCloud, opens: listedByGoogle, way: gmailApp},
+	{id: "gmail-app", name: "Gmail (Android)", on: onCloud, opens: listedByGoogle, way: gmailApp},
 	{id: "samsung", name: "Samsung Email", on: onPhone, opens: openingIMAP(google, microsoft, yahoo), way: samsung},
-	{id: "fairemail", name: "FairEmail", on: onPhone, opens: openingIMAP(google, microsoft), way: fairEmail},
+	{id: "fairemail", name: "FairEmail", on: onPhone, opens: openingIMAP(google, microsoft, yahoo), way: fairEmail},
 	{id: "kmail", name: "KMail", on: onComputer, opens: openingIMAP(google), way: kmail},
 	{id: "evolution", name: "Evolution, GNOME", on: onComputer, opens: opening(google, microsoft, yahoo), way: evolution},
 	{id: "other", name: "other", named: true, way: otherClient,
@@ -184,8 +185,11 @@ type guide struct {
 // text is a message with everything that one may speak of.
 func (g *guide) text(key string, more ...any) template.HTML {
 	return g.v.H(key, append(more, "address", g.v.addressToType(g.Answer), "provider", g.Provider.ShortName, "client", g.p.Name,
-		"protocol", g.v.ProtocolName(g.Incoming.Protocol), "password", g.password())...)
+		"protocol", g.v.ProtocolName(g.Incoming.Protocol), "kind", kind(g.Incoming.Protocol), "password", g.password())...)
 }
+
+// kind names a protocol as those programs do that write POP with its version.
+func kind(p settings.Protocol) string { return strings.ToUpper(string(p)) }
 
 // say adds a step.
 func (g *guide) say(key string, more ...any) {
@@ -193,9 +197,9 @@ func (g *guide) say(key string, more ...any) {
 }
 
 // append adds a sentence to the last step.
-func (g *guide) append(key string) {
+func (g *guide) append(key string, more ...any) {
 	last := &g.p.Steps[len(g.p.Steps)-1]
-	last.Text += " " + g.text(key)
+	last.Text += " " + g.text(key, more...)
 }
 
 func (g *guide) refuse(key string) {

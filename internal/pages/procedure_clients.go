@@ -13,11 +13,16 @@ func thunderbird(g *guide) {
 	g.p.Values = !g.byPage()
 	g.say("thunderbird-1")
 	g.say("thunderbird-2")
-	g.say("thunderbird-3")
+	if g.byPage() {
+		g.say("thunderbird-4")
+	} else {
+		g.say("thunderbird-3")
+	}
 	g.signIn("thunderbird-password")
 	if g.Provider.Password.Kind == settings.BridgePassword {
 		g.say("thunderbird-bridge")
 	}
+	g.append("thunderbird-finish")
 	g.calendars()
 }
 
@@ -36,6 +41,7 @@ func thunderbirdAndroid(g *guide) {
 			g.say("android-code-1")
 			g.say("android-code-2")
 			g.p.Steps[1].Code = &code{image, g.v.T("android-code-alt")}
+			g.say("android-code-3")
 			g.signIn("step-password")
 			return
 		}
@@ -48,7 +54,11 @@ func thunderbirdAndroid(g *guide) {
 		g.say("step-oauth2")
 		return
 	}
-	g.say("android-thunderbird-3")
+	if g.Incoming.Protocol == settings.POP3 { // the program takes IMAP by itself
+		g.say("android-thunderbird-pop")
+	} else {
+		g.say("android-thunderbird-3")
+	}
 	g.signIn("step-password")
 }
 
@@ -77,6 +87,10 @@ func outlookClassic(g *guide) {
 	g.say("outlook-panel-2")
 	g.say("outlook-panel-3")
 	g.say("outlook-panel-4")
+	if g.SendingSignIn() == answer.ByPassword {
+		g.say("outlook-panel-send")
+	}
+	g.say("outlook-panel-5")
 }
 
 // signsInByAddress tells whether a server's username is the whole address.
@@ -125,14 +139,14 @@ func outlookMobile(g *guide) {
 }
 
 // apple has the messages in which Apple's two programs differ.
-type apple struct{ iCloud, list, save, open, install, other string }
+type apple struct{ iCloud, list, save, download, open, install, other string }
 
 func appleMobile(g *guide) {
-	g.apple(apple{"apple-icloud-mobile", "apple-list-mobile", "apple-save", "apple-profile-2", "apple-profile-3", "apple-other-mobile"})
+	g.apple(apple{"apple-icloud-mobile", "apple-list-mobile", "apple-save", "apple-profile-1", "apple-profile-2", "apple-profile-3", "apple-other-mobile"})
 }
 
 func appleMac(g *guide) {
-	g.apple(apple{"apple-icloud-mac", "apple-list-mac", "apple-done", "apple-mac-2", "apple-mac-3", "apple-other-mac"})
+	g.apple(apple{"apple-icloud-mac", "apple-list-mac", "apple-done", "apple-mac-1", "apple-mac-2", "apple-mac-3", "apple-other-mac"})
 }
 
 func (g *guide) apple(m apple) {
@@ -145,7 +159,7 @@ func (g *guide) apple(m apple) {
 		g.say("step-oauth2")
 		g.say(m.save)
 	case g.Profile != "":
-		g.profile()
+		g.profile(m.download)
 		g.say(m.open)
 		g.say(m.install)
 		g.unsigned()
@@ -165,9 +179,9 @@ func (g *guide) apple(m apple) {
 // profile is the button and, where the page may be read on another device than the iPhone,
 // a code that opens the profile there. A code must name the whole URL, and a request's
 // Host may say anything: without a public URL there is none.
-func (g *guide) profile() {
+func (g *guide) profile(download string) {
 	g.prepare()
-	s := step{Text: g.text("apple-profile-1"), More: g.text("apple-profile"), Button: &button{URL: g.Profile, Label: g.v.T("apple-button")}}
+	s := step{Text: g.text(download), More: g.text("apple-profile"), Button: &button{URL: g.Profile, Label: g.v.T("apple-button")}}
 	if public := g.v.Site.publicURL; g.client.id == "apple-mobile" && public != "" && g.v.Reader.Device != IPhone {
 		if image, ok := codeImage(public + g.Profile); ok {
 			s.Text, s.Code = g.text("apple-code"), &code{image, g.v.T("apple-code-alt")}
@@ -204,7 +218,7 @@ func samsung(g *guide) {
 	g.prepare()
 	g.say("samsung-1")
 	if g.byPage() {
-		g.say("apple-choose", "name", g.Provider.ShortName)
+		g.say("samsung-list")
 		g.say("step-oauth2")
 		return
 	}
@@ -219,11 +233,11 @@ func fairEmail(g *guide) {
 	switch {
 	case g.byPage():
 		g.say("fairemail-1")
-		g.say("apple-choose", "name", g.Provider.ShortName)
+		g.say("fairemail-oauth", "name", fairEmailName(g.Answer))
 		g.say("step-oauth2")
-	case g.Incoming.Protocol == settings.POP3: // quick setup makes IMAP accounts
+	case g.Incoming.Protocol == settings.POP3: // what FairEmail finds by itself is IMAP
 		g.p.Values = true
-		g.say("fairemail-pop-1")
+		g.say("fairemail-1")
 		g.say("fairemail-pop-2")
 		g.say("fairemail-pop-3")
 	default:
@@ -234,24 +248,63 @@ func fairEmail(g *guide) {
 	}
 }
 
+// fairEmailName is what a provider is called in FairEmail's list, in every language
+// (its providers.xml).
+func fairEmailName(a answer.Answer) string {
+	switch {
+	case a.Provider.OAuth2.Issuer == google:
+		return "Gmail"
+	case a.Provider.OAuth2.Issuer == yahoo:
+		return "Yahoo/AT&T"
+	case a.Outgoing.Hostname == "smtp-mail.outlook.com":
+		return "Outlook/Hotmail/Live"
+	}
+	return "Outlook/Office 365"
+}
+
 func kmail(g *guide) {
 	g.prepare()
 	g.p.Values = true
 	g.say("kmail-1")
-	g.say("kmail-2")
+	if g.p.SignIn == answer.ByPassword {
+		g.say("kmail-2")
+	} else {
+		g.say("kmail-page")
+	}
 	g.say("kmail-3")
 	if g.byPage() {
-		g.say("step-oauth2")
+		g.append("kmail-oauth")
+	}
+	g.say("kmail-4")
+	if g.byPage() {
+		g.append("step-oauth2")
 	}
 	g.calendars()
 }
 
+// evolutionNames are how Evolution lists the sign-in pages, in every language (Camel).
+var evolutionNames = map[string]string{google: "OAuth2 (Google)", microsoft: "OAuth2 (Outlook)", yahoo: "OAuth2 (Yahoo!)"}
+
+// Without Evolution's own look-up, which leaves screens out when it finds something.
 func evolution(g *guide) {
 	g.prepare()
 	g.p.Values = true
 	g.say("evolution-1")
 	g.say("evolution-2")
+	byPage := func() {
+		if g.byPage() {
+			g.append("evolution-oauth", "name", evolutionNames[g.Provider.OAuth2.Issuer])
+		}
+	}
 	g.say("evolution-3")
+	byPage()
+	g.append("evolution-next")
+	g.say("evolution-4")
+	if g.SendingSignIn() != answer.ByNothing {
+		g.append("evolution-send")
+	}
+	byPage()
+	g.say("evolution-5")
 	g.signIn("step-password")
 	g.calendars()
 }

@@ -73,9 +73,13 @@ func (v *view) clientLinks(d device, current string, a answer.Answer) []clientLi
 	return links
 }
 
-// OtherChoices are the links to the same answer with another protocol for incoming mail.
+// OtherChoices are the links to the same answer with another protocol for incoming mail. A
+// page without an address has none.
 func (v *view) OtherChoices() []clientLink {
-	a := v.Model.(answerPage)
+	a, ok := v.Model.(answerPage)
+	if !ok {
+		return nil
+	}
 	var links []clientLink
 	for _, protocol := range a.Choices {
 		if protocol == a.Incoming.Protocol {

@@ -25,9 +25,10 @@ const copyFrom = async button => {
   try {
     await copy(button.dataset.copy);
     button.textContent = words.copied;
+    button.dataset.done = '';
     say(words.copied);
     clearTimeout(button.timer);
-    button.timer = setTimeout(() => { button.textContent = before; }, 2000);
+    button.timer = setTimeout(() => { button.textContent = before; delete button.dataset.done; }, 2000);
   } catch {
     say(words.uncopied);
   }
