@@ -254,8 +254,7 @@ func (v *view) Words(value any) string {
 	if !strings.Contains(s, "%EMAIL") && s != settings.MXHost {
 		return s
 	}
-	return strings.NewReplacer(settings.EmailAddress, v.T("placeholder-address"), settings.EmailLocalPart, v.T("placeholder-local"),
-		settings.EmailDomain, v.T("placeholder-domain"), settings.MXHost, v.T("placeholder-mx")).Replace(s)
+	return v.Site.placeholders[v.Reader.Lang].Replace(s)
 }
 
 // card is a recommended server on the page that answers.
