@@ -17,12 +17,12 @@ type clientPage struct {
 // ProviderURL is the path of the provider's page.
 func (p clientPage) ProviderURL() string { return "/providers/" + p.Provider.ID }
 
-// Heed tells whether the provider's notice stands before the steps: it does unless one of
-// them has it.
+// Heed tells whether the provider's notice stands before the steps. One about the password
+// is in the step that makes it, and beside the point where the client opens a page.
 func (p clientPage) Heed() bool {
 	kind := p.Provider.Password.Kind
 	inStep := kind == settings.AppPassword || kind == settings.BridgePassword
-	return p.Provider.Notice != nil && (!inStep || p.Procedure.Refused != "" || p.Procedure.SignIn != answer.ByPassword)
+	return p.Provider.Notice != nil && (!inStep || p.Procedure.Refused != "")
 }
 
 // TroubleURL leads to the page for those for whom it does not work; empty: there is none.

@@ -11,6 +11,7 @@ import (
 type providerPage struct {
 	settings.Account          // without an address
 	DomainNames      []string // in their own letters; empty: too many to list
+	Named            int      // how many domains it names, listed or not
 	Any              bool     // it serves other domains too
 	InList           string   // path of its row in the list
 	clients          []string // that can be used with it
@@ -45,6 +46,7 @@ func (e *Entry) page() providerPage {
 			page.Any = true
 			continue
 		}
+		page.Named++
 		if e.listed {
 			page.DomainNames = append(page.DomainNames, patternName(d))
 		}
@@ -70,9 +72,9 @@ func (v *view) describe(p providerPage) string {
 	}
 	var servers []string
 	for _, c := range p.Best() {
-		servers = append(servers, v.ProtocolName(c.Protocol)+": "+v.Words(c.Hostname)+", "+v.T("field-port")+" "+v.Words(c.Port)+", "+v.Security(c.SocketType))
+		servers = append(servers, v.ProtocolName(c.Protocol)+" "+v.Words(c.Hostname)+", "+v.T("field-port")+" "+v.Words(c.Port)+", "+v.Security(c.SocketType))
 	}
-	return v.T("provider-description", "provider", name, "servers", strings.Join(servers, "; "))
+	return v.T("provider-description", "provider", name, "servers", strings.Join(servers, " · "))
 }
 
 // Best are the servers that are recommended for each protocol, in the protocols'
