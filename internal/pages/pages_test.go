@@ -25,7 +25,7 @@ func site(t testing.TB) *Site {
 
 // examination is a report of each verdict and severity.
 var examination = &doctor.Report{
-	Domain: "example.com", Grade: "D", Because: "many people's programs find nothing that works: Outlook (classic)",
+	Domain: "example.com", Grade: "D", Because: "many people use a program that does not set the account up by itself: Outlook (classic)",
 	Clients: []doctor.ClientReport{
 		{Name: "Thunderbird", Verdict: doctor.Works, Found: []doctor.Server{
 			{Protocol: settings.IMAP, Hostname: "imap.example.com", Port: 993, SocketType: settings.SSL},
