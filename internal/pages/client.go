@@ -66,7 +66,7 @@ func (s *Site) Client(r Reader, e *Entry, id string) (body []byte, ok bool, err 
 	page.Procedure = v.procedureOf(clients[i], a)
 	v.NoIndex = !clients[i].canUse(a)
 	v.Heading = v.T("client-title", "provider", e.DisplayName, "client", page.Procedure.Name)
-	v.Description = v.describe(page.Provided)
+	v.Description = v.Heading + ". " + v.inShort([]settings.Server{a.Incoming, a.Outgoing}) + "."
 	body, err = s.render(pageClient, v, page)
 	return body, true, err
 }

@@ -70,11 +70,16 @@ func (v *view) describe(p providerPage) string {
 	case p.Provider.NoMailPrograms:
 		return v.T("no-mail-programs", "provider", name)
 	}
-	var servers []string
-	for _, c := range p.Best() {
-		servers = append(servers, v.ProtocolName(c.Protocol)+" "+v.Words(c.Hostname)+", "+v.T("field-port")+" "+v.Words(c.Port)+", "+v.Security(c.SocketType))
+	return v.T("provider-description", "provider", name, "servers", v.inShort(p.Best()))
+}
+
+// inShort writes servers in a line, with no mark that a language sets in its own way.
+func (v *view) inShort(servers []settings.Server) string {
+	var out []string
+	for _, s := range servers {
+		out = append(out, v.ProtocolName(s.Protocol)+" "+v.Words(s.Hostname)+", "+v.T("field-port")+" "+v.Words(s.Port)+", "+v.Security(s.SocketType))
 	}
-	return v.T("provider-description", "provider", name, "servers", strings.Join(servers, " · "))
+	return strings.Join(out, " · ")
 }
 
 // Best are the servers that are recommended for each protocol, in the protocols'
