@@ -281,6 +281,11 @@ func TestPagesOfListAreShared(t *testing.T) {
 	if page := render(branded, english, Filter{}); !bytes.Contains(page, []byte("Example Mail")) {
 		t.Error("another site's page was kept")
 	}
+	one, err1 := s.Provider(english, l.entries[0])
+	two, err2 := s.Provider(english, l.entries[0])
+	if err1 != nil || err2 != nil || &one[0] != &two[0] {
+		t.Error("each reader of a provider's page has one of their own", err1, err2)
+	}
 	before := l.size
 	if one, two := render(s, english, Filter{Search: "provider"}), render(s, english, Filter{Search: "provider"}); &one[0] == &two[0] || l.size != before {
 		t.Error("a search was kept")

@@ -25,8 +25,13 @@ const (
 	manyDomains = 30
 )
 
-// Provider is the page of one provider.
+// Provider is the page of one provider. Nobody may change it: it is shared between its
+// readers.
 func (s *Site) Provider(r Reader, p *Entry) ([]byte, error) {
+	return p.list.keep(shared{site: s, reader: r, row: "/providers/" + p.ID}, func() ([]byte, error) { return s.provider(r, p) })
+}
+
+func (s *Site) provider(r Reader, p *Entry) ([]byte, error) {
 	v := s.view(r, "/providers/"+p.ID, "")
 	v.Heading = v.T("provider-title", "provider", p.DisplayName)
 	page := p.page()

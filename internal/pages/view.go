@@ -81,6 +81,16 @@ func (v *view) Languages() []languageLink {
 	return out
 }
 
+// LanguageName is what the reader's language calls itself.
+func (v *view) LanguageName() string {
+	for _, l := range languages {
+		if l.code == v.Reader.Lang {
+			return l.name
+		}
+	}
+	return v.Reader.Lang
+}
+
 // Current tells whether a path leads to this very page.
 func (v *view) Current(path string) bool { return v.path == path }
 
