@@ -40,8 +40,8 @@ var messages = map[string]message{
 		"Calendario de %s", "Contactos de %s",
 	},
 	"it": {
-		"Account di posta %s", "Configura l'account %s.",
-		"Questo profilo configura l'account %s su questo dispositivo. Non contiene alcuna password: verrà chiesta.",
+		"Account di posta %s", "Configura l’account %s.",
+		"Questo profilo configura l’account %s su questo dispositivo. Non contiene alcuna password: verrà chiesta.",
 		"Calendario %s", "Contatti %s",
 	},
 	"nl": {

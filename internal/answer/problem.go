@@ -16,6 +16,7 @@ const (
 	ProviderUnknown Code = "provider-unknown"
 
 	BadRequest       Code = "bad-request"
+	Forbidden        Code = "forbidden"
 	NotFound         Code = "not-found"
 	MethodNotAllowed Code = "method-not-allowed"
 	TooManyRequests  Code = "too-many-requests"
@@ -23,7 +24,7 @@ const (
 	ServerBusy       Code = "server-busy"
 )
 
-var ofStatus = map[int]Code{400: BadRequest, 404: NotFound, 405: MethodNotAllowed, 429: TooManyRequests, 500: ServerMistake, 503: ServerBusy}
+var ofStatus = map[int]Code{400: BadRequest, 403: Forbidden, 404: NotFound, 405: MethodNotAllowed, 429: TooManyRequests, 500: ServerMistake, 503: ServerBusy}
 
 // titles say in a few words what kind of problem it is.
 var titles = map[Code]string{
@@ -34,6 +35,7 @@ var titles = map[Code]string{
 	ProviderUnknown: "There is no provider with this id",
 
 	BadRequest:       "The request cannot be understood",
+	Forbidden:        "The request is not allowed",
 	NotFound:         "Nothing is at this path",
 	MethodNotAllowed: "The path is asked with another method",
 	TooManyRequests:  "The client asks too much",

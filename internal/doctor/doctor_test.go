@@ -385,12 +385,34 @@ func TestAddressesOf(t *testing.T) {
 	}
 }
 
+// An expired certificate is looked at where it was seen: at the port, and by the protocol, of
+// the mail server.
+func TestLookAtCertificate(t *testing.T) {
+	j := &judge{asked: asked(t, "fred@example.com"), seen: NewObservations(), wanted: make(map[Want]bool)}
+	for _, tc := range []struct {
+		name string
+		mail *Endpoint
+		want string
+	}{
+		{"web", nil, "-connect h.example:443 -servername h.example'"},
+		{"TLS", &Endpoint{settings.IMAP, "h.example", 993, settings.SSL}, "-connect h.example:993 -servername h.example'"},
+		{"STARTTLS", &Endpoint{settings.SMTP, "h.example", 587, settings.STARTTLS}, "-connect h.example:587 -starttls smtp -servername h.example'"},
+		{"STARTTLS for POP", &Endpoint{settings.POP3, "h.example", 110, settings.STARTTLS}, "-connect h.example:110 -starttls pop3 -servername h.example'"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			if fix := j.certificate("h.example", tc.mail, &TLS{Problems: []Certificate{Expired}}, there)[0].fix; !strings.Contains(fix, tc.want) {
+				t.Error(fix)
+			}
+		})
+	}
+}
+
 // What strangers write stays in its line, and is not of any length; the address is not cut
 // in two.
 func TestTold(t *testing.T) {
 	j := &judge{asked: asked(t, "fred@example.com"), seen: NewObservations(), wanted: make(map[Want]bool)}
 	shown := &TLS{Names: []string{"example.net\n   fix   run this"}, Problems: []Certificate{WrongName}}
-	if seen := j.certificate("example.com", shown, false, there)[0].seen; strings.Contains(seen, "\n") {
+	if seen := j.certificate("example.com", nil, shown, there)[0].seen; strings.Contains(seen, "\n") {
 		t.Errorf("%q", seen)
 	}
 	for _, before := range []int{980, 990, 995, 100_000} {

@@ -96,7 +96,8 @@ const (
 )
 
 // explained is a kind of finding. In a fix stand {domain}, {place} (where it was seen),
-// {host} (the host of that) and {service} (the host that serves settings).
+// {host} (the host of that) and {service} (the host that serves settings); in one about a
+// certificate {connect} too, which is how openssl gets to see it.
 type explained struct {
 	id       ID
 	severity Severity
@@ -145,7 +146,7 @@ func kindsOfCertificates(of string) []explained {
 		return explained{ID(of + "-certificate-" + string(c)), Error, why, fix}
 	}
 	return []explained{
-		kind(Expired, "renew the certificate of {host}, and reload the server: 'openssl s_client -connect {host}:443 -servername {host}' shows which it has"),
+		kind(Expired, "renew the certificate of {host}, and reload the server: 'openssl s_client -connect {connect} -servername {host}' shows which it has"),
 		kind(NotYet, "set the clock of {host}, or have a certificate that is valid now"),
 		kind(WrongName, newCertificate),
 		kind(SelfSigned, newCertificate),
@@ -236,5 +237,5 @@ var kindsOfAbsence = []explained{
 	{clientsDiffer, Warning, "People who compare their settings find different ones, and what works for one need not for another.", "give the same servers in all places: 'milepost dns {domain}' and 'milepost show {domain}' print what belongs together"},
 	{expiresSoon, Warning, "When it has expired nobody finds settings or gets mail.", "renew the certificate of {host}"},
 	{documentNotes, Note, "The draft has programs pass over what they do not know; each program decides for itself what that is.", "take it out of {place}, or write it as the draft does: 'milepost show {domain}' prints an example"},
-	{notSeen, Note, "It was not asked, so nothing is known of it.", "run the doctor again"},
+	{notSeen, Note, "It was not asked, so nothing is known of it.", "run the doctor again; if it was not allowed, and is a server of yours: [doctor] allow = [\"ADDRESS\"] in milepost.toml"},
 }

@@ -226,13 +226,18 @@ func grade(results []clientResult, findings []Finding) (Grade, string) {
 	case len(names) == 0:
 		return "C", "every program works now, but not always"
 	case short < 1:
-		return "C", fmt.Sprintf("most people's programs work; not all of %s", list(names))
+		return "C", "few people" + byHand(names)
 	case short < 4:
-		return "D", fmt.Sprintf("many people's programs find nothing that works: %s", list(names))
+		return "D", "many people" + byHand(names)
 	case short < 7:
-		return "E", fmt.Sprintf("most people's programs find nothing that works: %s", list(names))
+		return "E", "about half of all people" + byHand(names)
 	}
-	return "F", fmt.Sprintf("next to nobody's program works: %s", list(names))
+	return "F", "nearly all people" + byHand(names)
+}
+
+// byHand says of people what their programs do not do.
+func byHand(programs []string) string {
+	return " use a program that does not set the account up by itself: " + list(programs)
 }
 
 // AllWork tells whether every program does.

@@ -38,7 +38,7 @@ func (j *judge) greeted(e Endpoint, g Greeting, s settings.Server, c *Client) []
 	default:
 		return one(serverUnreachable, "%s: %s", at, g.Failure)
 	}
-	if bad := j.certificate(e.Host, g.TLS, true, connected); bad != nil {
+	if bad := j.certificate(e.Host, &e, g.TLS, connected); bad != nil {
 		return bad
 	}
 	if g.Speaks != e.Protocol {

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/miekg/dns"
+
+	"milepost/settings"
 )
 
 // md5Of is what Evolution sends beside the domain.
@@ -45,7 +47,7 @@ func (j *judge) fetch(c *Client, r Request, onlyHTTPS bool) (fetched, bool) {
 		if x.Failure != "" {
 			return j.noExchange(f, u, near), true
 		}
-		if bad := j.certificate(u.Hostname(), x.TLS, false, near); bad != nil {
+		if bad := j.certificate(u.Hostname(), nil, x.TLS, near); bad != nil {
 			return f.because(bad...), true
 		}
 		switch {
@@ -172,10 +174,18 @@ func (j *judge) wrongStatus(f fetched, u *url.URL, near nearness) fetched {
 	return f.because(j.cause(documentMissing, place, min(near, there), "%s answers %d", place, f.Status))
 }
 
-// certificate says why programs refuse one.
-func (j *judge) certificate(host string, t *TLS, mail bool, near nearness) (causes []cause) {
+// certificate says why programs refuse the one of a host's web server or, at an endpoint,
+// of its mail server.
+func (j *judge) certificate(host string, mail *Endpoint, t *TLS, near nearness) (causes []cause) {
 	if t == nil {
 		return nil
+	}
+	of, connect := "web", host+":443"
+	if mail != nil {
+		of, connect = "mail", fmt.Sprintf("%s:%d", host, mail.Port)
+		if mail.SocketType == settings.STARTTLS {
+			connect += " -starttls " + string(mail.Protocol)
+		}
 	}
 	for _, p := range t.Problems {
 		seen := map[Certificate]string{
@@ -184,11 +194,9 @@ func (j *judge) certificate(host string, t *TLS, mail bool, near nearness) (caus
 			Incomplete: fmt.Sprintf("%s: the server does not send the certificate of the issuer %q along", host, t.Issuer),
 			Untrusted:  fmt.Sprintf("%s: nobody knows the issuer %q", host, t.Issuer), WeakKey: fmt.Sprintf("%s: the key (%s) is too weak", host, t.Key),
 		}[p]
-		id := ID("web-certificate-" + string(p))
-		if mail {
-			id = ID("mail-certificate-" + string(p))
-		}
-		causes = append(causes, j.cause(id, host, near, "%s", seen))
+		c := j.cause(ID(of+"-certificate-"+string(p)), host, near, "%s", seen)
+		c.fix = strings.ReplaceAll(c.fix, "{connect}", connect)
+		causes = append(causes, c)
 	}
 	return causes
 }

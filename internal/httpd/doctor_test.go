@@ -153,7 +153,7 @@ func TestDoctor(t *testing.T) {
 		Done, Known int
 		Said        string
 	}
-	if err := json.Unmarshal([]byte(last), &told); err != nil || told.Known < 1 || !strings.Contains(told.Said, "questions sur") {
+	if err := json.Unmarshal([]byte(last), &told); err != nil || told.Known < 1 || !strings.Contains(told.Said, "Réponses reçues") {
 		t.Errorf("%q: %v", last, err)
 	}
 	if len(events) < 2 || events[0] != "progress" || events[len(events)-1] != "done" {
@@ -238,20 +238,20 @@ func TestDoctorRefuses(t *testing.T) {
 		status     int
 		says       string
 	}{
-		{"nothing typed", "/doctor", typed(""), nil, 400, "This is no domain on the Internet."},
-		{"a name", "/doctor", typed("secretname"), nil, 400, "This is no domain on the Internet."},
-		{"a host inside", "/doctor", typed("secretname@db.corp.internal"), nil, 400, "This is no domain on the Internet."},
-		{"an address in brackets", "/doctor", typed("secretname@[127.0.0.1]"), nil, 400, "This is no domain on the Internet."},
-		{"an IP address", "/doctor", typed("127.0.0.1"), nil, 400, "This is no domain on the Internet."},
-		{"a metadata server", "/doctor", typed("169.254.169.254"), nil, 400, "This is no domain on the Internet."},
-		{"a top-level domain", "/doctor", typed("com"), nil, 400, "This is no domain on the Internet."},
+		{"nothing typed", "/doctor", typed(""), nil, 400, "This is not a domain on the Internet."},
+		{"a name", "/doctor", typed("secretname"), nil, 400, "This is not a domain on the Internet."},
+		{"a host inside", "/doctor", typed("secretname@db.corp.internal"), nil, 400, "This is not a domain on the Internet."},
+		{"an address in brackets", "/doctor", typed("secretname@[127.0.0.1]"), nil, 400, "This is not a domain on the Internet."},
+		{"an IP address", "/doctor", typed("127.0.0.1"), nil, 400, "This is not a domain on the Internet."},
+		{"a metadata server", "/doctor", typed("169.254.169.254"), nil, 400, "This is not a domain on the Internet."},
+		{"a top-level domain", "/doctor", typed("com"), nil, 400, "This is not a domain on the Internet."},
 		{"too much", "/doctor", typed(strings.Repeat("a", 5000)), nil, 413, ""},
 		{"another site's page", "/doctor", typed("example.com"), []string{"Sec-Fetch-Site", "cross-site"}, 403, ""},
 		{"another site's page, an old browser", "/doctor", typed("example.com"), []string{"Origin", "https://evil.example"}, 403, ""},
 		{"a person in the path", "/doctor/secretname@example.com", nil, nil, 404, ""},
 		{"a host inside in the path", "/doctor/localhost", nil, nil, 404, ""},
 		{"events of nothing", "/doctor/example.com/events", nil, nil, 503, ""},
-		{"API in another site's picture", "/api/v1/doctor?domain=example.com", nil, []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "no-cors"}, 403, "another site's page"},
+		{"API in another site's picture", "/api/v1/doctor?domain=example.com", nil, []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "no-cors"}, 403, `"code": "forbidden"`},
 		{"API behind another site's link", "/api/v1/doctor?domain=example.com", nil, []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate"}, 403, "another site's page"},
 		{"API without a domain", "/api/v1/doctor", nil, nil, 400, "add ?domain=DOMAIN"},
 		{"API with a person", "/api/v1/doctor?domain=secretname%40example.com", nil, nil, 400, "add ?domain=DOMAIN"},

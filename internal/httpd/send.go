@@ -124,6 +124,9 @@ func (s *server) answerError(err error, c echo.Context) {
 		switch {
 		case errors.Is(he, echo.ErrNotFound):
 			message = "nothing is served here; try /mail/config-v1.1.xml?emailaddress=ADDRESS"
+			if forPrograms(c) {
+				message = "nothing is served here; " + apiRoot + "v1/openapi.json says what is"
+			}
 		case errors.Is(he, echo.ErrMethodNotAllowed):
 			// Echo counts OPTIONS in, and would answer it 204, which some clients take
 			// for settings.
@@ -151,6 +154,7 @@ func answerProgram(c echo.Context, p *answer.Problem) error {
 	if x, ok := c.(*exchange); ok && forPrograms(c) {
 		if inJSON, err := p.JSON(x.snapshot.PublicURL); err == nil {
 			contentType, body = answer.ProblemType, inJSON
+			c.Response().Header().Set(echo.HeaderAccessControlExposeHeaders, "*") // Retry-After, for a page's script
 		}
 	}
 	return transient(c, p.Status, contentType, body)

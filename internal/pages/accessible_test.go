@@ -206,6 +206,21 @@ func TestBrowserPrint(t *testing.T) {
 	}
 }
 
+// What is linked to is as good on paper: the values, and the steps of a client.
+func TestBrowserPrintProviders(t *testing.T) {
+	w := open(t)
+	for _, path := range []string{"gmail.com", "orange.fr", "outlook.com?lang=fr", "gmx.com?lang=de", "gmail.com/thunderbird", "icloud.com/outlook-classic?lang=de"} {
+		w.do(t, look("light", "print"), chromedp.Navigate(w.url+"/providers/"+path))
+		paper, err := chromedp.Run(w.ctx, printed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := bytes.Count(paper, []byte("/Type /Page\n")); n != 1 {
+			t.Errorf("%s takes %d pages", path, n)
+		}
+	}
+}
+
 // printed is the page on A4 paper.
 func printed(ctx context.Context, t *chromedp.Target) ([]byte, error) {
 	r, err := cdp.Call(ctx, t, page.PrintToPDF, page.PrintToPDFParams{PaperWidth: 8.27, PaperHeight: 11.69})

@@ -17,12 +17,13 @@ type clientPage struct {
 // ProviderURL is the path of the provider's page.
 func (p clientPage) ProviderURL() string { return "/providers/" + p.Provider.ID }
 
-// NoticeAbove tells whether the provider's notice stands before the steps: it does unless one
-// of them has it, or there are none.
+// NoticeAbove tells whether the provider's notice stands before the steps: it does unless
+// there are none. One about the password is in the step that makes it, and beside the point
+// where the client opens a page.
 func (p clientPage) NoticeAbove() bool {
 	kind := p.Provider.Password.Kind
 	inStep := kind == settings.AppPassword || kind == settings.BridgePassword
-	return p.Provider.Notice != nil && p.Procedure.Refused == "" && (!inStep || p.Procedure.SignIn != answer.ByPassword)
+	return p.Provider.Notice != nil && p.Procedure.Refused == "" && !inStep
 }
 
 // TroubleURL leads to the page for those for whom it does not work; empty: there is none.
@@ -66,7 +67,7 @@ func (s *Site) Client(r Reader, e *Entry, id string) (body []byte, ok bool, err 
 	page.Procedure = v.procedureOf(clients[i], a)
 	v.NoIndex = !clients[i].canUse(a)
 	v.Heading = v.T("client-title", "provider", e.DisplayName, "client", page.Procedure.Name)
-	v.Description = v.describe(page.Provided)
+	v.Description = v.Heading + ". " + v.inShort([]settings.Server{a.Incoming, a.Outgoing}) + "."
 	body, err = s.render(pageClient, v, page)
 	return body, true, err
 }

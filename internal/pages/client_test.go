@@ -50,11 +50,21 @@ func TestClientPages(t *testing.T) {
 			if strings.Contains(string(whole), `href="/providers/`+id+"/"+c.id+`"`) != use {
 				t.Errorf("%s leads to %s: %t", id, c.id, !use)
 			}
+			if !strings.Contains(string(page), `href="`+e.Source+`"`) || strings.Contains(string(page), "checked on") == (e.Checked == "") {
+				t.Errorf("%s, %s does not say where the settings are from, or when that was read", id, c.id)
+			}
+			if strings.Contains(string(page), "further down on this page") && !strings.Contains(string(page), `id="services"`) {
+				t.Errorf("%s, %s speaks of calendars that are not there", id, c.id)
+			}
 			pages++
 		}
 	}
 	if pages != 5*len(clients) {
 		t.Error(pages)
+	}
+	gmail, _ := list.Provider("gmail.com")
+	if page, err := clientPageOf(t, s, Reader{Lang: "en"}, gmail, "thunderbird"); err != nil || strings.Contains(string(page), "app password") {
+		t.Errorf("a sign-in page wants an app password: %v", err)
 	}
 	for id, client := range map[string]string{"myopera.com": "thunderbird", "tuta.com": "thunderbird", "gmail.com": "nothing"} {
 		e, _ := list.Provider(id)

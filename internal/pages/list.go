@@ -30,6 +30,7 @@ type List struct {
 // Entry is a provider in a list.
 type Entry struct {
 	*settings.Provider
+	list   *List  // that it stands in
 	listed bool   // its domains may be shown
 	words  string // that a search looks through
 	at     int    // page on which it stands without a filter
@@ -53,7 +54,7 @@ func NewList(providers, own []*settings.Provider) *List {
 	l := &List{byID: make(map[string]*Entry), countries: make(map[string]*countries), kept: make(map[shared][]byte)}
 	var codes []string
 	for _, p := range providers {
-		e := &Entry{Provider: p.WithoutLogin(), listed: !private[p]}
+		e := &Entry{Provider: p.WithoutLogin(), list: l, listed: !private[p]}
 		e.words = searchWords(e)
 		l.entries, l.byID[p.ID] = append(l.entries, e), e
 		if p.Country != "" && !slices.Contains(codes, p.Country) {
@@ -199,11 +200,12 @@ func (l *List) having(f Filter, lang string, names ...string) []*Entry {
 // maxKept is in octets.
 const maxKept = 8 << 20
 
-// shared names a row, or a page without a search, which is the same for many.
+// shared names a row, or a page without a search, which is the same for many. What a
+// stranger can choose of it is of a short list.
 type shared struct {
 	site   *Site
 	reader Reader
-	row    string // ID of its provider; empty: a page
+	row    string // ID of its provider; or the path of a page of its own; empty: a page of the list
 	filter Filter // of the page; without Search and Serving
 }
 

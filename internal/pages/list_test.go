@@ -104,6 +104,29 @@ func TestCustomersAreNotListed(t *testing.T) {
 	}
 }
 
+// A provider may serve every domain, beside those that it names.
+func TestProviderOfEveryDomain(t *testing.T) {
+	s := site(t)
+	for _, tc := range []struct{ name, domains, want string }{
+		{"none named", `"*"`, "any domain"},
+		{"one named", `"*", "family.example"`, "<bdi>family.example</bdi> and any other domain"},
+		{"that one alone", `"family.example"`, "<bdi>family.example</bdi>"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			c := fixture.Catalogue(t, "family.example.toml", "display_name = \"Family\"\ndomains = ["+tc.domains+"]\n[[incoming]]\nprotocol = \"imap\"\nhostname = \"mail.family.example\"\n[[outgoing]]\nhostname = \"mail.family.example\"\n")
+			page, err := s.Provider(Reader{Lang: "en"}, newOwn(c.Providers()[0]).entries[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, after, _ := strings.Cut(string(page), `<h2 id="domains">`)
+			_, after, _ = strings.Cut(after, "<p>")
+			if got, _, _ := strings.Cut(after, "</p>"); strings.TrimSpace(got) != tc.want {
+				t.Errorf("%q", got)
+			}
+		})
+	}
+}
+
 // manyProviders is a list of so many, a third of them of each kind.
 func manyProviders(n int) *List {
 	var providers []*settings.Provider
@@ -217,7 +240,7 @@ func TestProviderLeadsToItsRow(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, after, _ := strings.Cut(string(page), `<main id="main" tabindex="-1">`+"\n"+`<p><a href="`)
+		_, after, _ := strings.Cut(string(page), `<main id="main" tabindex="-1">`+"\n"+`<p class="up"><a href="`)
 		link, _, _ := strings.Cut(after, `"`)
 		path, anchor, _ := strings.Cut(html.UnescapeString(link), "#")
 		_, query, _ := strings.Cut(path, "?")
@@ -257,6 +280,11 @@ func TestPagesOfListAreShared(t *testing.T) {
 	}
 	if page := render(branded, english, Filter{}); !bytes.Contains(page, []byte("Example Mail")) {
 		t.Error("another site's page was kept")
+	}
+	one, err1 := s.Provider(english, l.entries[0])
+	two, err2 := s.Provider(english, l.entries[0])
+	if err1 != nil || err2 != nil || &one[0] != &two[0] {
+		t.Error("each reader of a provider's page has one of their own", err1, err2)
 	}
 	before := l.size
 	if one, two := render(s, english, Filter{Search: "provider"}), render(s, english, Filter{Search: "provider"}); &one[0] == &two[0] || l.size != before {

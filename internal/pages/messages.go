@@ -111,6 +111,9 @@ func parseMessage(s string) (message, error) {
 
 // text is the message without markup. Args are names and values in turn.
 func (m message) text(args []any) string {
+	if len(m) == 1 && m[0].kind == plain { // as most are
+		return m[0].text
+	}
 	var b strings.Builder
 	for _, p := range m {
 		switch p.kind {

@@ -25,7 +25,7 @@ func site(t testing.TB) *Site {
 
 // examination is a report of each verdict and severity.
 var examination = &doctor.Report{
-	Domain: "example.com", Grade: "D", Because: "many people's programs find nothing that works: Outlook (classic)",
+	Domain: "example.com", Grade: "D", Because: "many people use a program that does not set the account up by itself: Outlook (classic)",
 	Clients: []doctor.ClientReport{
 		{Name: "Thunderbird", Verdict: doctor.Works, Found: []doctor.Server{
 			{Protocol: settings.IMAP, Hostname: "imap.example.com", Port: 993, SocketType: settings.SSL},
@@ -65,12 +65,12 @@ func everyPage(t testing.TB) map[string]func(Reader) ([]byte, error) {
 		"domain":           func(r Reader) ([]byte, error) { return s.Setup(r, domain) },
 		"closed":           func(r Reader) ([]byte, error) { return s.Setup(r, closed) },
 		"programs":         func(r Reader) ([]byte, error) { return s.Setup(r, programs) },
-		"own apps":         func(r Reader) ([]byte, error) { return s.Provider(r, tuta) },
+		"own apps":         func(r Reader) ([]byte, error) { return s.provider(r, tuta) },
 		"mistyped":         func(r Reader) ([]byte, error) { return s.Mistyped(r, answer.Request{Typed: "fred"}) },
 		"unknown":          func(r Reader) ([]byte, error) { return s.Unknown(r, unknown, list) },
 		"providers":        func(r Reader) ([]byte, error) { return s.Providers(r, list, Filter{}) },
 		"filtered":         func(r Reader) ([]byte, error) { return s.Providers(r, list, Filter{Search: "mail", ByCountry: true}) },
-		"provider":         func(r Reader) ([]byte, error) { return s.Provider(r, gmail) },
+		"provider":         func(r Reader) ([]byte, error) { return s.provider(r, gmail) },
 		"help":             s.Help,
 		"trouble":          func(r Reader) ([]byte, error) { return s.Trouble(r, gmx) },
 		"in trouble":       func(r Reader) ([]byte, error) { return s.Trouble(r, domain) },

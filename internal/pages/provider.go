@@ -11,6 +11,7 @@ import (
 type providerPage struct {
 	settings.Account          // without an address
 	DomainNames      []string // in their own letters; empty: too many to list
+	Named            int      // how many domains it names, listed or not
 	Any              bool     // it serves other domains too
 	InList           string   // path of its row in the list
 	clients          []string // that can be used with it
@@ -24,8 +25,13 @@ const (
 	manyDomains = 30
 )
 
-// Provider is the page of one provider.
+// Provider is the page of one provider. Nobody may change it: it is shared between its
+// readers.
 func (s *Site) Provider(r Reader, p *Entry) ([]byte, error) {
+	return p.list.keep(shared{site: s, reader: r, row: "/providers/" + p.ID}, func() ([]byte, error) { return s.provider(r, p) })
+}
+
+func (s *Site) provider(r Reader, p *Entry) ([]byte, error) {
 	v := s.view(r, "/providers/"+p.ID, "")
 	v.Heading = v.T("provider-title", "provider", p.DisplayName)
 	page := p.page()
@@ -45,6 +51,7 @@ func (e *Entry) page() providerPage {
 			page.Any = true
 			continue
 		}
+		page.Named++
 		if e.listed {
 			page.DomainNames = append(page.DomainNames, patternName(d))
 		}
@@ -68,11 +75,16 @@ func (v *view) describe(p providerPage) string {
 	case p.Provider.NoMailPrograms:
 		return v.T("no-mail-programs", "provider", name)
 	}
-	var servers []string
-	for _, c := range p.Best() {
-		servers = append(servers, v.ProtocolName(c.Protocol)+": "+v.Words(c.Hostname)+", "+v.T("field-port")+" "+v.Words(c.Port)+", "+v.Security(c.SocketType))
+	return v.T("provider-description", "provider", name, "servers", v.inShort(p.Best()))
+}
+
+// inShort writes servers in a line, with no mark that a language sets in its own way.
+func (v *view) inShort(servers []settings.Server) string {
+	var out []string
+	for _, s := range servers {
+		out = append(out, v.ProtocolName(s.Protocol)+" "+v.Words(s.Hostname)+", "+v.T("field-port")+" "+v.Words(s.Port)+", "+v.Security(s.SocketType))
 	}
-	return v.T("provider-description", "provider", name, "servers", strings.Join(servers, "; "))
+	return strings.Join(out, " · ")
 }
 
 // Best are the servers that are recommended for each protocol, in the protocols'

@@ -15,8 +15,7 @@ type providersPage struct {
 	Filter         Filter
 	Countries      []country
 	Sections       []section
-	Count          int // of the rows on all pages
-	All            int
+	Count          int    // of the rows on all pages
 	Previous, Next string // paths; empty: there is none
 	Position       string // "Page 2 of 3"; empty: it is the only one
 }
@@ -88,8 +87,8 @@ func (s *Site) providers(r Reader, l *List, f Filter, found []*Entry, last int) 
 	v := s.view(r, "/providers", f.query())
 	v.Heading = v.T("providers-title")
 	v.NoIndex = f != Filter{}
-	v.Description = v.T("providers-lead", "count", l.Len())
-	page := providersPage{Filter: f, Count: len(found), All: l.Len()}
+	v.Description = v.T("providers-lead")
+	page := providersPage{Filter: f, Count: len(found)}
 	if last > 0 {
 		page.Position = v.T("providers-page", "page", f.Page+1, "pages", last+1)
 		v.Heading += " – " + page.Position

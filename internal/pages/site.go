@@ -12,9 +12,12 @@ import (
 	"fmt"
 	"html/template"
 	"slices"
+	"strings"
+	"sync"
 
 	"milepost/address"
 	"milepost/internal/answer"
+	"milepost/settings"
 )
 
 //go:embed templates/*.html
@@ -30,8 +33,11 @@ type Site struct {
 	branding  Branding
 	publicURL string
 	messages  map[string]messages // by language
-	assets    assets
-	templates map[string]*template.Template // by page
+	// placeholders puts words in their place, by language.
+	placeholders map[string]*strings.Replacer
+	assets       assets
+	templates    map[string]*template.Template // by page
+	buffers      sync.Pool                     // *bytes.Buffer; a page that grows its own takes a fifth more
 }
 
 // The pages: each is a file under templates, shown inside layout.html.
@@ -54,10 +60,16 @@ const (
 // New prepares the pages of a service. PublicURL is the service's HTTPS address, for
 // codes that a phone reads; empty: none is known.
 func New(b Branding, publicURL string) (*Site, error) {
-	s := &Site{branding: b.withDefaults(), publicURL: publicURL, templates: make(map[string]*template.Template)}
+	s := &Site{branding: b.withDefaults(), publicURL: publicURL,
+		placeholders: make(map[string]*strings.Replacer), templates: make(map[string]*template.Template)}
 	var err error
 	if s.messages, err = loadMessages(); err != nil {
 		return nil, err
+	}
+	for lang, m := range s.messages {
+		word := func(key string) string { return m.get(key).text(nil) }
+		s.placeholders[lang] = strings.NewReplacer(settings.EmailAddress, word("placeholder-address"), settings.EmailLocalPart, word("placeholder-local"),
+			settings.EmailDomain, word("placeholder-domain"), settings.MXHost, word("placeholder-mx"))
 	}
 	if s.assets, err = loadAssets(s.branding); err != nil {
 		return nil, err
@@ -83,9 +95,14 @@ func (s *Site) render(page string, v *view, model any) ([]byte, error) {
 }
 
 func (s *Site) execute(page, part string, model any) ([]byte, error) {
-	var b bytes.Buffer
-	err := s.templates[page].ExecuteTemplate(&b, part, model)
-	return b.Bytes(), err
+	b, _ := s.buffers.Get().(*bytes.Buffer)
+	if b == nil {
+		b = new(bytes.Buffer)
+	}
+	defer s.buffers.Put(b)
+	b.Reset()
+	err := s.templates[page].ExecuteTemplate(b, part, model)
+	return bytes.Clone(b.Bytes()), err
 }
 
 // Home is the page that asks for an address.

@@ -55,9 +55,13 @@ func letters(domain string) (set uint64) {
 
 // Suggest returns the domains that a person may have meant, the nearest first: with one
 // character too many, too few or wrong, or two in the wrong order; two such mistakes
-// are looked for in longer names.
+// are looked for in longer names. Where all that follows a dot is missing, they are those
+// that begin so.
 func (l *List) Suggest(typed address.Domain) []string {
 	name := []rune(typed.Unicode)
+	if found := l.beginning(typed.Unicode); found != nil {
+		return found
+	}
 	most := 1
 	if len(name) >= twoMistakes {
 		most = 2
@@ -88,6 +92,30 @@ func (l *List) Suggest(typed address.Domain) []string {
 		if c.mistakes == found[0].mistakes && len(out) < maxSuggestions {
 			out = append(out, c.domain)
 		}
+	}
+	return out
+}
+
+// beginning returns the domains of which a name is the first label. Of a name with many
+// of them, that of most of the world comes first.
+func (l *List) beginning(name string) []string {
+	if strings.Contains(name, ".") {
+		return nil
+	}
+	var found []spelling
+	for _, known := range l.spellings {
+		for _, s := range known {
+			if firstLabel(s.domain) == name {
+				found = append(found, s)
+			}
+		}
+	}
+	slices.SortFunc(found, func(a, b spelling) int {
+		return cmp.Or(rank(strings.HasSuffix(b.domain, ".com"))-rank(strings.HasSuffix(a.domain, ".com")), a.place-b.place, strings.Compare(a.domain, b.domain))
+	})
+	var out []string
+	for _, s := range found[:min(len(found), maxSuggestions)] {
+		out = append(out, s.domain)
 	}
 	return out
 }

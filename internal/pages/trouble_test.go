@@ -17,9 +17,11 @@ func TestTrouble(t *testing.T) {
 	}{
 		{"the account's password", "emailaddress=fred@gmx.com",
 			[]string{"The username is <b><bdi>fred@gmx.com</bdi></b>", "The password is the one of your mailbox", `data-copy="imap.gmx.com"`, "/setup?emailaddress=fred%40gmx.com"}, []string{"password-make", "No password works"}},
-		{"an app password", "emailaddress=fred@gmail.com", []string{"<bdi>Gmail</bdi> wants an <a", "https://myaccount.google.com/apppasswords"}, []string{"one of your mailbox"}},
+		{"an app password", "emailaddress=fred@gmail.com", []string{"<bdi>Gmail</bdi> wants an <a", "https://myaccount.google.com/apppasswords", "Or choose <a", "If both are right"}, []string{"one of your mailbox", "has made this certificate"}},
 		{"OAuth2 alone", "emailaddress=fred@outlook.com", []string{"No password works here"}, []string{"one of your mailbox", "reset it"}},
-		{"a bridge", "emailaddress=fred@proton.me", []string{"on your computer shows", "These servers are a program on your own computer."}, []string{"one of your mailbox"}},
+		{"a bridge", "emailaddress=fred@proton.me", []string{"on your computer shows", "These servers are a program on your own computer.", "has made this certificate itself", "installed on this computer and running"},
+			[]string{"one of your mailbox", "somebody in between", "in hotels", "is switched off", "names of the servers must"}},
+		{"another username to send", "emailaddress=fred@icloud.com", []string{"The username is <b><bdi>fred</bdi></b>", `data-copy="fred@icloud.com"`}, []string{"Or choose"}},
 		{"no sign-in to send", "emailaddress=fred@alice.fr", []string{"asks for no username"}, []string{"needs your username"}},
 		{"POP", "emailaddress=fred@gmx.com&protocol=pop3", []string{"POP is switched off", `data-copy="pop.gmx.com"`}, []string{`data-copy="imap.gmx.com"`}},
 		{"closed", "emailaddress=fred@myopera.com", []string{"is closed"}, []string{"<details"}},

@@ -81,6 +81,16 @@ func (v *view) Languages() []languageLink {
 	return out
 }
 
+// LanguageName is what the reader's language calls itself.
+func (v *view) LanguageName() string {
+	for _, l := range languages {
+		if l.code == v.Reader.Lang {
+			return l.name
+		}
+	}
+	return v.Reader.Lang
+}
+
 // Current tells whether a path leads to this very page.
 func (v *view) Current(path string) bool { return v.path == path }
 
@@ -254,8 +264,7 @@ func (v *view) Words(value any) string {
 	if !strings.Contains(s, "%EMAIL") && s != settings.MXHost {
 		return s
 	}
-	return strings.NewReplacer(settings.EmailAddress, v.T("placeholder-address"), settings.EmailLocalPart, v.T("placeholder-local"),
-		settings.EmailDomain, v.T("placeholder-domain"), settings.MXHost, v.T("placeholder-mx")).Replace(s)
+	return v.Site.placeholders[v.Reader.Lang].Replace(s)
 }
 
 // card is a recommended server on the page that answers.
