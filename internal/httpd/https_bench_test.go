@@ -98,9 +98,9 @@ var pauseMax = regexp.MustCompile(`(?m)^go_gc_duration_seconds\{quantile="1"\} (
 
 // longestPause is the longest time, in milliseconds, for which milepost's collector has
 // stopped everything since the start.
-func (e encrypted) longestPause(b *testing.B) float64 {
+func (s encrypted) longestPause(b *testing.B) float64 {
 	b.Helper()
-	resp, err := http.Get("http://" + e.admin + "/metrics")
+	resp, err := http.Get("http://" + s.admin + "/metrics")
 	if err != nil {
 		b.Fatal(err)
 	}
