@@ -203,6 +203,8 @@ func secretRequests() (all []string) {
 		"/autodiscover/autodiscover.json?Email=@&Protocol=secretname", "/Autodiscover/autodiscover.json/v1.0/@?Protocol=Ews",
 		"/mobileconfig?emailaddress=@", "/setup?emailaddress=@", "/setup?emailaddress=secretname", "/providers?q=secretname", "/api/v1/settings?emailaddress=@", "/api/v1/providers/secretname",
 		"/.well-known/mta-sts.txt?@", "/.well-known/caldav?@", "/.well-known/acme-challenge/secretname", "/internal/tls-allowed?domain=@", "/internal/tls-allowed?domain=secretname", "/debug/pprof/secretname",
+		"/mail/config-v1.1.xml?emailaddress=secretname%2540example.com", "/setup?emailaddress=secretname%EF%BC%A0example.com", "/setup?emailaddress=%22secretname%40x%22%40example.com", "/setup?emailaddress=Fred+%3C@%3E",
+		"/mobileconfig?emailaddress=mailto:@", "/v1.1/x@@", "/trouble?emailaddress=@.", "/widget?emailaddress=secretname%0a@example.com", "/doctor/@", "/doctor?domain=@", "/api/v1/doctor?domain=@", "/internal/tls-allowed?domain=mailto:@",
 		"/secretname", "//@/", "/%", "/%zzsecretname", "/?a=%zzsecretname;secretname", "*", "secretname:443", "http://@/", "http://secretname:x@h/", "/secretname HTTP/1.0 x", strings.Repeat("secretname", 3000),
 	} {
 		target = strings.ReplaceAll(target, "@", "secretname@example.com")

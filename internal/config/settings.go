@@ -152,7 +152,7 @@ func Settings() []*Setting {
 			number(func(c *Config) *int { return &c.Limits.AtOnce }, 0, 1_000_000)},
 		{"limits", "connections", "", "Open connections in total; more end those that have gone longest without an answer. The descriptors of the process bound it too.", "", true,
 			number(func(c *Config) *int { return &c.Limits.Connections }, 16, 1_000_000)},
-		{"limits", "connections_per_client", "", "Open connections of one client. Loopback and trusted proxies have no bound of their own.", "", true,
+		{"limits", "connections_per_client", "", "Open connections of one client; more end the one that has gone longest without an answer. Loopback and trusted proxies have no bound of their own.", "", true,
 			number(func(c *Config) *int { return &c.Limits.ConnectionsPerClient }, 1, 1_000_000)},
 
 		{"log", "format", "", "\"text\" (key=value) or \"json\", a line an event.", "", true,
@@ -185,7 +185,7 @@ func defaults() *Config {
 			RateLimit: 50,
 		},
 		Proxy:  Proxy{Trusted: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}},
-		Limits: Limits{Rate: 50, Burst: 1000, AtOnce: 2048, Connections: 2048, ConnectionsPerClient: 256},
+		Limits: Limits{Rate: 50, Burst: 2000, AtOnce: 2048, Connections: 2048, ConnectionsPerClient: 1024},
 		Log:    Log{Format: "text", Level: slog.LevelInfo},
 	}
 }

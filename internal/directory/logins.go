@@ -33,8 +33,7 @@ type Logins struct {
 	// Metrics counts look-ups; nil: nothing does. It is set before the first one.
 	Metrics *metrics.Metrics
 
-	log  *slog.Logger
-	beat beat
+	log *slog.Logger
 
 	mu   sync.Mutex // held to open and close
 	all  []*logins
@@ -144,7 +143,6 @@ func (l *Logins) Login(ctx context.Context, provider string, a address.Address, 
 		return Login{}, nil
 	}
 	found, how := l.look(ctx, x, a)
-	l.beat.wait(ctx)
 	if how == metrics.LoginUnknown && x.TellUnknown && askable(a) {
 		return Login{}, &lookup.UnknownAddress{Domain: a.Domain}
 	}

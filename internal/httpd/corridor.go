@@ -75,14 +75,15 @@ func languages(r *http.Request) string { return strings.Join(r.Header["Accept-La
 // render makes the document, or finds the one that was made for somebody else in
 // the domain.
 func (s *server) render(x *exchange, f *formats.Format, accounts []settings.Account, o formats.Options) (document, error) {
+	a := &accounts[0]
+	lasts := f.Cached && !a.TakesLogin() && a.MXHost.IsZero() // else no longer than what DNS or a directory says
 	fresh := func() (document, error) {
 		body, err := f.Render(accounts, o)
-		if err != nil || !f.Cached {
+		if err != nil || !lasts {
 			return document{body: body}, err
 		}
 		return newDocument(f.ContentType, body), nil
 	}
-	a := &accounts[0]
 	if !f.Cached || !a.Shared() {
 		return fresh()
 	}
@@ -113,7 +114,7 @@ func send(x *exchange, f *formats.Format, a *settings.Account, doc document) err
 		x.Response().Header().Set(echo.HeaderContentDisposition, `attachment; filename="`+a.Address.Domain.ASCII+`.mobileconfig"`)
 	}
 	switch {
-	case !f.Cached, a.TakesLogin(), !a.MXHost.IsZero(): // it lasts as long as what DNS or a directory says
+	case doc.etag == "":
 		return transient(x, http.StatusOK, f.ContentType, doc.body)
 	case a.Address.Local == "":
 		return keepable(x, cachePublic, doc)

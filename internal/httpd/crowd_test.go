@@ -56,17 +56,19 @@ func BenchmarkCrowd(b *testing.B) {
 			}
 			for b.Loop() {
 				c.ctx, c.end = context.WithCancel(b.Context())
-				alone, aloneFresh := c.watch(b, watched/5)
+				alone, aloneFresh, _ := c.watch(b, watched/5)
 				report(b, alone, "alone-kept")
 				report(b, aloneFresh, "alone-fresh")
 				c.gather(b)
-				kept, fresh := c.watch(b, watched)
+				kept, fresh, late := c.watch(b, watched)
 				c.count()
 				b.ReportMetric(float64(c.open.Load()), "connections")
 				b.ReportMetric(float64(fixture.Resident(b, s.pid))/1e6, "MB")
 				c.disperse()
 				report(b, kept, "kept")
 				report(b, fresh, "fresh")
+				report(b, late, "late")
+				b.ReportMetric(s.longestPause(b), "ms-pause-max")
 				b.ReportMetric(float64(c.refused), "refused")
 			}
 		})
@@ -259,8 +261,9 @@ func (c *crowd) unreadStreams(n int) error {
 }
 
 // watch has the good client ask for a while, and returns how long it waited: on the
-// connection that it keeps, and on fresh ones.
-func (c *crowd) watch(b *testing.B, d time.Duration) (kept, fresh []time.Duration) {
+// connection that it keeps, and on fresh ones. What waits for no server is how late the
+// machine wakes the client between them.
+func (c *crowd) watch(b *testing.B, d time.Duration) (kept, fresh, late []time.Duration) {
 	b.Helper()
 	connect := func() net.Conn {
 		conn, err := c.dial(999)
@@ -274,8 +277,12 @@ func (c *crowd) watch(b *testing.B, d time.Duration) (kept, fresh []time.Duratio
 	if err := askAndKeep(stays); err != nil {
 		b.Fatal("the good client: ", err)
 	}
-	for begun := time.Now(); time.Since(begun) < d; time.Sleep(5 * time.Millisecond) {
+	const between = 5 * time.Millisecond
+	for begun := time.Now(); time.Since(begun) < d; {
 		t := time.Now()
+		time.Sleep(between)
+		late = append(late, time.Since(t)-between)
+		t = time.Now()
 		c.askGood(b, stays)
 		kept = append(kept, time.Since(t))
 		t = time.Now()
@@ -284,7 +291,7 @@ func (c *crowd) watch(b *testing.B, d time.Duration) (kept, fresh []time.Duratio
 		fresh = append(fresh, time.Since(t))
 		goes.Close()
 	}
-	return kept, fresh
+	return kept, fresh, late
 }
 
 // count adds the idle connections that the server has not ended.

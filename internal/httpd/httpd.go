@@ -87,6 +87,7 @@ type server struct {
 	watching   atomic.Int64 // requests that wait for a diagnosis
 	documents  documents
 	compressor compressor
+	beat       beat
 	kinds      kinds
 	ids        atomic.Uint32 // of the last request; the first is random, so that two runs differ
 	lines      sync.Pool     // *[]byte, of the log

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -27,6 +28,7 @@ const documentPath = "/mail/config-v1.1.xml?emailaddress=fred%40orange.fr"
 type encrypted struct {
 	name, addr string
 	plain      string // where it listens for HTTP, if it does
+	admin      string // its admin listener, if it has one
 	pid        int
 }
 
@@ -85,11 +87,34 @@ func BenchmarkHTTPS(b *testing.B) {
 // certificate in a directory and more lines of configuration.
 func startMilepost(b *testing.B, program, dir, more string) encrypted {
 	b.Helper()
-	plain := net.JoinHostPort("127.0.0.1", fixture.FreePort(b, "127.0.0.1"))
-	config := fixture.Write(b, filepath.Join(dir, "milepost.toml"), fmt.Sprintf("[http]\nlisten = [%q]\n[https]\nlisten = [\"127.0.0.1:0\"]\n[tls]\ncert = \"cert.pem\"\nkey = \"key.pem\"\n%s", plain, more))
+	plain, admin := net.JoinHostPort("127.0.0.1", fixture.FreePort(b, "127.0.0.1")), net.JoinHostPort("127.0.0.1", fixture.FreePort(b, "127.0.0.1"))
+	config := fixture.Write(b, filepath.Join(dir, "milepost.toml"), fmt.Sprintf("[http]\nlisten = [%q]\n[https]\nlisten = [\"127.0.0.1:0\"]\n[tls]\ncert = \"cert.pem\"\nkey = \"key.pem\"\n[admin]\nlisten = %q\n%s", plain, admin, more))
 	cmd := exec.Command(program, "serve", "-config", config)
 	addr := startServer(b, cmd, filepath.Join(dir, "milepost.log"), "milepost: https listening on ")
-	return encrypted{"milepost", addr, plain, cmd.Process.Pid}
+	return encrypted{"milepost", addr, plain, admin, cmd.Process.Pid}
+}
+
+var pauseMax = regexp.MustCompile(`(?m)^go_gc_duration_seconds\{quantile="1"\} (\S+)$`)
+
+// longestPause is the longest time, in milliseconds, for which milepost's collector has
+// stopped everything since the start.
+func (s encrypted) longestPause(b *testing.B) float64 {
+	b.Helper()
+	resp, err := http.Get("http://" + s.admin + "/metrics")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	m := pauseMax.FindSubmatch(text)
+	if err != nil || m == nil {
+		b.Fatalf("%v\n%s", err, text)
+	}
+	seconds, err := strconv.ParseFloat(string(m[1]), 64)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return seconds * 1000
 }
 
 // startCaddy answers with a fixed text: to read a file for each request takes it longer.
@@ -123,7 +148,7 @@ https://:%[1]s {
 `, port, dir, headers.String(), body))
 	cmd := exec.Command(program, "run", "--config", config, "--adapter", "caddyfile")
 	cmd.Env = append(os.Environ(), "XDG_DATA_HOME="+dir, "XDG_CONFIG_HOME="+dir)
-	return encrypted{"caddy", "127.0.0.1:" + port, "", startSilent(b, cmd, port)}
+	return encrypted{"caddy", "127.0.0.1:" + port, "", "", startSilent(b, cmd, port)}
 }
 
 func startNginx(b *testing.B, program, dir string, header http.Header, body []byte) encrypted {
@@ -159,7 +184,7 @@ http {
 %[3]s  }
 }
 `, port, dir, headers.String()))
-	return encrypted{"nginx", "127.0.0.1:" + port, "", startSilent(b, exec.Command(program, "-e", filepath.Join(dir, "nginx-errors.log"), "-c", config), port)}
+	return encrypted{"nginx", "127.0.0.1:" + port, "", "", startSilent(b, exec.Command(program, "-e", filepath.Join(dir, "nginx-errors.log"), "-c", config), port)}
 }
 
 // startSilent runs a server that does not say when it listens.

@@ -20,13 +20,14 @@ import (
 // bound nothing. A client is an address of IPv4, or a /64 of IPv6: what one household
 // has.
 //
-// The defaults of milepost.toml (50, 1000, 2048) are for an office, or the customers of
+// The defaults of milepost.toml (50, 2000, 2048) are for an office, or the customers of
 // a mobile network, behind one address. 300 people whose mail programs start in the same
-// second send 1000 requests: a program asks for two or three documents, and a page comes
-// with three files. After that, somebody new can come every 100 ms. Whoever asks for 50
-// documents a second for long takes a thousandth of a processor, and for 50 profiles
-// signed with RSA 4 % (docs/performance.md). 2048 requests whose clients do not read
-// hold 65 to 115 MB.
+// second send up to 1800 requests: a program asks for two or three documents, some by HTTP
+// and by HTTPS, and a page comes with three files. After that, somebody new can come every
+// 120 ms. So one address may have half of all connections, too: when the machine is busy,
+// hundreds of such handshakes are under way at a time. Whoever asks for 50 documents a
+// second for long takes a thousandth of a processor, and for 50 profiles signed with RSA
+// 4 % (docs/performance.md). 2048 requests whose clients do not read hold 65 to 115 MB.
 type Limits struct {
 	Rate  int // requests a second of one client, for long
 	Burst int // requests of one client at once, after a pause; 1 at least if there is a Rate

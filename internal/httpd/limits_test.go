@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"milepost/address"
+	"milepost/internal/config"
 	"milepost/internal/fixture"
 	"milepost/internal/pages"
 	"milepost/internal/snapshot"
@@ -129,6 +130,30 @@ func TestRate(t *testing.T) {
 	}
 	if refused[TooFast] != 19 || len(refused) != 1 {
 		t.Errorf("%v was heard of", refused)
+	}
+}
+
+// With the defaults, 300 people behind one address can have their programs ask six times
+// each in the same second; a flood from there is bounded all the same.
+func TestOffice(t *testing.T) {
+	now := time.Unix(1_800_000_000, 0)
+	l := config.Default().Limits
+	h := limitedHandler(t, Limits{Rate: l.Rate, Burst: l.Burst, AtOnce: l.AtOnce}, &now)
+	for i := range 300 * 6 {
+		if w := fetch(h, "192.0.2.1:1", "/v1.1/example.com"); w.Code != http.StatusOK {
+			t.Fatalf("request %d: %d", i+1, w.Code)
+		}
+	}
+	for range 1000 {
+		fetch(h, "192.0.2.1:1", "/v1.1/example.com")
+	}
+	refused := fetch(h, "192.0.2.1:1", "/v1.1/example.com")
+	if refused.Code != http.StatusTooManyRequests || refused.Header().Get("Retry-After") != "1" {
+		t.Fatalf("%d %v", refused.Code, refused.Header())
+	}
+	now = now.Add(time.Second) // as it was told
+	if w := fetch(h, "192.0.2.1:1", "/v1.1/example.com"); w.Code != http.StatusOK {
+		t.Errorf("after Retry-After: %d", w.Code)
 	}
 }
 

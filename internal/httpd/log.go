@@ -29,6 +29,7 @@ type exchange struct {
 	server     *server
 	signs      bool          // profiles are signed
 	waited     time.Duration // for a diagnosis
+	held       bool          // the answer goes at a beat
 }
 
 // logged writes one line a request: the route and the domain, and neither path

@@ -59,8 +59,12 @@ func (x *exchange) lookUp(q lookup.Question, peoples bool) ([]settings.Account, 
 	if by := x.snapshot.Config.Lookup.MX; x.server.Resolver != nil && (by == config.MXAll || by == config.MXPages && peoples) {
 		mx = x
 	}
+	var logins lookup.Logins
+	if x.server.Logins != nil {
+		logins = x
+	}
 	q.By = lookup.Asker{Client: x.client, Encrypted: x.secure}
-	accounts, err := lookup.Accounts(x.Request().Context(), x.snapshot.Catalogue, mx, x.server.Logins, q)
+	accounts, err := lookup.Accounts(x.Request().Context(), x.snapshot.Catalogue, mx, logins, q)
 	x.metrics.LookedUp(x.found(accounts, err))
 	return accounts, err
 }
@@ -72,6 +76,16 @@ func (x *exchange) MX(ctx context.Context, d address.Domain) []address.Domain {
 		return nil
 	}
 	return x.server.Resolver.MX(ctx, d)
+}
+
+// Login asks a directory, and lets the answer go at a beat alone: how long it takes until
+// then tells whether the directory knows the address.
+func (x *exchange) Login(ctx context.Context, provider string, a address.Address, by lookup.Asker) (lookup.Login, error) {
+	if !x.held {
+		x.held = true
+		x.Response().Before(x.server.beat.begin(ctx))
+	}
+	return x.server.Logins.Login(ctx, provider, a, by)
 }
 
 func (x *exchange) found(accounts []settings.Account, err error) metrics.Lookup {

@@ -8,9 +8,9 @@ import (
 )
 
 // Logins knows the login names that directories have. An implementation is bounded in
-// everything: a question waits no longer than the admin allows, and whether an address
-// exists can be told neither from the time nor from anything else, unless the admin has
-// allowed that too.
+// everything: a question waits no longer than the admin allows, and nothing but the
+// microseconds that it takes tells whether an address exists, unless the admin has allowed
+// that. Who sends the answer hides them.
 type Logins interface {
 	// Login returns what the directory of a provider has on an address with a local part.
 	// It is zero where the provider has no directory, the asker may not know, or the
