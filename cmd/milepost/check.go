@@ -12,7 +12,6 @@ import (
 
 	"milepost/internal/config"
 	"milepost/internal/providerfile"
-	"milepost/internal/snapshot"
 	"milepost/settings"
 )
 
@@ -41,9 +40,8 @@ func check(args []string, stdout, stderr io.Writer) int {
 		o.Inputs.Options = append(o.Inputs.Options, config.Option{Flag: "providers", Setting: "catalogue.builtin", Value: "false"})
 	}
 	defer o.openSources()()
-	s, err := snapshot.Build(context.Background(), o.Options, nil)
-	if err != nil {
-		complainBuild(stderr, err)
+	s := o.build(context.Background(), stderr, "check")
+	if s == nil {
 		return exitNo
 	}
 	warn(stderr, s.Warnings)

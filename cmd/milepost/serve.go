@@ -75,6 +75,7 @@ func serve(args []string, stdout, stderr io.Writer) int {
 	sources := directory.NewSources(directory.Options{State: conf.Catalogue.State, Log: logTo(conf, queue)})
 	defer sources.Close()
 	o.Sources = sources
+	unit.Status("reads providers and domains")
 	first, err := snapshot.Build(ctx, o.Options, nil)
 	if err != nil {
 		complainBuild(stderr, err)
