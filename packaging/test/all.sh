@@ -13,7 +13,7 @@ if [ ! -e $policy ]; then
   printf '#!/bin/sh\nexit 101\n' >$policy
   chmod +x $policy
 fi
-packages=(bash-completion bind9-dnsutils binutils ca-certificates curl debootstrap dovecot-imapd dovecot-pop3d fish git haproxy iproute2 jq lintian man-db mandoc
+packages=(bash-completion bind9-dnsutils binutils ca-certificates chasquid curl debootstrap dovecot-imapd dovecot-pop3d fish git haproxy iproute2 jq lintian man-db mandoc
   nsd openssl postfix procps prometheus qemu-user runc shellcheck skopeo systemd systemd-container umoci unbound util-linux zsh)
 missing=()
 for p in "${packages[@]}"; do
