@@ -128,6 +128,32 @@ func TestConfiguration(t *testing.T) {
 	}
 }
 
+// What README.Debian has set is a configuration, and its commands are the manual's.
+func TestReadmeDebian(t *testing.T) {
+	text := read(t, "deb/README.Debian")
+	_, block, ok := strings.Cut(text, "commented out, set\n")
+	block, _, also := strings.Cut(block, " 3. ")
+	if !ok || !also {
+		t.Fatal("it has no configuration")
+	}
+	conf, err := config.Load(config.Inputs{File: filepath.Join(fixture.Directory(t, "milepost.toml", block), "milepost.toml")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !conf.TLS.ACME || len(conf.HTTPS.Listen) != 1 || conf.Service.Host == "" {
+		t.Errorf("%+v", conf)
+	}
+	m, err := manual.Parse()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, match := range regexp.MustCompile(`(?m)^ {8}milepost (\w+)`).FindAllStringSubmatch(text, -1) {
+		if _, ok := m.Command(match[1]); !ok {
+			t.Errorf("%s is no command", match[1])
+		}
+	}
+}
+
 // What each shell offers behind some words.
 func TestCompletion(t *testing.T) {
 	dir := generated(t)
