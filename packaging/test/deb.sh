@@ -77,7 +77,7 @@ dpkg_quiet -i /tmp/milepost.deb
 for f in README.Debian changelog.gz quickstart.md examples/example.com.toml; do
   [ -s "$root/usr/share/doc/milepost/$f" ] || fail "no $f among the documentation"
 done
-in_root milepost version | grep "^milepost " >/dev/null || fail "milepost version"
+in_root milepost version | grep "^milepost .* (commit [0-9a-f]\{40\}" >/dev/null || fail "milepost version"
 in_root getent passwd milepost | grep ':/var/lib/milepost:/usr/sbin/nologin$' >/dev/null || fail "$(in_root getent passwd milepost)"
 [ "$(stat -c %A "$root/etc/milepost") $(in_root stat -c %U:%G /etc/milepost)" = "drwxr-x--- root:milepost" ] || fail "/etc/milepost is open"
 [ "$(in_root systemctl is-enabled milepost.service)" = enabled ] || fail "not enabled"
