@@ -128,10 +128,36 @@ func TestConfiguration(t *testing.T) {
 	}
 }
 
+// What README.Debian has set is a configuration, and its commands are the manual's.
+func TestReadmeDebian(t *testing.T) {
+	text := read(t, "deb/README.Debian")
+	_, block, ok := strings.Cut(text, "commented out, set\n")
+	block, _, also := strings.Cut(block, " 3. ")
+	if !ok || !also {
+		t.Fatal("it has no configuration")
+	}
+	conf, err := config.Load(config.Inputs{File: filepath.Join(fixture.Directory(t, "milepost.toml", block), "milepost.toml")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !conf.TLS.ACME || len(conf.HTTPS.Listen) != 1 || conf.Service.Host == "" {
+		t.Errorf("%+v", conf)
+	}
+	m, err := manual.Parse()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, match := range regexp.MustCompile(`(?m)^ {8}milepost (\w+)`).FindAllStringSubmatch(text, -1) {
+		if _, ok := m.Command(match[1]); !ok {
+			t.Errorf("%s is no command", match[1])
+		}
+	}
+}
+
 // What each shell offers behind some words.
 func TestCompletion(t *testing.T) {
 	dir := generated(t)
-	work := fixture.Directory(t, "milepost.toml", "")
+	work := fixture.Directory(t, "milepost.toml", "", "providers/example.com.toml", "")
 	script, err := filepath.Abs("testdata/complete.zsh")
 	if err != nil {
 		t.Fatal(err)
@@ -168,6 +194,8 @@ func TestCompletion(t *testing.T) {
 				{"the same option of another command", []string{"show", "-format", "auto"}, []string{"autoconfig", "autodiscover", "autodiscover-json"}, "nsupdate"},
 				{"a file", []string{"serve", "-config", "mile"}, []string{"milepost.toml"}, "serve"},
 				{"paths", []string{"check", "mile"}, []string{"milepost.toml"}, "serve"},
+				{"documents", []string{"import", "mile"}, []string{"milepost.toml"}, "serve"},
+				{"a directory", []string{"import", "-into", "prov"}, []string{"providers"}, "serve"},
 				{"a key", []string{"serve", "-set", "http.l"}, []string{"http.listen="}, "https.listen="},
 				{"help", []string{"help", "s"}, []string{"serve", "show"}, "dns"},
 			} {
@@ -187,7 +215,8 @@ func TestCompletion(t *testing.T) {
 	}
 }
 
-// lines returns the first word of each line that a shell prints.
+// lines returns the first word of each line that a shell prints; a directory without the
+// slash that not every shell shows.
 func lines(t *testing.T, cmd *exec.Cmd, dir string) (first []string) {
 	t.Helper()
 	cmd.Dir = dir
@@ -197,7 +226,7 @@ func lines(t *testing.T, cmd *exec.Cmd, dir string) (first []string) {
 	}
 	for line := range strings.Lines(string(out)) {
 		if words := strings.Fields(line); len(words) > 0 {
-			first = append(first, words[0])
+			first = append(first, strings.TrimSuffix(words[0], "/"))
 		}
 	}
 	return first

@@ -12,7 +12,6 @@ import (
 
 	"milepost/internal/config"
 	"milepost/internal/providerfile"
-	"milepost/internal/snapshot"
 	"milepost/settings"
 )
 
@@ -43,10 +42,8 @@ func check(args []string, stdout, stderr io.Writer) int {
 	defer o.openSources()()
 	conf, _ := config.Load(o.Inputs) // its mistakes come with those of everything else
 	o.Also = certificateMistakes(conf)
-	s, err := snapshot.Build(context.Background(), o.Options, nil)
-	if err != nil {
-		warn(stderr, conf.Warnings)
-		complainBuild(stderr, err)
+	s := o.build(context.Background(), stderr, "check")
+	if s == nil {
 		return exitNo
 	}
 	warn(stderr, s.Warnings)

@@ -12,7 +12,6 @@ import (
 
 	"milepost/address"
 	"milepost/internal/config"
-	"milepost/internal/snapshot"
 	"milepost/internal/zoneformat"
 	"milepost/zone"
 )
@@ -71,9 +70,8 @@ func printDNS(args []string, stdout, stderr io.Writer) int {
 	}
 	o.from.locateIfReadable(stderr)
 	defer o.from.openSources()()
-	s, err := snapshot.Build(context.Background(), o.from.Options, nil)
-	if err != nil {
-		complainBuild(stderr, err)
+	s := o.from.build(context.Background(), stderr, "dns")
+	if s == nil {
 		return exitNo
 	}
 	if o.Host == "" && len(o.Addresses) == 0 {

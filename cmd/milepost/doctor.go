@@ -21,7 +21,6 @@ import (
 	"milepost/internal/lookup"
 	"milepost/internal/observe"
 	"milepost/internal/providerfile"
-	"milepost/internal/snapshot"
 	"milepost/internal/textfile"
 	"milepost/settings"
 )
@@ -190,9 +189,8 @@ func parseExamined(flags *flag.FlagSet, args []string, stdout, stderr io.Writer)
 func (o *options) provider(ctx context.Context, asked address.Address, stderr io.Writer) (*settings.Provider, int) {
 	o.locateIfReadable(stderr)
 	defer o.openSources()()
-	s, err := snapshot.Build(ctx, o.Options, nil)
-	if err != nil {
-		complainBuild(stderr, err)
+	s := o.build(ctx, stderr, "doctor")
+	if s == nil {
 		return nil, exitNo
 	}
 	accounts, err := lookup.Accounts(ctx, s.Catalogue, nil, nil, lookup.Question{Addresses: []address.Address{{Domain: asked.Domain}}})

@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"milepost/internal/exchange"
-	"milepost/internal/snapshot"
 	"milepost/internal/textfile"
 )
 
@@ -61,9 +60,8 @@ func exportCatalogue(args []string, stdout, stderr io.Writer) int {
 	}
 	o.locate(stderr)
 	defer o.openSources()()
-	s, err := snapshot.Build(context.Background(), o.Options, nil)
-	if err != nil {
-		complainBuild(stderr, err)
+	s := o.build(context.Background(), stderr, "export")
+	if s == nil {
 		return exitNo
 	}
 	if o.complainUnread(stderr, "export") {
@@ -72,6 +70,7 @@ func exportCatalogue(args []string, stdout, stderr io.Writer) int {
 	e.Catalogue = s.Catalogue
 	s = nil // its pages are not needed
 	e.Progress = progress(stderr, e.Catalogue.Domains(), time.Now)
+	var err error
 	switch *format {
 	case "ispdb":
 		err = e.ISPDB(*out)
@@ -115,7 +114,7 @@ func exportJSON(e *exchange.Exporter, out string, stdout io.Writer) error {
 func progress(stderr io.Writer, all int, now func() time.Time) func(providers, domains int) {
 	last := now()
 	return func(providers, domains int) {
-		if t := now(); t.Sub(last) >= 2*time.Second {
+		if t := now(); t.Sub(last) >= tellEvery {
 			last = t
 			complain(stderr, "export: %d of %d domains, of %s", domains, all, count(providers, "provider"))
 		}

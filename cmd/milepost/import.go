@@ -73,8 +73,12 @@ func importDocuments(args []string, stdout, stderr io.Writer) int {
 			return exitNo
 		}
 	}
-	taken := 0
-	for _, path := range paths {
+	taken, told := 0, time.Now()
+	for at, path := range paths {
+		if time.Since(told) >= tellEvery {
+			told = time.Now()
+			complain(stderr, "import: %d of %s", at, count(len(paths), "document"))
+		}
 		d, err := readDocument(&i, path)
 		switch {
 		case err != nil:

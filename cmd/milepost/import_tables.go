@@ -25,6 +25,7 @@ func importTables(url, provider, list string, paths []string, takeShrunk bool, s
 		complain(stderr, "import: a provider file is needed, or a directory of them, behind the options")
 		return exitUsage
 	}
+	done := tellWaiting(stderr, "import: reading provider files and lists", tellEvery)
 	t := exchange.NewTables()
 	t.TakeShrunk = takeShrunk
 	for _, path := range paths {
@@ -33,7 +34,9 @@ func importTables(url, provider, list string, paths []string, takeShrunk bool, s
 	if list != "" {
 		t.ReadList(provider, list)
 	}
-	if err := t.Done(); err != nil {
+	err := t.Done()
+	done()
+	if err != nil {
 		fmt.Fprintln(stderr, err)
 		complain(stderr, "import: nothing is taken")
 		return exitNo
@@ -41,12 +44,17 @@ func importTables(url, provider, list string, paths []string, takeShrunk bool, s
 	warn(stderr, t.Warnings)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	done = tellWaiting(stderr, "import: writing into the database", tellEvery)
+	unknown := false
 	providers, domains, err := storage.Put(ctx, url, t.Catalogue, func(files map[string]string) error {
-		if _, ok := files[provider]; provider != "" && !ok {
-			complain(stderr, "import: the database has no file of %s; a server that has none either passes its domains over", provider)
-		}
+		_, known := files[provider]
+		unknown = provider != "" && !known
 		return exchange.Fits(files)
 	})
+	done()
+	if unknown {
+		complain(stderr, "import: the database has no file of %s; a server that has none either passes its domains over", provider)
+	}
 	if err != nil {
 		complain(stderr, "import: %s", err)
 		complain(stderr, "import: nothing is taken")

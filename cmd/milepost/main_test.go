@@ -48,6 +48,7 @@ func TestCommandLine(t *testing.T) {
 		{"help of a command", []string{"help", "dns"}, 0, "SYNOPSIS\n    milepost dns ", ""},
 		{"help of help", []string{"help", "help"}, 0, "SYNOPSIS\n    milepost help [COMMAND]\n", ""},
 		{"help of no command", []string{"help", "start"}, 2, "", `milepost: "start" is no command; serve`},
+		{"help of two commands", []string{"help", "show", "dns"}, 2, "", `milepost: help: "dns" is one word too many`},
 		{"unknown command", []string{"start"}, 2, "", `milepost: "start" is no command; serve, show, dns, check, import, export, config, doctor, discover, version and help are`},
 		{"unknown flag", []string{"show", "-x"}, 2, "", "milepost: show: flag provided but not defined: -x"},
 		{"unknown flag: where they stand", []string{"show", "-x"}, 2, "", "milepost: 'milepost help show' lists the options\n"},

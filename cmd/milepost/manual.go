@@ -19,6 +19,10 @@ func help(args []string, stdout, stderr io.Writer) int {
 	if flags.NArg() == 0 {
 		return print(stdout, stderr, []byte(manual.Text))
 	}
+	if flags.NArg() > 1 {
+		complain(stderr, "help: %q is one word too many", flags.Arg(1))
+		return exitUsage
+	}
 	name := flags.Arg(0)
 	command, ok := commands()[name]
 	if !ok {

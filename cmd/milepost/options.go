@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"io"
@@ -83,6 +84,20 @@ func (o *options) complainUnread(stderr io.Writer, command string) (unread bool)
 		}
 	}
 	return unread
+}
+
+// build makes what serve would have; nil: there are mistakes, which are printed.
+func (o *options) build(ctx context.Context, stderr io.Writer, command string) *snapshot.Snapshot {
+	done := tellWaiting(stderr, command+": reading providers and domains", tellEvery)
+	s, err := snapshot.Build(ctx, o.Options, nil)
+	done()
+	if err != nil {
+		conf, _ := config.Load(o.Inputs) // a misspelt variable may be why
+		warn(stderr, conf.Warnings)
+		complainBuild(stderr, err)
+		return nil
+	}
+	return s
 }
 
 // setProviders adds paths to those that are read.

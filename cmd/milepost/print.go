@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"milepost/address"
 	"milepost/catalogue"
@@ -23,6 +24,32 @@ func print(stdout, stderr io.Writer, body []byte) int {
 // complain writes a message for people, apart from results.
 func complain(stderr io.Writer, format string, args ...any) {
 	fmt.Fprintf(stderr, "milepost: "+format+"\n", args...)
+}
+
+// tellEvery is how often whoever waits is told what for.
+const tellEvery = 2 * time.Second
+
+// tellWaiting says again and again what is done, and for how long, until done is called.
+// Nobody else may write to stderr meanwhile.
+func tellWaiting(stderr io.Writer, what string, every time.Duration) (done func()) {
+	start, ticks := time.Now(), time.NewTicker(every)
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for {
+			select {
+			case <-ticks.C:
+				complain(stderr, "%s, for %s so far", what, time.Since(start).Round(time.Second))
+			case <-stop:
+				return
+			}
+		}
+	}()
+	return func() {
+		ticks.Stop()
+		close(stop)
+		<-stopped
+	}
 }
 
 // warn prints what is no mistake and worth a look.

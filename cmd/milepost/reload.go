@@ -145,7 +145,8 @@ func (r *reloader) serve(ctx context.Context, next *snapshot.Snapshot) {
 // tells whether that is served.
 func (r *reloader) reload(ctx context.Context, takeShrunk bool, unchanged time.Duration) bool {
 	r.unit.Reloading()
-	defer func() { r.unit.Ready(size(r.current.Load().Catalogue)) }()
+	status := ""
+	defer func() { r.unit.Ready(size(r.current.Load().Catalogue) + status) }()
 	o, previous := r.options, r.current.Load()
 	o.TakeShrunk, o.Seen = takeShrunk, new(textfile.Seen)
 	next, err := snapshot.Build(ctx, o, previous)
@@ -161,6 +162,7 @@ func (r *reloader) reload(ctx context.Context, takeShrunk bool, unchanged time.D
 	r.metrics.Reloaded(err == nil, time.Now())
 	if err != nil {
 		complainBuild(r.stderr, err)
+		status = "; the last reload was refused"
 		if o.Sources != nil { // a list of sources that is not served is not watched either
 			o.Sources.Tables(ctx, previous.Config.Sources)
 		}

@@ -77,6 +77,7 @@ func serve(args []string, stdout, stderr io.Writer) int {
 	defer sources.Close()
 	o.Sources = sources
 	o.Also = certificateMistakes(conf)
+	unit.Status("reads providers and domains")
 	first, err := snapshot.Build(ctx, o.Options, nil)
 	if err != nil {
 		warn(stderr, conf.Warnings)

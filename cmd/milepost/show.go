@@ -18,7 +18,6 @@ import (
 	"milepost/internal/formats"
 	"milepost/internal/lookup"
 	"milepost/internal/mx"
-	"milepost/internal/snapshot"
 	"milepost/mobileconfig"
 	"milepost/settings"
 )
@@ -63,9 +62,8 @@ func show(args []string, stdout, stderr io.Writer) int {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	defer o.openSources()()
-	s, err := snapshot.Build(ctx, o.Options, nil)
-	if err != nil {
-		complainBuild(stderr, err)
+	s := o.build(ctx, stderr, "show")
+	if s == nil {
 		return exitNo
 	}
 	signing := s.Config.Signing

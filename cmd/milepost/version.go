@@ -10,8 +10,9 @@ import (
 	"strings"
 )
 
-// release is set by the linker, where the version is not that of a tag.
-var release string
+// Set by the linker: the version, where it is not that of a tag, and the commit, which Go
+// does not find in a work tree of git's beside the clone.
+var release, commit string
 
 // build says what this program was made from.
 type build struct {
@@ -42,6 +43,9 @@ func currentBuild() build {
 	}
 	if release != "" {
 		b.Version = release
+	}
+	if b.Commit == "" {
+		b.Commit = commit
 	}
 	return b
 }

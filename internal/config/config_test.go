@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"strconv"
@@ -169,5 +170,16 @@ func TestStoragePassword(t *testing.T) {
 		if got := config.WithoutPassword(url); got != want {
 			t.Errorf("%s is shown as %s", url, got)
 		}
+	}
+}
+
+// A mistake in a default is one of the setting: there is no file to look into.
+func TestMistakeWithoutFile(t *testing.T) {
+	c, err := config.Load(config.Inputs{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := c.Mistake("http.listen", errors.New("the port is in use")).Error(); got != "http.listen: the port is in use" {
+		t.Error(got)
 	}
 }

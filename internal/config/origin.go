@@ -39,7 +39,7 @@ func (c *Config) Origin(name string) Origin { return c.origins[name] }
 func (c *Config) Has(name string) bool { return c.origins[name] != Origin{} }
 
 // Mistake is a mistake in the value of a setting, with its place: where it is set, else
-// where its table begins.
+// where its table begins; without a file, the setting itself.
 func (c *Config) Mistake(name string, err error) textfile.Error {
 	table, _, _ := strings.Cut(name, ".")
 	switch o := cmp.Or(c.origins[name], c.origins[table]); {
@@ -47,6 +47,8 @@ func (c *Config) Mistake(name string, err error) textfile.Error {
 		return textfile.Error{File: o.Name, Err: err}
 	case o.File != "":
 		return textfile.Error{File: o.File, Line: o.Line, Key: name, Err: err}
+	case c.File == "":
+		return textfile.Error{File: name, Err: err}
 	default:
 		return textfile.Error{File: c.File, Key: name, Err: err}
 	}

@@ -30,6 +30,7 @@ type Command struct {
 	Synopsis string // what stands behind "milepost ", in one line
 	Text     string
 	Options  []Option // in the order of the manual
+	Examples []string // those of the manual's that begin with it
 	written  string   // the synopsis in its own lines
 }
 
@@ -81,6 +82,9 @@ func (c Command) Help(names []string) string {
 	}
 	if options != "" {
 		fmt.Fprintf(&b, "\nOPTIONS\n%s", options)
+	}
+	if len(c.Examples) > 0 {
+		fmt.Fprintf(&b, "\nEXAMPLES\n    %s\n", strings.Join(c.Examples, "\n    "))
 	}
 	b.WriteString("\n'milepost help' prints the whole manual.\n")
 	return b.String()
@@ -142,6 +146,11 @@ func Parse() (*Manual, error) {
 		}
 		for _, name := range c.Names() {
 			delete(has, name)
+		}
+		for _, example := range m.Examples {
+			if strings.HasPrefix(example, m.Name+" "+c.Name+" ") {
+				c.Examples = append(c.Examples, example)
+			}
 		}
 		if len(has) > 0 {
 			return nil, fmt.Errorf("OPTIONS lacks what the SYNOPSIS of %s has: %v", c.Name, has)

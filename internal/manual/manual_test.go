@@ -31,6 +31,15 @@ func TestParse(t *testing.T) {
 	}
 }
 
+// A terminal of 80 columns shows it as it is written.
+func TestWidth(t *testing.T) {
+	for line := range strings.Lines(Text) {
+		if n := len(strings.TrimSuffix(line, "\n")); n > 80 {
+			t.Errorf("%d columns: %s", n, line)
+		}
+	}
+}
+
 func TestOption(t *testing.T) {
 	for _, tc := range []struct {
 		name, written string
@@ -69,7 +78,11 @@ func TestHelp(t *testing.T) {
 	if got := c.Help([]string{"json", "new"}); !strings.HasPrefix(got, want) || !strings.Contains(got, "\nOPTIONS\n    -json   ") || !strings.Contains(got, "\n    -new\n") {
 		t.Errorf("%s", got)
 	}
-	if got := c.Help(nil); strings.Contains(got, "OPTIONS") {
+	if got := c.Help(nil); strings.Contains(got, "OPTIONS") || strings.Contains(got, "EXAMPLES") {
+		t.Errorf("%s", got)
+	}
+	c, _ = m.Command("show")
+	if got := c.Help(nil); !strings.Contains(got, "\nEXAMPLES\n    milepost show ") || strings.Contains(got, "milepost dns") {
 		t.Errorf("%s", got)
 	}
 }

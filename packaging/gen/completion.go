@@ -12,7 +12,7 @@ import (
 const setting = "KEY=VALUE"
 
 // files says whether a value, as the manual calls it, is a path.
-func files(value string) bool { return value == "FILE" || value == "PATH" }
+func files(value string) bool { return value == "FILE" || value == "PATH" || value == "DIR" }
 
 // settings are what begins a value that is called KEY=VALUE.
 func settings() string {

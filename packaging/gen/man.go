@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"milepost/internal/config"
 	"milepost/internal/manual"
@@ -150,7 +152,8 @@ func synopsis(text string) string {
 func roff(text string) string {
 	var out []string
 	current, sentence := "", false
-	for _, word := range strings.Fields(text) {
+	words := strings.Fields(text)
+	for i, word := range words {
 		word = line(word)
 		if current != "" && !sentence && len(current)+len(word) < 78 {
 			current += " " + word
@@ -164,8 +167,18 @@ func roff(text string) string {
 			}
 		}
 		sentence = strings.HasSuffix(word, ".")
+		if sentence && i+1 < len(words) && !startsSentence(words[i+1]) {
+			current += `\&` // a name in DNS; else roff sets the space of a sentence behind it
+			sentence = false
+		}
 	}
 	return strings.Join(append(out, current), "\n")
+}
+
+// startsSentence tells whether a word may be the first one behind a full stop.
+func startsSentence(word string) bool {
+	r, _ := utf8.DecodeRuneInString(strings.TrimLeft(word, "(["))
+	return !unicode.IsLower(r)
 }
 
 // line escapes what roff reads in the middle of a line; hyphens stay such as a

@@ -74,7 +74,10 @@ snapshot >"$work/before"
 dpkg_quiet -i /tmp/milepost.deb
 [ "$(in_root dpkg-query -W -f '${Status} ${Version}' milepost)" = "install ok installed $version" ] || fail "not installed"
 [ -z "$(in_root dpkg --verify milepost)" ] || fail "$(in_root dpkg --verify milepost)"
-in_root milepost version | grep "^milepost " >/dev/null || fail "milepost version"
+for f in README.Debian changelog.gz quickstart.md examples/example.com.toml; do
+  [ -s "$root/usr/share/doc/milepost/$f" ] || fail "no $f among the documentation"
+done
+in_root milepost version | grep "^milepost .* (commit [0-9a-f]\{40\}" >/dev/null || fail "milepost version"
 in_root getent passwd milepost | grep ':/var/lib/milepost:/usr/sbin/nologin$' >/dev/null || fail "$(in_root getent passwd milepost)"
 [ "$(stat -c %A "$root/etc/milepost") $(in_root stat -c %U:%G /etc/milepost)" = "drwxr-x--- root:milepost" ] || fail "/etc/milepost is open"
 [ "$(in_root systemctl is-enabled milepost.service)" = enabled ] || fail "not enabled"
@@ -151,8 +154,15 @@ ask() { inside curl -fsS --max-time 10 "http://127.0.0.1:$1/v1.1/gmail.com" | gr
 say "systemd $(inside systemctl --version | sed -n '1s/^systemd \([0-9]*\).*/\1/p') runs"
 
 cp "$deb" "$root/root/milepost.deb"
-inside dpkg -i /root/milepost.deb </dev/null >"$work/log" 2>&1 || fail "dpkg -i"
-until_ok inside systemctl is-active milepost.service
+inside systemd-run -q --unit taken --socket-property "ListenStream=127.0.0.1:$port" true
+inside dpkg -i /root/milepost.deb </dev/null >"$work/log" 2>&1 || fail "dpkg -i, where another program has port $port"
+gone() { [ "$(inside systemctl show -P ActiveState milepost.service)" = failed ]; }
+until_ok gone
+inside journalctl --no-pager -u milepost.service | grep "127.0.0.1:$port.* in use" >/dev/null || fail "it does not say that port $port is in use"
+inside systemctl stop taken.socket
+inside systemctl reset-failed milepost.service
+inside systemctl start milepost.service || fail "it does not start when the port is free"
+say "installs where another program has its port, says so, and starts when that is gone"
 ask "$port" >/dev/null || fail "no answer"
 status() { inside systemctl show -P StatusText milepost.service; }
 one=$(status)
@@ -167,6 +177,17 @@ inside systemctl reload milepost.service || fail "reload"
 grep -q '^CapEff:[[:space:]]*0000000000000400$' <(inside cat "/proc/$first/status") || fail "other capabilities than CAP_NET_BIND_SERVICE"
 [ "$(inside stat -c '%U %a' /var/lib/milepost)" = "milepost 700" ] || fail "/var/lib/milepost: $(inside stat -c '%U %a' /var/lib/milepost)"
 say "the hardened unit starts, answers and reloads; status: $(status)"
+one=$(status)
+echo nonsense >"$root/etc/milepost/providers/other.toml"
+inside systemctl reload milepost.service
+refused() { [ "$(status)" = "$one; the last reload was refused" ]; }
+until_ok refused
+own >/dev/null || fail "a reload that is refused changes something"
+rm "$root/etc/milepost/providers/other.toml"
+inside systemctl reload milepost.service
+again() { [ "$(status)" = "$one" ]; }
+until_ok again
+say "a reload with a mistake changes nothing, and the status says that it was refused"
 
 inside mkdir -p /run/systemd/system/milepost.service.d
 printf '[Service]\nWatchdogSec=1\nTimeoutAbortSec=2\n' | inside tee /run/systemd/system/milepost.service.d/test.conf >/dev/null

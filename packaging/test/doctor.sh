@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# A domain as the documentation sets it up, with real programs: milepost, NSD, Unbound,
-# Dovecot and Postfix, in a network of its own, so that they have their real ports. The
-# doctor must find that every mail program works, and discover must write the file that
-# milepost serves: packaging/test/doctor.sh MILEPOST. Needs root.
+# A domain as docs/quickstart.md sets it up, with real programs: milepost, NSD, Unbound,
+# Dovecot, and first Postfix, then chasquid, in a network of its own, so that they have their
+# real ports. The doctor must find that every mail program works, and discover must write the
+# file that milepost serves: packaging/test/doctor.sh MILEPOST. Needs root.
 set -euo pipefail
 if [ "${2:-}" != inside ]; then
   exec unshare --net --mount --pid --fork --kill-child "$0" "$(readlink -f "$1")" inside
@@ -158,6 +158,21 @@ rewrite unix - - n - - trivial-rewrite
 tlsmgr unix - - n 1000? 1 tlsmgr
 END
 
+mkdir -p chasquid/certs/mail.example.com chasquid/domains/example.com
+cp cert.pem chasquid/certs/mail.example.com/fullchain.pem
+cp key.pem chasquid/certs/mail.example.com/privkey.pem
+cat >chasquid/chasquid.conf <<END
+hostname: "mail.example.com"
+smtp_address: "192.0.2.25:25"
+submission_address: "192.0.2.25:587"
+submission_over_tls_address: "192.0.2.25:465"
+data_dir: "$work/chasquid/data"
+mail_log_path: "$work/chasquid.mail.log"
+dovecot_auth: true
+dovecot_userdb_path: "$work/dovecot/auth-userdb"
+dovecot_client_path: "$work/dovecot/auth-client"
+END
+
 nsd -d -c nsd.conf >nsd.log 2>&1 &
 unbound -d -c unbound.conf >unbound.log 2>&1 &
 dovecot -F -c dovecot.conf >dovecot.out.log 2>&1 &
@@ -165,18 +180,25 @@ postfix -c "$work/postfix" start >postfix.start.log 2>&1 || fail "Postfix does n
 "$milepost" serve -no-builtin -config milepost.toml -providers providers >milepost.log 2>&1 &
 
 doctor=("$milepost" doctor -resolver 127.0.0.1 -ca ca.pem -no-builtin -providers providers -compare)
-for _ in $(seq 30); do # until they have all started
-  status=0
-  "${doctor[@]}" fred@example.com >out 2>&1 || status=$?
-  [ "$status" != 0 ] || break
-  sleep 0.5
-done
-[ "$status" = 0 ] || fail "the doctor's exit status is $status"
-grep -q '^example.com: grade A, every program works$' out || fail "the doctor finds something"
+works() { # as soon as all have started
+  for _ in $(seq 30); do
+    status=0
+    "${doctor[@]}" fred@example.com >out 2>&1 || status=$?
+    [ "$status" != 0 ] || break
+    sleep 0.5
+  done
+  [ "$status" = 0 ] || fail "$1: the doctor's exit status is $status"
+  grep -q '^example.com: grade A, every program works$' out || fail "$1: the doctor finds something"
+}
+works Postfix
 [ "$("${doctor[@]}" -format json fred@example.com | jq -r '[.grade, (.clients | map(select(.verdict == "works")) | length), (.findings | length)] | @text')" = '["A",19,0]' ] || fail "the JSON says something else"
 "$milepost" discover -resolver 127.0.0.1 -ca ca.pem fred@example.com >discovered 2>out || fail "discover fails"
 diff <(tail -n +2 discovered) providers/example.com.toml || fail "discover writes another file than is served"
 for client in $(seq 3); do [ -s postfix.log ] && break; sleep "$client"; done
 if grep -Eq 'auth=|rcpt=' postfix.log; then fail "the doctor has logged in, or named a recipient"; fi
 postfix -c "$work/postfix" stop >/dev/null 2>&1 || true
-echo "   every program works; discover writes the file that is served"
+
+chasquid --config_dir="$work/chasquid" >chasquid.log 2>&1 &
+works chasquid
+if grep -Eq 'auth (succeeded|failed)|rcpt' chasquid.mail.log; then fail "the doctor has logged in, or named a recipient"; fi
+echo "   every program works, with Postfix and with chasquid; discover writes the file that is served"
