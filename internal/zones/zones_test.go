@@ -130,7 +130,7 @@ func zonesOf(t *testing.T, p *fixture.Page) (*zones.Set, error) {
 func TestMistakesWithoutFile(t *testing.T) {
 	c := fixture.Catalogue(t, "one.toml", one)
 	_, err := zones.New(c, config.Default(), nil, zones.Time{Now: time.Unix(1, 0), Serial: 1})
-	const want = "-dns: the service's addresses are missing: autoconfig is a zone of its own, and no CNAME can stand at the top of one (RFC 1034 §3.6.2)"
+	const want = "service.addresses: the service's addresses are missing: autoconfig is a zone of its own, and no CNAME can stand at the top of one (RFC 1034 §3.6.2)"
 	if err == nil || err.Error() != want {
 		t.Error(err)
 	}
