@@ -3,6 +3,7 @@ package certs_test
 import (
 	"crypto/tls"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -150,5 +151,18 @@ func TestTLSConfig(t *testing.T) {
 	cert, key := l.files()
 	if _, err := certs.OpenFiles(t.Context(), key, cert, 0, slog.New(slog.DiscardHandler)); err == nil || !strings.HasPrefix(err.Error(), key+": has no certificate in PEM; ") {
 		t.Errorf("the wrong way round: %v", err)
+	}
+}
+
+// What crypto/tls says where there is no certificate for a name is what metrics know a
+// refused name by.
+func TestRefusedWords(t *testing.T) {
+	client, server := net.Pipe()
+	defer client.Close()
+	go tls.Client(client, &tls.Config{ServerName: "autoconfig.example.org"}).Handshake()
+	none := func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return nil, nil }
+	err := tls.Server(server, &tls.Config{GetCertificate: none}).Handshake()
+	if err == nil || !strings.HasSuffix(err.Error(), certs.Refused) {
+		t.Errorf("%v, not %s", err, certs.Refused)
 	}
 }
