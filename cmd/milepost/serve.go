@@ -34,6 +34,7 @@ var serveFlags = []string{"http", "https", "dns", "admin", "drain", "public-url"
 func serve(args []string, stdout, stderr io.Writer) int {
 	held := make([]byte, ballast) // first, while the heap is small: later it would be cleared
 	defer runtime.KeepAlive(held)
+	stands := gatherAtStart()
 	var (
 		flags = flag.NewFlagSet("serve", flag.ContinueOnError)
 		o     options
@@ -98,6 +99,7 @@ func serve(args []string, stdout, stderr io.Writer) int {
 		}
 		return exitNo
 	}
+	stands()
 	s.announce(stdout, stderr, first)
 
 	var watching sync.WaitGroup
